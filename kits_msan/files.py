@@ -1,0 +1,94 @@
+"""Writing so that nothing half-written is left and nothing existing is lost.
+
+Everything is written to a temporary name beside its target and renamed when it is whole.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kits_msan.errors import InputError
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path with the same ending; rename it to `path` when the block ends well.
+
+    Parent folders are made. If the block raises, the temporary file is removed and `path` is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ending = "".join(path.suffixes[-2:])
+    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=ending, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder; rename it to `path` when the block ends well.
+
+    Raises InputError if `path` exists with something in it and `overwrite` is false. With `overwrite` the old
+    folder stays until the new one is whole.
+    """
+    path = Path(path)
+    refuse_results(path, overwrite)
+    made = _make_parents(path.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+            os.replace(path, old)
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            if parent.exists() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def refuse_results(path: str | Path, overwrite: bool) -> None:
+    """Raise InputError if the folder `path` holds something and `overwrite` is false, or if it is a file."""
+    path = Path(path)
+    if path.is_file():
+        raise InputError(f"{path} is a file, but a folder is to be written there; name another folder.")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise InputError(f"{path} already holds results; name another folder or add --overwrite.")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Make `folder` and return what was new, innermost first, so that a failure can take it away again."""
+    new = []
+    while not folder.exists():
+        new.append(folder)
+        folder = folder.parent
+    if new:
+        new[0].mkdir(parents=True)
+    return new

@@ -1,0 +1,63 @@
+"""The profiles: every number that differs between a laptop, a GPU and the paper, in one place."""
+
+from dataclasses import dataclass
+
+from kits_msan.errors import InputError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One setting of the whole course, from the data to the last training step."""
+
+    name: str
+    # data
+    train_cases: int  # phantoms made for training; the paper's profile takes what the split gives
+    test_cases: int
+    spacing: tuple[float, float, float] | None  # millimetres (slice, row, column); None is the scan's own
+    grid: tuple[int, int, int]  # (D, H, W) of a phantom; H and W are also the training slab's
+    # network
+    width: int  # channels at the finest scale
+    poolings: int
+    # training
+    slab: int  # whole slices in a slab
+    batch: int
+    steps: int  # a network
+    learning_rate: float
+    schedule: str  # "steps": divided by 10 every quarter, as the paper does; "one-cycle": ours, for short runs
+    loss: str  # "dice": the paper's; "dice-ce": with weighted cross-entropy, ours, for short runs
+    weight_decay: float = 0.0
+    augment: bool = False  # random scaling, rotation, flips and intensity; the paper names none
+    tumor_share: float = 0.0  # slabs drawn around a slice with tumor, and around one with kidney;
+    kidney_share: float = 0.0  # the rest are drawn anywhere, as all are in the paper's profile
+
+
+SMOKE = Profile(
+    "smoke", train_cases=2, test_cases=1, spacing=(10.0, 8.0, 8.0), grid=(16, 48, 48), width=4, poolings=2,
+    slab=4, batch=2, steps=5, learning_rate=5e-3, schedule="one-cycle", loss="dice-ce",
+    weight_decay=1e-2, augment=True, tumor_share=0.4, kidney_share=0.3,
+)  # fmt: skip
+LAPTOP = Profile(
+    "laptop", train_cases=48, test_cases=12, spacing=(5.0, 4.0, 4.0), grid=(40, 96, 96), width=8, poolings=3,
+    slab=4, batch=4, steps=1000, learning_rate=5e-3, schedule="one-cycle", loss="dice-ce",
+    weight_decay=1e-2, augment=True, tumor_share=0.4, kidney_share=0.3,
+)  # fmt: skip
+GPU = Profile(
+    "gpu", train_cases=160, test_cases=24, spacing=(2.5, 1.6, 1.6), grid=(96, 256, 256), width=32, poolings=4,
+    slab=4, batch=8, steps=4000, learning_rate=2e-3, schedule="one-cycle", loss="dice-ce",
+    weight_decay=1e-2, augment=True, tumor_share=0.4, kidney_share=0.3,
+)  # fmt: skip
+PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move
+    "paper", train_cases=180, test_cases=10, spacing=None, grid=(96, 512, 512), width=32, poolings=4,
+    slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
+)  # fmt: skip
+
+PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, GPU, PAPER)}
+
+
+def get_profile(profile: str | Profile) -> Profile:
+    """The profile of that name; a Profile is returned as it is. Raises InputError for an unknown name."""
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise InputError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}.")
+    return PROFILES[profile]
