@@ -1,6 +1,7 @@
 """The profiles: every number that differs between a laptop, a GPU and the paper, in one place."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from kits_msan.errors import InputError
 
@@ -61,3 +62,9 @@ def get_profile(profile: str | Profile) -> Profile:
     if profile not in PROFILES:
         raise InputError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}.")
     return PROFILES[profile]
+
+
+def profile_from(values: Any) -> Profile:
+    """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists."""
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Profile(**fields)

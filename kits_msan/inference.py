@@ -1,0 +1,157 @@
+"""From a CT to labels: a volume through the networks slab by slab, the vote of the five, and the clean-up."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from kits_msan.cases import KIDNEY, Case, window
+from kits_msan.devices import pick_device
+from kits_msan.errors import InputError
+from kits_msan.networks import CLASS_COUNT, UNet3D
+from kits_msan.profiles import Profile, get_profile
+from kits_msan.resampling import labels_on_grid, resample_case
+
+
+def predict(
+    models: UNet3D | Sequence[UNet3D],
+    case: Case,
+    profile: str | Profile | None = None,
+    device: str = "auto",
+    clean: bool = True,
+) -> NDArray[np.uint8]:
+    """Segment a case with one network, or with several that vote: labels (D, H, W) on the case's own grid.
+
+    profile: the spacing and slab to work at; by default those that the networks were trained with.
+    clean: apply `keep_kidneys`.
+    Raises InputError for a case without image and for networks trained at different spacings.
+    """
+    models = [models] if isinstance(models, UNet3D) else list(models)
+    profile = _common_profile(models) if profile is None else get_profile(profile)
+    if case.image is None:
+        raise InputError(f"{case.name} has no image to segment.")
+    small = resample_case(case.with_label(None), profile.spacing)
+    assert small.image is not None
+    parts = (vote_scores(part) for part in slab_probabilities(models, small.image, profile.slab, device))
+    if small is case or small.shape == case.shape:  # no interpolation: every part can become labels at once
+        labels = np.empty(case.shape, np.uint8)
+        start = 0
+        for part in parts:
+            labels[start : start + part.shape[1]] = part.argmax(0).numpy()
+            start += part.shape[1]
+    else:
+        labels = labels_on_grid(torch.cat(list(parts), dim=1), case.shape)
+    return keep_kidneys(labels) if clean else labels
+
+
+@torch.inference_mode()
+def slab_probabilities(
+    models: Sequence[UNet3D], image: NDArray[np.int16], slab: int, device: str = "auto"
+) -> Iterator[Tensor]:
+    """The class probabilities of every network, in parts from the first slice to the last: (M, 3, d, H, W) float32.
+
+    image: (D, H, W) HU at the networks' spacing, of any size: it is padded with air as far as they need.
+    Slabs overlap by half, and slices in a slab's middle, which have neighbors on both sides, count more; our
+    choice. Only one slab's worth of results is held at a time.
+    """
+    where = pick_device(device)
+    models = [model.eval().to(where) for model in models]
+    depth, height, width = image.shape
+    multiple = [max(model.pool[axis] ** len(model.encoder) for model in models) for axis in range(3)]
+    slab += -slab % multiple[0]
+    padding = (0, -width % multiple[2], 0, -height % multiple[1], 0, max(slab - depth, 0))
+    starts = [*range(0, max(depth - slab, 0), max(slab // 2, 1)), max(depth - slab, 0)]
+    ramp = torch.arange(1, slab + 1, device=where)
+    weight = torch.minimum(ramp, ramp.flip(0)).float()[:, None, None]  # 1, 2, 2, 1 for four slices
+
+    total = torch.zeros(len(models), CLASS_COUNT, slab, height, width, device=where)
+    weights = torch.zeros(slab, 1, 1, device=where)
+    for start, following in zip(starts, [*starts[1:], depth], strict=True):
+        pixels = torch.from_numpy(window(image[start : start + slab])).to(where)  # (d, H, W)
+        x = F.pad(pixels, padding)[None, None]  # -> (1, 1, slab, H + p, W + q); 0 is air after windowing
+        for model, sums in zip(models, total, strict=True):
+            probabilities = model(x)[0, :, :, :height, :width].float().softmax(0)  # (3, slab, H, W)
+            sums += probabilities * weight
+        weights += weight
+        done = following - start  # slices that no later slab touches
+        yield (total[:, :, :done] / weights[:done]).cpu()
+        total = torch.cat([total[:, :, done:], torch.zeros_like(total[:, :, :done])], dim=2)
+        weights = torch.cat([weights[done:], torch.zeros_like(weights[:done])])
+
+
+def vote_scores(probabilities: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Scores whose highest class wins the vote: (M, C, D, H, W) -> (C, D, H, W).
+
+    Votes, plus less than one vote in proportion to the summed probability, so that it decides ties and nothing
+    else. One network's scores are its probabilities.
+    """
+    if len(probabilities) == 1:
+        return probabilities[0]
+    labels = probabilities.argmax(1) if labels is None else labels  # (M, D, H, W)
+    votes = torch.stack([(labels == value).sum(0) for value in range(probabilities.shape[1])])
+    return votes + 0.5 * probabilities.mean(0)
+
+
+def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> NDArray[np.uint8]:
+    """The class that most networks chose, for each voxel: (M, D, H, W) labels -> (D, H, W) uint8.
+
+    probabilities: (M, 3, D, H, W); a tie (2-2-1 among five) goes to the class with the highest sum of them, or
+    without them to the lowest class. Paper, section 2.2 ("a voting strategy"); the rule for ties is our choice.
+    Raises InputError where shapes do not fit or a label is not 0, 1 or 2.
+    """
+    votes = np.asarray(labels)
+    if votes.ndim < 2 or votes.size == 0:
+        raise InputError(
+            f"expected the labels of several networks, (M, D, H, W), not an array of shape {votes.shape}."
+        )
+    if not np.isin(votes, range(CLASS_COUNT)).all():
+        raise InputError("labels must be 0, 1 or 2.")
+    sums = np.zeros((len(votes), CLASS_COUNT, *votes.shape[1:]), np.float32)
+    if probabilities is not None:
+        given = np.asarray(probabilities, np.float32)
+        if given.shape != sums.shape:
+            raise InputError(f"probabilities of shape {given.shape} do not fit labels of shape {votes.shape}.")
+        sums = given
+    if len(votes) == 1:
+        return votes[0].astype(np.uint8)
+    return vote_scores(torch.from_numpy(sums), torch.from_numpy(votes)).argmax(0).to(torch.uint8).numpy()
+
+
+def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.uint8]:
+    """Remove islands: a copy of (D, H, W) labels with only the largest connected components of kidney-and-tumor.
+
+    components: how many to keep. The paper's "simple maximal connected component" (section 3.1) is read as two,
+    since one would delete the second kidney. A component without any kidney voxel is no kidney, however large,
+    so tumor that touches none of the kept ones goes too; only where no component has kidney does tumor stay alone.
+    Voxels that share a corner are connected.
+    """
+    found = ndimage.find_objects((labels > 0).view(np.uint8))
+    if not found:
+        return labels.copy()
+    box = found[0]
+    inside = labels[box]  # everything that is not background: far smaller than the scan
+    islands, count = ndimage.label(inside, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(islands.ravel(), minlength=count + 1)
+    with_kidney = np.bincount(islands[inside == KIDNEY], minlength=count + 1) > 0
+    sizes[0] = 0
+    if with_kidney.any():
+        sizes[~with_kidney] = 0
+    kept = [island for island in np.argsort(-sizes, kind="stable")[:components] if sizes[island]]
+    out = np.zeros_like(labels)
+    out[box] = np.where(np.isin(islands, kept), inside, 0)
+    return out
+
+
+def _common_profile(models: Sequence[UNet3D]) -> Profile:
+    profiles = [model.profile for model in models]
+    first = profiles[0] if profiles else None
+    if first is None:
+        raise InputError("the networks do not say at which spacing they were trained; give `profile`.")
+    for other in profiles[1:]:
+        if other is None or (other.spacing, other.slab) != (first.spacing, first.slab):
+            raise InputError("the networks were trained at different spacings, so they cannot vote; choose others.")
+    return first

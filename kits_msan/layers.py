@@ -1,0 +1,155 @@
+"""The three building blocks: the 3D U-Net's double convolution, the paper's attention and the Res2Net block.
+
+Shape comments use N batch, C channels, D slices, H rows, W columns.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+READINGS = ("neighbors", "finer", "all")
+
+
+def conv3(channels_in: int, channels_out: int) -> nn.Sequential:
+    """3x3x3 convolution, normalization, ReLU: (N, C_in, D, H, W) -> (N, C_out, D, H, W).
+
+    Instance normalization is our choice (the paper is silent): with two slabs a batch, batch statistics would be
+    mostly noise, and a sample's result would depend on its companions.
+    """
+    return nn.Sequential(
+        nn.Conv3d(channels_in, channels_out, kernel_size=3, padding=1, bias=False),
+        nn.InstanceNorm3d(channels_out, affine=True),
+        nn.ReLU(inplace=True),
+    )
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3x3 convolutions: (N, C_in, D, H, W) -> (N, C_out, D, H, W); Çiçek et al. 2016, figure 2."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.first = conv3(channels_in, channels_out)
+        self.second = conv3(channels_out, channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        x = self.first(x)  # (N, C_in, D, H, W) -> (N, C_out, D, H, W)
+        return self.second(x)
+
+
+class MultiScaleAttention(nn.Module):
+    """The paper's multi-scale attention layer (section 2.2, figure 1).
+
+    In: the encoder's maps F_0 (finest) to F_n (bottom), F_i of shape (N, channels[i], D, H_i, W_i).
+    Out: the enhanced maps of levels 0 to n-1, each of F_i's shape:
+
+        S_i = F_i + sum over other levels j of P_ij(F_j resized to F_i's grid)
+        W_i = sigmoid(S_i)
+        out_i = F_i * W_i
+
+    P_ij is a 1x1x1 convolution to channels[i], since maps of different scale have different numbers of channels.
+    Which levels j are added is the `reading` of "the larger feature maps are added element-wisely with the smaller
+    feature maps": "neighbors" (i-1 and i+1, our default), "finer" (i-1 only) or "all". The paper gives neither P
+    nor the way of resizing: finer maps are max-pooled as in the encoder, coarser ones interpolated.
+
+    Raises ValueError for an unknown reading or fewer than two levels.
+    """
+
+    def __init__(self, channels: Sequence[int], reading: str = "neighbors") -> None:
+        super().__init__()
+        if reading not in READINGS:
+            raise ValueError(f"unknown reading {reading!r}; choose one of {', '.join(READINGS)}.")
+        if len(channels) < 2:
+            raise ValueError("attention needs the maps of at least two levels.")
+        self.sources = [_sources(level, len(channels), reading) for level in range(len(channels) - 1)]
+        self.project = nn.ModuleDict(
+            {
+                f"{j}_to_{i}": nn.Conv3d(channels[j], channels[i], kernel_size=1, bias=False)
+                for i, sources in enumerate(self.sources)
+                for j in sources
+            }
+        )
+
+    def weights(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """W_0 to W_{n-1}, each of F_i's shape, values 0 to 1."""
+        weights = []
+        for i, sources in enumerate(self.sources):
+            total = features[i]  # (N, C_i, D, H_i, W_i)
+            for j in sources:
+                project = self.project[f"{j}_to_{i}"]
+                if j < i:  # finer: resize first, since a pooled map is cheaper to project
+                    total = total + project(
+                        resize_to(features[j], features[i])
+                    )  # (N, C_j, D, H_j, W_j) -> F_i's shape
+                else:  # coarser: project first, for the same reason
+                    total = total + resize_to(project(features[j]), features[i])
+            weights.append(torch.sigmoid(total))
+        return weights
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:  # noqa: D102
+        return [feature * weight for feature, weight in zip(features, self.weights(features), strict=False)]
+
+
+class Res2NetBlock(nn.Module):
+    """The 3D Res2Net block (paper, figure 3; Gao et al. 2019): (N, C_in, D, H, W) -> (N, C_out, D, H, W).
+
+    A 1x1x1 convolution, a split of the channels in `scale` groups x_1 to x_s, then
+
+        y_1 = x_1,   y_2 = K_2(x_2),   y_k = K_k(x_k + y_{k-1}) for k > 2
+
+    with 3x3x3 convolutions K_k, so that group k has seen k-1 convolutions; concatenation, a 1x1x1 convolution and
+    the residual. With scale 1 the block is the plain bottleneck, y_1 = K_1(x_1).
+
+    The residual passes a 1x1x1 convolution where the number of channels changes, as in a ResNet.
+    Raises ValueError if channels_out is no multiple of scale.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, scale: int = 4) -> None:
+        super().__init__()
+        if scale < 1 or channels_out % scale:
+            raise ValueError(f"{channels_out} channels cannot be split in {scale} equal groups.")
+        self.scale = scale
+        group = channels_out // scale
+        self.reduce = _conv1(channels_in, channels_out)
+        self.convs = nn.ModuleList(conv3(group, group) for _ in range(max(scale - 1, 1)))
+        self.expand = _conv1(channels_out, channels_out, relu=False)
+        self.shortcut = (
+            nn.Identity() if channels_in == channels_out else _conv1(channels_in, channels_out, relu=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        groups = list(
+            self.reduce(x).chunk(self.scale, dim=1)
+        )  # (N, C_out, D, H, W) -> scale x (N, C_out/scale, D, H, W)
+        outputs = [groups.pop(0)] if self.scale > 1 else []  # y_1 = x_1
+        for k, (conv, group) in enumerate(zip(self.convs, groups, strict=True)):
+            outputs.append(conv(group if k == 0 else group + outputs[-1]))
+        y = self.expand(torch.cat(outputs, dim=1))  # scale x (N, C_out/scale, D, H, W) -> (N, C_out, D, H, W)
+        return F.relu(y + self.shortcut(x))
+
+
+def resize_to(x: Tensor, like: Tensor) -> Tensor:
+    """Bring (N, C, D, H, W) to the grid of `like`: max pooling to a coarser one, interpolation to a finer one."""
+    grid = like.shape[2:]
+    if x.shape[2:] == grid:
+        return x
+    if x.shape[3] > grid[1]:
+        return F.adaptive_max_pool3d(x, grid)
+    return F.interpolate(x, grid, mode="trilinear", align_corners=False)
+
+
+def _conv1(channels_in: int, channels_out: int, relu: bool = True) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv3d(channels_in, channels_out, kernel_size=1, bias=False),
+        nn.InstanceNorm3d(channels_out, affine=True),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+def _sources(level: int, levels: int, reading: str) -> list[int]:
+    """The levels that are added to `level`."""
+    if reading == "all":
+        return [j for j in range(levels) if j != level]
+    offsets = (-1,) if reading == "finer" else (-1, 1)
+    return [level + offset for offset in offsets if 0 <= level + offset < levels]

@@ -1,0 +1,74 @@
+"""The losses: Dice (the paper's), Dice with cross-entropy (for short runs), and deep supervision around either."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kits_msan.errors import InputError
+
+CLASS_WEIGHTS = (0.5, 1.0, 2.0)  # of background, kidney, tumor in the cross-entropy; our choice
+
+
+class DiceLoss(nn.Module):
+    """1 - soft Dice, averaged over the classes kidney and tumor (paper, section 3.1: "a dice loss").
+
+    In: logits (N, 3, D, H, W), target (N, D, H, W) integer. Out: a scalar, 0 (perfect) to 1.
+    Sums run over the whole batch, since most slabs hold no tumor; `smooth` voxels keep an absent class defined.
+    """
+
+    def __init__(self, smooth: float = 1.0) -> None:
+        super().__init__()
+        self.smooth = smooth
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
+        probabilities = logits.float().softmax(dim=1)[:, 1:]  # (N, 3, D, H, W) -> (N, 2, D, H, W)
+        truth = F.one_hot(target.long(), logits.shape[1]).movedim(-1, 1)[:, 1:]  # (N, D, H, W) -> (N, 2, D, H, W)
+        axes = (0, 2, 3, 4)
+        overlap = (probabilities * truth).sum(axes)  # (2,)
+        total = probabilities.sum(axes) + truth.sum(axes)  # (2,)
+        return 1 - ((2 * overlap + self.smooth) / (total + self.smooth)).mean()
+
+
+class DiceCrossEntropyLoss(nn.Module):
+    """Dice loss plus weighted cross-entropy: our choice for runs too short for Dice alone. Shapes as DiceLoss."""
+
+    weight: Tensor
+
+    def __init__(self, weight: Sequence[float] = CLASS_WEIGHTS) -> None:
+        super().__init__()
+        self.dice = DiceLoss()
+        self.register_buffer("weight", torch.tensor(weight))
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
+        return self.dice(logits, target) + F.cross_entropy(logits.float(), target.long(), self.weight)
+
+
+class DeepSupervisionLoss(nn.Module):
+    """Any loss, over the output and the supervised poolings: loss(first) + weight * mean of loss(others).
+
+    In: logits (N, 3, D, H, W), or a list of them, the output first. The weight is our choice; paper is silent.
+    """
+
+    def __init__(self, loss: nn.Module, weight: float = 0.4) -> None:
+        super().__init__()
+        self.loss = loss
+        self.weight = weight
+
+    def forward(self, logits: Tensor | Sequence[Tensor], target: Tensor) -> Tensor:  # noqa: D102
+        if isinstance(logits, Tensor):
+            return self.loss(logits, target)
+        output, *others = logits
+        extra = torch.stack([self.loss(other, target) for other in others]).mean()
+        return self.loss(output, target) + self.weight * extra
+
+
+LOSSES: dict[str, Callable[[], nn.Module]] = {"dice": DiceLoss, "dice-ce": DiceCrossEntropyLoss}
+
+
+def build_loss(name: str) -> DeepSupervisionLoss:
+    """One of LOSSES, ready for networks with and without deep supervision. Raises InputError for another name."""
+    if name not in LOSSES:
+        raise InputError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}.")
+    return DeepSupervisionLoss(LOSSES[name]())

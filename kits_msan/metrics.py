@@ -1,0 +1,82 @@
+"""Scores of a segmentation: the official KiTS19 Dice pair, surface measures, and intervals over cases."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kits_msan.cases import KIDNEY, TUMOR
+from kits_msan.errors import InputError
+
+SCORES = ("kidney", "tumor", "composite")
+TOLERANCE = 2.0  # millimetres within which two surfaces count as the same; our choice
+
+
+def dice_scores(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """The official KiTS19 scores of one case, 0 to 1: {"kidney", "tumor", "composite"}.
+
+    prediction, truth: (D, H, W) labels. Kidney is the Dice of `label > 0`, tumor included; tumor that of
+    `label > 1`; composite their mean. A class that neither holds is nan, and left out of the composite; one that
+    only one of them holds is 0. (The official script means to guard against the first and does not.)
+    Raises InputError for arrays of different shape.
+    """
+    found, true = _same_shape(prediction, truth)
+    kidney, tumor = dice(found >= KIDNEY, true >= KIDNEY), dice(found >= TUMOR, true >= TUMOR)
+    known = [score for score in (kidney, tumor) if not np.isnan(score)]
+    return {"kidney": kidney, "tumor": tumor, "composite": float(np.mean(known)) if known else float("nan")}
+
+
+def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """2 |A and B| / (|A| + |B|) of two masks of one shape; nan if both are empty."""
+    total = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2 * np.count_nonzero(first & second) / total if total else float("nan")
+
+
+def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[float]) -> dict[str, float]:
+    """How far surfaces lie apart, for kidney (tumor included) and tumor; MONAI's measures.
+
+    spacing: millimetres. Gives `<class>_hd95`, the 95th percentile of the distances in millimetres, and
+    `<class>_surface_dice`, the share of both surfaces within 2 mm of the other, 0 to 1; nan where a mask is empty.
+    Raises InputError for arrays of different shape.
+    """
+    import torch
+    from monai.metrics import compute_hausdorff_distance, compute_surface_dice  # takes seconds to import
+
+    found, true = _same_shape(prediction, truth)
+    scores: dict[str, float] = {}
+    for name, lowest in (("kidney", KIDNEY), ("tumor", TUMOR)):
+        a, b = (torch.from_numpy(labels >= lowest)[None, None] for labels in (found, true))  # (1, 1, D, H, W)
+        distance = share = float("nan")
+        if a.any() and b.any():
+            distance = float(compute_hausdorff_distance(a, b, percentile=95, spacing=list(spacing)))
+            share = float(compute_surface_dice(a, b, class_thresholds=[TOLERANCE], spacing=list(spacing)))
+        scores |= {f"{name}_hd95": distance, f"{name}_surface_dice": share}
+    return scores
+
+
+def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.95) -> tuple[float, float]:
+    """The percentile bootstrap interval of the mean over cases; nan values are left out.
+
+    It says how far the mean may lie off because these cases were drawn and not others; not how it varies from one
+    training to the next. One value gives (nan, nan).
+    """
+    from scipy.stats import bootstrap
+
+    known = np.asarray(values, float)
+    known = known[~np.isnan(known)]
+    if len(known) < 2:
+        return float("nan"), float("nan")
+    if np.ptp(known) == 0:
+        return float(known[0]), float(known[0])
+    result = bootstrap(
+        (known,), np.mean, n_resamples=5000, confidence_level=confidence, method="percentile",
+        rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _same_shape(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:
+    found, true = np.asarray(prediction), np.asarray(truth)
+    if found.shape != true.shape:
+        raise InputError(f"the prediction has shape {found.shape}, the truth {true.shape}; they must be the same.")
+    return found, true
