@@ -79,9 +79,7 @@ def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
         voxels, header = read_voxels(image_path, np.int16)
         _check_hounsfield(image_path, voxels)
     if label and label_path is not None and label_path.exists():
-        mask, label_header = read_voxels(label_path, np.uint8)
-        if mask.max() > TUMOR:
-            raise InputError(f"{label_path} holds the label {mask.max()}; labels are 0, 1 (kidney) and 2 (tumor).")
+        mask, label_header = _read_label(label_path)
         if voxels is not None and voxels.shape != mask.shape:
             raise InputError(
                 f"{label_path} has shape {mask.shape}, but {IMAGE} beside it has {voxels.shape}; "
@@ -93,6 +91,16 @@ def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
         raise InputError(f"{path} holds no {wanted}; name a NIfTI file or a case folder in the KiTS19 layout.")
     affine = affine_in_kits_order(header)
     return Case(case_name(path), voxels, mask, _spacing(affine), affine, header)
+
+
+def load_label(path: str | Path) -> Case:
+    """Read labels alone, from a case folder or a NIfTI file; the image is None. Raises InputError as `load_case`."""
+    path = Path(path)
+    if path.is_dir() or not path.exists():
+        return load_case(path, image=False)
+    label, header = _read_label(path)
+    affine = affine_in_kits_order(header)
+    return Case(case_name(path), None, label, _spacing(affine), affine, header)
 
 
 def find_cases(path: str | Path) -> list[Path]:
@@ -149,6 +157,13 @@ def _is_case(path: Path) -> bool:
     if path.is_dir():
         return (path / IMAGE).exists() or (path / LABEL).exists()
     return path.name.endswith((".nii", ".nii.gz"))
+
+
+def _read_label(path: Path) -> tuple[NDArray[np.uint8], nib.Nifti1Header]:
+    label, header = read_voxels(path, np.uint8)
+    if label.max() > TUMOR:
+        raise InputError(f"{path} holds the label {label.max()}; labels are 0, 1 (kidney) and 2 (tumor).")
+    return label, header
 
 
 def _check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:

@@ -1,11 +1,13 @@
 """Scores of a segmentation: the official KiTS19 Dice pair, surface measures, and intervals over cases."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.cases import KIDNEY, TUMOR
+from kits_msan.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
 from kits_msan.errors import InputError
 
 SCORES = ("kidney", "tumor", "composite")
@@ -29,7 +31,7 @@ def dice_scores(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
 def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """2 |A and B| / (|A| + |B|) of two masks of one shape; nan if both are empty."""
     total = np.count_nonzero(first) + np.count_nonzero(second)
-    return 2 * np.count_nonzero(first & second) / total if total else float("nan")
+    return float(2 * np.count_nonzero(first & second) / total) if total else float("nan")
 
 
 def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[float]) -> dict[str, float]:
@@ -52,6 +54,28 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
             share = float(compute_surface_dice(a, b, class_thresholds=[TOLERANCE], spacing=list(spacing)))
         scores |= {f"{name}_hd95": distance, f"{name}_surface_dice": share}
     return scores
+
+
+def score_folders(predictions: str | Path, truth: str | Path, surface: bool = False) -> pd.DataFrame:
+    """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
+
+    Columns: case, kidney, tumor, composite; with `surface` those of `surface_scores` too.
+    Raises InputError for a prediction without truth or on another grid.
+    """
+    true_paths = {case_name(path): path for path in find_cases(truth)}
+    rows = []
+    for path in find_cases(predictions):
+        name = case_name(path)
+        if name not in true_paths:
+            raise InputError(f"{path} has no counterpart {name} in {truth}; name the folder with its label.")
+        found, true = load_label(path), load_label(true_paths[name])
+        assert found.label is not None
+        assert true.label is not None
+        if found.shape != true.shape or not np.allclose(found.affine, true.affine, atol=1e-2):
+            raise InputError(f"{path} is not on the grid of {true_paths[name]}; predict on the original scan.")
+        row = {"case": name, **dice_scores(found.label, true.label)}
+        rows.append(row | (surface_scores(found.label, true.label, true.spacing) if surface else {}))
+    return pd.DataFrame(rows)
 
 
 def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.95) -> tuple[float, float]:

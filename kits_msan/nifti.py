@@ -51,7 +51,7 @@ def read_voxels(path: Path, dtype: type[np.integer]) -> tuple[NDArray, nib.Nifti
     target = in_file_order(out, transform)
     try:
         for start in range(0, shape[2], PLANES):  # the last axis is the slowest on disk: the file is read in one pass
-            planes = np.asarray(image.dataobj[..., start : start + PLANES]).reshape(*shape[:2], -1)
+            planes = np.asarray(image.dataobj[:, :, start : start + PLANES]).reshape(*shape[:2], -1)
             if planes.dtype.kind == "f" and not np.isfinite(planes).all():
                 raise InputError(f"{path} holds NaN or infinite voxels; export it again with every voxel in HU.")
             if planes.dtype.kind == "f":

@@ -24,10 +24,11 @@ from kits_msan.checkpoints import describe_model, load_checkpoint, load_model, s
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.errors import InputError
 from kits_msan.files import refuse_results, write_json
+from kits_msan.kits19 import load_split
 from kits_msan.losses import build_loss
 from kits_msan.networks import TITLES, UNet3D, build_model
 from kits_msan.profiles import Profile
-from kits_msan.slabs import SlabSampler, StoredCase
+from kits_msan.slabs import SlabSampler, build_store
 
 CONFIG, METRICS, LAST, MODEL = "config.json", "metrics.csv", "last.safetensors", "model.safetensors"
 SAVE_SECONDS = 60  # between checkpoints
@@ -49,16 +50,20 @@ def learning_rate(profile: Profile, step: int) -> float:
 
 def train(
     name: str,
-    cases: Sequence[StoredCase],
+    data: Path,
     profile: Profile,
     run: Path,
     *,
+    store: Path | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    overwrite: bool = False,
     progress: bool = True,
 ) -> UNet3D:
-    """Train one of MODELS on stored cases and leave it in `run`; returns the network in eval mode on the CPU.
+    """Train one of MODELS on the training cases of a data folder; returns the network in eval mode on the CPU.
+
+    store: where the cases are kept at the profile's spacing, for several networks to share; `run`/store if None.
 
     The run folder gets config.json, metrics.csv, last.safetensors (to go on from) and, when done,
     model.safetensors. A run that was stopped is resumed, a finished one is loaded. Same seed, same CPU, same number
@@ -66,15 +71,18 @@ def train(
     Raises InputError for an unknown model, device or precision and for a `run` with other settings in it,
     FloatingPointError when the loss is no longer finite.
     """
-    config = _config(name, cases, profile, seed)
-    _claim(run, config)
     torch_device = pick_device(device)
-    fabric = _fabric(torch_device, pick_precision(precision, torch_device))
-
+    torch_precision = pick_precision(precision, torch_device)
+    names = load_split(data).require("train")
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
+    config = {**describe_model(name, network, profile), "seed": seed, "cases": names}
+    _claim(run, json.loads(json.dumps(config)), overwrite)
     if (run / MODEL).exists():
         return load_model(run / MODEL, name)
+    cases = build_store([data / case for case in names], store or run / "store", profile, progress)
+
+    fabric = _fabric(torch_device, torch_precision)
     parameters = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, profile.learning_rate, weight_decay=profile.weight_decay)
     first, seconds = _resume(run / LAST, network, optimizer)  # AdamW without decay is Adam
@@ -137,22 +145,19 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _config(name: str, cases: Sequence[StoredCase], profile: Profile, seed: int) -> dict[str, Any]:
-    network = build_model(name, width=profile.width, poolings=profile.poolings)
-    about = describe_model(name, network, profile)
-    return json.loads(json.dumps({**about, "seed": seed, "cases": [case.name for case in cases]}))
-
-
-def _claim(run: Path, config: dict[str, Any]) -> None:
-    """Take a folder for this run: an empty one, or one that the same run left."""
+def _claim(run: Path, config: dict[str, Any], overwrite: bool) -> None:
+    """Take a folder for this run: an empty one, or one that the same run left; with `overwrite`, any other."""
     path = run / CONFIG
+    if overwrite:
+        for name in (MODEL, LAST, METRICS, CONFIG):
+            (run / name).unlink(missing_ok=True)
     if path.exists():
         old = json.loads(path.read_text())
         differs = [key for key, value in config.items() if old.get(key) != value]
         if differs:
             raise InputError(f"{run} holds a run with another {differs[0]}; name another folder or add --overwrite.")
         return
-    refuse_results(run, overwrite=False)
+    refuse_results(run, overwrite)
     versions = {"kits_msan": kits_msan.__version__, "torch": torch.__version__, "python": platform.python_version()}
     write_json(path, {**config, "versions": versions})
 

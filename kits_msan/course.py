@@ -1,0 +1,143 @@
+"""Running the whole course with papermill: five notebooks in order, a progress bar, minutes and the table."""
+
+import json
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from kits_msan.errors import InputError
+from kits_msan.files import refuse_results, write_json
+from kits_msan.phantom import PHANTOM_VERSION, write_phantoms
+from kits_msan.profiles import Profile
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+CHECKPOINTS = ROOT / "data" / "checkpoints"
+SHARES = (3, 2, 2, 84, 9)  # of a course's time that the notebooks take, roughly, when all networks are trained
+MINUTES = {"smoke": 2.0, "laptop": 20.0, "gpu": 25.0, "paper": 60.0 * 24 * 20}  # of a course; the bar corrects itself
+CELL_TIMEOUT = {"smoke": 600, "laptop": 3 * 3600, "gpu": 6 * 3600}  # seconds; a hanging cell must not hang the course
+
+
+def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
+    """The folder of cases that the notebooks use: `data`, or the profile's phantoms, which are made if need be."""
+    if data:
+        if not Path(data).is_dir():
+            raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
+        return Path(data).resolve()
+    folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
+    manifest = folder / "manifest.json"
+    if not manifest.exists() or json.loads(manifest.read_text())["phantom"] != PHANTOM_VERSION:
+        write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
+    return folder
+
+
+def run_course(
+    profile: Profile,
+    out: Path,
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    data: Path | None = None,
+    train: bool = True,
+    overwrite: bool = False,
+) -> int:
+    """Execute the five notebooks into `out`; print minutes per notebook and the table. Returns an exit code.
+
+    1 if a notebook failed: the rest is not run, and the failed one, with its error, is in `out`.
+    Raises InputError for missing notebooks or data, and for an `out` that holds results.
+    """
+    notebooks = sorted(NOTEBOOKS.glob("0*.ipynb"))
+    if not notebooks:
+        raise InputError(f"{NOTEBOOKS} holds no notebooks; run the course from a clone of the project.")
+    out = Path(out).resolve()
+    refuse_results(out, overwrite)
+    out.mkdir(parents=True, exist_ok=True)
+    parameters = {
+        "profile": profile.name, "device": device, "train": train, "seed": seed, "out": str(out),
+        "data": str(course_data(profile, data or "", seed)),
+    }  # fmt: skip
+    seconds: dict[str, float] = {}
+    with _progress(notebooks, seconds, 60 * MINUTES[profile.name]):
+        for notebook in notebooks:
+            started = time.perf_counter()
+            failure = _execute(notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name))
+            seconds[notebook.name] = round(time.perf_counter() - started, 1)
+            if failure:
+                break
+    if failure:
+        print(failure, file=sys.stderr)
+        return 1
+    write_json(out / "seconds.json", seconds)
+    print(f"\n{profile.name} profile, executed notebooks in {out}")
+    for name, spent in seconds.items():
+        print(f"{spent / 60:6.1f} min  {name}")
+    print(f"{sum(seconds.values()) / 60:6.1f} min  in all\n")
+    print((out / "ablation" / "table.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def _execute(notebook: Path, target: Path, parameters: dict[str, Any], timeout: int | None) -> str | None:
+    """Run one notebook; returns None, or a sentence that names notebook and cell."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            papermill.execute_notebook(
+                notebook, target, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
+                execution_timeout=timeout,
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        return f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}"
+    except Exception as error:  # the kernel died or a cell took too long: papermill lets nbclient's errors through
+        return f"{notebook.name} failed: {type(error).__name__}: {error}"
+    return None
+
+
+def _cell_name(target: Path, error: Any) -> str:
+    """The id of the cell that raised `error`, and its count as the notebook shows it."""
+    cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
+    found = [cell["id"] for cell in cells if cell.get("execution_count") == error.exec_count]
+    return f"{found[0] if found else '?'!r} [{error.exec_count}]"
+
+
+@contextmanager
+def _progress(notebooks: list[Path], seconds: dict[str, float], expected: float) -> Iterator[None]:
+    """A bar that counts seconds, and corrects its estimate by how long the finished notebooks took."""
+    shares = {path.name: share * expected / sum(SHARES) for path, share in zip(notebooks, SHARES, strict=True)}
+    started = time.perf_counter()
+    stop = threading.Event()
+
+    def tick(bar: tqdm) -> None:
+        while not stop.wait(1.0):
+            planned = sum(shares[name] for name in seconds)
+            speed = sum(seconds.values()) / planned if planned else 1.0
+            now = time.perf_counter() - started
+            rest = [name for name in shares if name not in seconds]
+            in_this = now - sum(seconds.values())
+            left = (
+                max(shares[rest[0]] * speed - in_this, 0) + sum(shares[name] * speed for name in rest[1:])
+                if rest
+                else 0
+            )
+            bar.set_description(f"[{len(seconds) + 1}/{len(shares)}] {rest[0]}" if rest else "done", refresh=False)
+            bar.n, bar.total = round(now), round(now + left)
+            bar.refresh()
+
+    layout = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} elapsed, about {remaining} left"
+    with tqdm(total=round(expected), bar_format=layout) as bar:
+        ticker = threading.Thread(target=tick, args=(bar,), daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            ticker.join()

@@ -1,0 +1,156 @@
+"""The phantom's kidneys, tumors and cysts: how they are drawn at random, and the parts that they are made of.
+
+Which voxels count as kidney is our choice, after the KiTS19 labels: parenchyma, cysts, and what lies inside the
+kidney's outline and is not fat (calyces, vessels). The fat of the renal sinus is background.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kits_msan.anatomy import cavity, off_spine
+from kits_msan.cases import KIDNEY, TUMOR
+from kits_msan.shapes import Axes, Field, Part, Point, Shape, Space, ellipsoid, local, point, tube
+
+DIAMETER, SPREAD, SMALLEST, LARGEST = 40.0, 0.55, 14.0, 125.0  # mm; log-normal, after KiTS19's 210 labels
+SEVERAL = 0.28  # of the patients have more than one tumor; 59 of 210 in KiTS19
+BEND = 7.0  # mm by which the poles turn towards the spine
+
+
+@dataclass(frozen=True)
+class Kidney:
+    """One kidney. Its own axes: down its length, front to back, and from the hilum outwards."""
+
+    side: int  # -1 right, 1 left
+    center: Point
+    radii: Point
+    axes: Axes
+    sinus: float  # size of the fat inside, about 1
+    pelvis: float  # size of the renal pelvis, about 1; above 1.8 the urine is held up
+
+    @property
+    def hull(self) -> Shape:
+        """The outline, a bent ellipsoid, hilum filled."""
+        return ellipsoid(self.center, self.radii, self.axes, bend=BEND).grown(0, 1.2)
+
+    def place(self, down: float, back: float, out: float) -> Point:
+        """The point at these mm along the kidney's own axes."""
+        out -= BEND * (down / self.radii[0]) ** 2
+        return point(np.add(self.center, np.dot((down, back, out), self.axes)))
+
+    def surface(self, direction: Sequence[float]) -> float:
+        """mm from the center to the surface in a direction (unit vector along the kidney's own axes)."""
+        return float(1 / np.linalg.norm(np.divide(direction, self.radii)))
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A tumor or a cyst on or in a kidney."""
+
+    kind: str  # "tumor" or "cyst"
+    side: int
+    center: Point
+    radii: Point
+    axes: Axes
+    tissue: str | float  # a row of the table of tissues, or HU
+    necrosis: float = 0.0  # radius of the dead core as a share of the whole; 0: none
+
+    @property
+    def diameter_mm(self) -> float:
+        """Of the sphere of the same volume."""
+        return float(2 * np.prod(self.radii) ** (1 / 3))
+
+
+def draw_kidneys(rng: np.random.Generator, fat: float) -> tuple[Kidney, ...]:
+    """Right and left kidney, for a share of fat from 0 to 1; seldom one is missing or shrunken."""
+    kidneys = []
+    size = np.exp(rng.normal(0, 0.065))
+    for side in (-1, 1):
+        tilt, lean, turn = np.deg2rad(rng.normal((13, 12, 32), (5, 5, 10)))
+        down = np.array([1, -np.tan(lean), side * np.tan(tilt)])  # the lower pole lies outwards and to the front
+        down /= np.linalg.norm(down)
+        out = np.array([0, np.sin(turn), side * np.cos(turn)])  # the hilum looks inwards and to the front
+        out -= (out @ down) * down
+        out /= np.linalg.norm(out)
+        axes = tuple(point(axis) for axis in (down, np.cross(out, down), out))
+        center = rng.normal((-7 * side, 21, side * (67 + 8 * fat)), (9, 5, 4))
+        shrunken = 0.65 if rng.random() < 0.03 else 1.0
+        radii = np.multiply((57, 26.5, 30.5), rng.normal(1, 0.05, 3)) * size * shrunken
+        pelvis = rng.uniform(1.8, 2.8) if rng.random() < 0.06 else rng.uniform(0.6, 1.3)
+        kidneys.append(Kidney(side, point(center), point(radii), axes, rng.uniform(0.75, 1.2), pelvis))
+    if rng.random() < 0.02:
+        del kidneys[rng.integers(2)]
+    return tuple(kidneys)
+
+
+def draw_lesions(rng: np.random.Generator, kidneys: Sequence[Kidney]) -> tuple[Lesion, ...]:
+    """Cysts first, then tumors, the largest tumor first among them; there is always a tumor."""
+    lesions = []
+    for _ in range(rng.poisson(0.8)):
+        hu = rng.uniform(45, 75) if rng.random() < 0.1 else rng.normal(9, 5)  # a few are full of old blood
+        kidney = kidneys[rng.integers(len(kidneys))]
+        lesions.append(_grow(rng, kidney, "cyst", float(np.exp(rng.normal(np.log(9), 0.45))), hu))
+    diameter = 0.0
+    while not SMALLEST <= diameter <= LARGEST:
+        diameter = float(DIAMETER * np.exp(rng.normal(0, SPREAD)))
+    tissue = "clear cell tumor" if rng.random() < 0.65 else "other tumor"
+    kidney = kidneys[rng.integers(len(kidneys))]
+    lesions.append(_grow(rng, kidney, "tumor", diameter / 2, tissue))
+    if rng.random() < SEVERAL:
+        for _ in range(1 + rng.geometric(0.6)):
+            other = kidney if rng.random() < 0.7 else kidneys[rng.integers(len(kidneys))]
+            lesions.append(_grow(rng, other, "tumor", max(6.0, diameter / 2 * rng.uniform(0.15, 0.6)), tissue))
+    return tuple(lesions)
+
+
+def _grow(rng: np.random.Generator, kidney: Kidney, kind: str, radius: float, tissue: str | float) -> Lesion:
+    """A lesion somewhere around the kidney but not in its hilum: buried, half out, or hanging on."""
+    direction = np.array([0.0, 0.0, -1.0])
+    while direction[2] < -0.35:
+        direction = rng.normal(0, (1.0, 0.8, 0.8))
+        direction /= np.linalg.norm(direction)
+    if radius > 22:
+        direction[1] = -abs(direction[1])  # only the front has room for it
+    outside = rng.uniform(min(-0.6 + radius / 60, 0.2), 0.6)  # of its radius
+    middle = direction * (kidney.surface(direction) + outside * radius)
+    stretch = np.exp(rng.normal(0, 0.1 if kind == "tumor" else 0.05, 3))
+    radii = radius * stretch / np.prod(stretch) ** (1 / 3)
+    dead = rng.uniform(0.35, 0.8) if kind == "tumor" and radius > 12 and rng.random() < 0.5 else 0.0
+    return Lesion(kind, kidney.side, kidney.place(*middle), point(radii), kidney.axes, tissue, dead)
+
+
+def kidney_parts(kidney: Kidney, phase_shift: float) -> Iterator[Part]:
+    """A kidney in the order in which it is painted; `phase_shift` moves the pattern of its pyramids."""
+    hull, side = kidney.hull, kidney.side
+    yield Part("renal cortex", hull, KIDNEY)
+
+    def pyramids(s: Space) -> Field:
+        down, back, out = local(s, kidney.center, kidney.axes)
+        return 4 * (np.cos(down / np.float32(3.2) + np.float32(phase_shift)) + np.cos(5 * np.arctan2(back, out))) + 2
+
+    yield Part("renal medulla", hull.grown(-7).within(pyramids))
+    size, wide = kidney.sinus, kidney.pelvis
+    fat = ellipsoid(kidney.place(0, 0, -15), (29 * size, 11 * size, 20 * size), kidney.axes)
+    yield Part("fat", fat.grown(0, 2).within(hull.depth), label=0)
+    bag = ellipsoid(kidney.place(3, 0, -20), (11 * wide, 6 * wide, 14 * wide), kidney.axes)
+    for down in (-22, 3, 24):
+        bag = bag | tube([kidney.place(0, 0, -16), kidney.place(down, 0, -7)], 3 * wide, 4 * wide)
+    ureter = tube([kidney.place(8, 0, -24), (45, 2, side * 40), (130, -5, side * 42), (190, 20, side * 50)], 3, 2)
+    gate = kidney.place(-6, -2, -13)
+    vein = tube([gate, kidney.place(-6, -2, -32), (gate[0] - 6, -28, 8 * side), (gate[0] - 8, -20, -18)], 5)
+    artery = tube([gate, kidney.place(-2, 3, -32), (gate[0] - 10, -10, 10)], 3)
+    for tissue, shape in (("vena cava", vein), ("aorta", artery), ("urine", bag), ("urine", ureter)):
+        yield Part(tissue, shape.within(off_spine))
+        yield Part(tissue, shape.within(hull.depth), KIDNEY)
+
+
+def lesion_parts(lesion: Lesion) -> Iterator[Part]:
+    """A cyst is round and smooth and labelled kidney; a tumor is lumpy and may have a dead core."""
+    size = min(lesion.radii)
+    bumps = 0.07 * size if lesion.kind == "tumor" else 0.0
+    mass = ellipsoid(lesion.center, lesion.radii, lesion.axes).grown(0, bumps).within(cavity, off_spine)
+    yield Part(lesion.tissue, mass, TUMOR if lesion.kind == "tumor" else KIDNEY)
+    if lesion.necrosis:
+        core = ellipsoid(lesion.center, np.multiply(lesion.radii, lesion.necrosis), lesion.axes).grown(0, 0.12 * size)
+        yield Part("necrosis", core.within(mass.grown(-2).depth), TUMOR)

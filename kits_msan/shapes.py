@@ -1,0 +1,112 @@
+"""Shapes in millimeters: the words in which the phantom's anatomy is written.
+
+A shape answers one question: how many millimeters inside its surface is this point (negative: outside)? Points are
+(z, y, x) in millimeters from the middle between the kidneys: z grows downwards, y backwards, x to the patient's
+left, in the frame of an average adult. Organs are round shapes; a smooth warp of the space makes them irregular.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Field = NDArray[np.float32]  # (D, H, W), or a box cut from it
+Point = tuple[float, float, float]
+Axes = Sequence[Sequence[float]]  # three orthogonal unit vectors, as (z, y, x)
+UPRIGHT: Axes = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the voxels of a box lie. Each field is float32 of the box's shape (D, H, W)."""
+
+    z: Field
+    y: Field
+    x: Field
+    wall: Field  # mm inside the outer surface of the body's muscle wall
+    ripple: Field  # smooth noise around 0, about a thumb's width from bump to bump: rough surfaces
+    grain: Field  # the same, a few millimeters from bump to bump: texture
+
+    def __getitem__(self, box: tuple[slice, ...]) -> "Space":
+        return Space(self.z[box], self.y[box], self.x[box], self.wall[box], self.ripple[box], self.grain[box])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`depth` gives the mm inside the surface; nothing of the shape lies outside the box from `low` to `high`."""
+
+    depth: Callable[[Space], Field]
+    low: Point = (-np.inf, -np.inf, -np.inf)
+    high: Point = (np.inf, np.inf, np.inf)
+
+    def grown(self, mm: float, bumps: float = 0.0) -> "Shape":
+        """With its surface moved out by `mm`, and made rough by `bumps` mm."""
+        reach = mm + 4 * bumps
+        low, high = (_offset(corner, sign * reach) for corner, sign in ((self.low, -1), (self.high, 1)))
+        return Shape(lambda s: self.depth(s) + mm + bumps * s.ripple, low, high)
+
+    def within(self, *limits: Callable[[Space], Field]) -> "Shape":
+        """Only the part that lies inside every one of `limits` too."""
+        return Shape(lambda s: np.minimum.reduce([self.depth(s), *(f(s) for f in limits)]), self.low, self.high)
+
+    def __or__(self, other: "Shape") -> "Shape":
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Shape(lambda s: np.maximum(self.depth(s), other.depth(s)), point(low), point(high))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A shape filled with a tissue, and the label its voxels get; None leaves the label as it is."""
+
+    tissue: str | float  # a row of the table of tissues, or HU
+    shape: Shape
+    label: int | None = None
+
+
+def ellipsoid(center: Sequence[float], radii: Sequence[float], axes: Axes = UPRIGHT, bend: float = 0.0) -> Shape:
+    """An ellipsoid with its radii along `axes`; `bend` mm turn the ends of the first axis towards minus the third."""
+
+    def depth(s: Space) -> Field:
+        along = local(s, center, axes)
+        if bend:
+            along[2] = along[2] + bend * (along[0] / radii[0]) ** 2
+        scaled = [a / np.float32(r) for a, r in zip(along, radii, strict=True)]
+        q = np.sqrt(sum(a * a for a in scaled)) + np.float32(1e-6)  # 1 on the surface
+        slope = np.sqrt(sum((a / np.float32(r)) ** 2 for a, r in zip(scaled, radii, strict=True)))
+        return q * (1 - q) / (slope + np.float32(1e-6))  # to first order the distance
+
+    reach = np.sqrt((np.square(axes) * np.square(radii)[:, None]).sum(0)) + abs(bend)
+    return Shape(depth, point(np.subtract(center, reach)), point(np.add(center, reach)))
+
+
+def tube(points: Sequence[Sequence[float]], *radii: float) -> Shape:
+    """A tube along a line through `points`; its radius goes evenly from the first to the last of `radii`."""
+    line, radius = np.asarray(points, np.float32), np.linspace(radii[0], radii[-1], len(points), dtype=np.float32)
+
+    def depth(s: Space) -> Field:
+        best = np.full(s.z.shape, -np.inf, np.float32)
+        for a, b, r_a, r_b in zip(line, line[1:], radius, radius[1:], strict=False):
+            z, y, x = s.z - a[0], s.y - a[1], s.x - a[2]
+            step = b - a
+            t = np.clip((z * step[0] + y * step[1] + x * step[2]) / np.float32((step**2).sum()), 0, 1)
+            gap = (z - t * step[0]) ** 2 + (y - t * step[1]) ** 2 + (x - t * step[2]) ** 2
+            np.maximum(best, r_a + t * (r_b - r_a) - np.sqrt(gap), out=best)
+        return best
+
+    return Shape(depth, point(line.min(0) - max(radii)), point(line.max(0) + max(radii)))
+
+
+def local(s: Space, center: Sequence[float], axes: Axes) -> list[Field]:
+    """Coordinates along three axes through `center`, in mm."""
+    z, y, x = s.z - np.float32(center[0]), s.y - np.float32(center[1]), s.x - np.float32(center[2])
+    return [z * np.float32(a[0]) + y * np.float32(a[1]) + x * np.float32(a[2]) for a in axes]
+
+
+def _offset(corner: Point, mm: float) -> Point:
+    return corner[0] + mm, corner[1] + mm, corner[2] + mm
+
+
+def point(values: ArrayLike) -> Point:
+    z, y, x = (float(value) for value in np.asarray(values))
+    return z, y, x

@@ -1,0 +1,1 @@
+"""Tests of the slice viewer in a real browser; also used by benchmarks/viewer.py."""

@@ -1,0 +1,67 @@
+"""Small synthetic cases and profiles: what most tests stand on, without the phantom and in milliseconds."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kits_msan.cases import Case, kits_affine, save_case
+from kits_msan.profiles import SMOKE, Profile
+
+torch.set_num_threads(1)
+
+MakeCase = Callable[..., Case]
+
+
+def ball_case(
+    name: str = "case_00000",
+    shape: tuple[int, int, int] = (12, 36, 34),
+    spacing: tuple[float, float, float] = (10.0, 8.0, 8.0),
+    seed: int = 0,
+    tumor: bool = True,
+) -> Case:
+    """Two balls for kidneys in an oval body, a smaller ball for a tumor at the rim of one; air around, noise on it."""
+    rng = np.random.default_rng(seed)
+    z, y, x = (np.linspace(-1, 1, n).reshape([-1 if axis == i else 1 for i in range(3)]) for axis, n in enumerate(shape))
+    jitter = rng.uniform(-0.05, 0.05, 3)
+
+    def ball(center: tuple[float, float, float], radius: float) -> np.ndarray:
+        return sum((a - c - j) ** 2 for a, c, j in zip((z, y, x), center, jitter, strict=True)) < radius**2  # type: ignore[return-value]
+
+    image = np.full(shape, -1000.0)
+    image[np.broadcast_to((y / 0.9) ** 2 + (x / 0.95) ** 2 < 1, shape)] = 20
+    label = np.zeros(shape, np.uint8)
+    for side in (-0.5, 0.5):
+        label[ball((0.0, 0.2, side), 0.33)] = 1
+    if tumor:
+        label[ball((0.1, 0.2, 0.75), 0.2)] = 2
+    image[label == 1] = 180
+    image[label == 2] = 80
+    image += rng.normal(0, 10, shape)
+    return Case(name, np.rint(image).astype(np.int16), label, spacing, kits_affine(spacing))
+
+
+@pytest.fixture(scope="session")
+def make_case() -> MakeCase:
+    return ball_case
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Profile:
+    """The smoke profile on smaller slabs, without augmentation."""
+    return replace(SMOKE, grid=(12, 32, 32), steps=6, augment=False)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three training cases and one test case, with a split.json. Read only: tests that write copy it."""
+    folder = tmp_path_factory.mktemp("data")
+    names = [f"case_{number:05d}" for number in range(4)]
+    for number, name in enumerate(names):
+        save_case(ball_case(name, seed=number), folder / name)
+    (folder / "split.json").write_text(json.dumps({"train": names[:3], "test": names[3:]}))
+    return folder

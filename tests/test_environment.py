@@ -1,0 +1,63 @@
+"""The two ways to install, pip and conda, list the same packages, and what is imported is declared."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RENAMED = {"pytorch": "torch"}  # conda's names
+IMPORTED_AS = {"lightning-fabric": "lightning_fabric"}
+TOOLS = {"jupyterlab", "nbval"}  # used from the command line
+METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[ <>=!~\[;]", requirement.strip())[0].lower()
+
+
+def conda_packages() -> dict[str, str]:
+    lines = re.findall(r"^  - ([^:\n]+)$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
+    return {RENAMED.get(name_of(line), name_of(line)): line for line in lines}
+
+
+def test_conda_and_pip_list_the_same_packages():
+    assert set(conda_packages()) - {"python", "pip"} == {name_of(line) for line in METADATA["dependencies"]}
+
+
+def test_conda_and_pip_ask_for_the_same_versions():
+    bounds = {name_of(line): line[len(name_of(line)) :].strip() for line in METADATA["dependencies"]}
+    for name, line in conda_packages().items():
+        if name in bounds:
+            assert line.partition(" ")[2] == bounds[name], name
+    assert conda_packages()["python"].split()[1] == METADATA["requires-python"]
+
+
+def test_every_declared_package_is_imported_and_every_imported_one_declared():
+    imported = set()
+    for path in (ROOT / "kits_msan").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).partition(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"kits_msan"}
+    declared = {name_of(line) for line in METADATA["dependencies"]} - TOOLS
+    assert {IMPORTED_AS.get(name, name) for name in declared} <= foreign | {"ipywidgets"}
+    brought_along = {"IPython", "traitlets", "PIL", "urllib3"}  # by jupyterlab, matplotlib and requests
+    assert foreign - brought_along <= {IMPORTED_AS.get(name, name) for name in declared}
+
+
+@pytest.mark.parametrize("name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]])
+def test_every_package_is_pinned(name: str):
+    pins = {name_of(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"}
+    assert name in pins
+
+
+def test_every_package_earns_its_line_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    for line in METADATA["dependencies"]:
+        assert f"`{name_of(line)}`" in readme, f"{name_of(line)} is not explained in README.md"

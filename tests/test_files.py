@@ -1,0 +1,94 @@
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_file, atomic_folder, refuse_results, write_json
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_file_appears_whole_with_its_ending_and_ordinary_rights(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "scan.nii.gz"
+    with atomic_file(target) as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        assert temporary.parent == target.parent
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert tree(tmp_path) == ["new", "new/scan.nii.gz"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
+
+
+def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="full"), atomic_file(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("disk full")
+    assert target.read_text() == "old"
+    assert tree(tmp_path) == ["a.txt"]
+
+
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "out"
+    with atomic_folder(target) as temporary:
+        (temporary / "a.txt").write_text("whole")
+        assert not target.exists()
+    assert tree(tmp_path) == ["deep", "deep/out", "deep/out/a.txt"]
+
+
+def test_failed_folder_takes_its_new_parents_away_again(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(RuntimeError, match="full"), atomic_folder(tmp_path / "kept" / "deep" / "out") as temporary:
+        (temporary / "a.txt").write_text("half")
+        raise RuntimeError("disk full")
+    assert tree(tmp_path) == ["kept"]
+
+
+def test_overwritten_folder_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old.txt").write_text("old")
+    with pytest.raises(RuntimeError, match="full"), atomic_folder(out, overwrite=True) as temporary:
+        (temporary / "new.txt").write_text("half")
+        raise RuntimeError("disk full")
+    assert tree(tmp_path) == ["out", "out/old.txt"]
+    with atomic_folder(out, overwrite=True) as temporary:
+        (temporary / "new.txt").write_text("new")
+    assert tree(tmp_path) == ["out", "out/new.txt"]
+
+
+def test_folder_with_results_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    with pytest.raises(InputError, match="already holds results.*--overwrite"), atomic_folder(tmp_path):
+        pytest.fail("the block must not run")
+    assert tree(tmp_path) == ["old.txt"]
+
+
+def test_refuse_results(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refuse_results(tmp_path / "absent", overwrite=False)
+    refuse_results(empty, overwrite=False)
+    file.write_text("x")
+    refuse_results(tmp_path, overwrite=True)
+    with pytest.raises(InputError, match="already holds results"):
+        refuse_results(tmp_path, overwrite=False)
+    with pytest.raises(InputError, match="is a file"):
+        refuse_results(file, overwrite=True)
+
+
+def test_write_json_replaces_what_was_there(tmp_path: Path) -> None:
+    for value in ({"a": [1, 2]}, {"b": None}):
+        write_json(tmp_path / "a.json", value)
+        assert json.loads((tmp_path / "a.json").read_text()) == value
+    assert tree(tmp_path) == ["a.json"]
