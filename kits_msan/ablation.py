@@ -185,7 +185,7 @@ def describe_data(data: Path) -> str:
     manifest = data / "manifest.json"
     made = json.loads(manifest.read_text()) if manifest.exists() else {}
     kind = (
-        f"phantoms version {made['phantom']}, seed {made['seed']}" if "phantom" in made else f"cases of {data.name}"
+        f"phantoms version {made['phantom_version']}, seed {made['seed']}" if "phantom_version" in made else f"cases of {data.name}"
     )
     return f"{kind}, {len(split.train)} for training and {len(split.test)} for test"
 

@@ -1,49 +1,28 @@
-"""The organs around the kidneys: which tissues there are, where they lie, in which order they are painted.
+"""The organs around the kidneys: where they lie, and in which order they are painted.
 
-Sizes, places and Hounsfield units are our choice, after ordinary abdominal CT. Neighbors share the kidneys' HU on
-purpose: a network that tells them apart by brightness alone would fail on a real scan.
+Sizes and places are our choice, after ordinary abdominal CT.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kits_msan.shapes import Axes, Field, Part, Point, Shape, Space, ellipsoid, point, tube
+from kits_msan.shapes import Axes, Field, Part, Point, Shape, Space, common, ellipsoid, point, tube
 
 SPINE_Y, CREST_Z = 12.0, 74.0  # middle of the vertebral bodies; top of the pelvis
 VERTEBRA, RIB_PITCH, RIB_12 = 35.0, 25.0, -62.0  # height of one; distance of two ribs; z of the last rib at the spine
 
-TISSUES = {  # HU without contrast, in the arterial, portal and late phase; +- HU of texture
-    "air": (-1000, -1000, -1000, -1000, 0),
-    "table": (-120, -120, -120, -120, 0),
-    "foam": (-960, -960, -960, -960, 0),
-    "skin": (10, 15, 20, 20, 15),
-    "fat": (-105, -103, -100, -100, 9),
-    "muscle": (52, 58, 64, 62, 9),
-    "lung": (-860, -850, -845, -845, 70),
-    "cortical bone": (620, 620, 620, 620, 120),
-    "spongy bone": (190, 200, 205, 205, 50),
-    "disk": (75, 78, 82, 82, 8),
-    "spinal canal": (25, 28, 32, 32, 5),
-    "liver": (57, 72, 112, 98, 6),
-    "spleen": (48, 120, 122, 102, 8),
-    "pancreas": (40, 98, 92, 78, 18),
-    "bile": (8, 8, 10, 14, 3),
-    "aorta": (42, 310, 165, 122, 8),
-    "vena cava": (40, 95, 150, 120, 12),
-    "portal vein": (40, 110, 170, 125, 8),
-    "bowel wall": (38, 78, 92, 80, 14),
-    "bowel fluid": (18, 18, 20, 20, 14),
-    "oral contrast": (220, 220, 220, 220, 50),
-    "stool": (-10, -10, -10, -10, 110),
-    "gas": (-940, -940, -940, -940, 30),
-    "renal cortex": (34, 185, 185, 150, 7),
-    "renal medulla": (33, 88, 170, 158, 7),
-    "urine": (6, 8, 12, 420, 4),
-    "clear cell tumor": (36, 135, 108, 88, 16),
-    "other tumor": (38, 66, 80, 74, 9),  # papillary and chromophobe: they take up less contrast
-    "necrosis": (18, 22, 25, 25, 7),
-}
+
+def table(y: Field, x: Field, top: float, edge: float) -> Field:
+    """HU of the scanner's table and the air around it: two thin shells of carbon fiber, hollow towards the patient.
+
+    top: y of its middle; edge: mm over which a surface fades.
+    """
+    below = y - top + x**2 / 1100
+    hu = np.full(below.shape, -1000.0, np.float32)
+    for shell in (0, 40):
+        hu += 880 * min(1, 4 / edge) * np.clip(1.2 - np.abs(below - shell) / edge, 0, 1) * (np.abs(x) < 230)
+    return hu
 
 
 def abdomen(
@@ -64,14 +43,15 @@ def abdomen(
 
 
 def cavity(s: Space) -> Field:
-    """mm inside the abdominal cavity: the wall is 12 mm thick."""
-    return s.wall - 12
+    """mm inside the abdominal cavity: the wall is about 12 mm thick."""
+    return s.wall - 12 + 2 * s.ripple
 
 
 def under_diaphragm(s: Space) -> Field:
-    """mm below the two domes of the diaphragm; they reach down to z = -38 behind."""
-    dome = (np.abs(s.x) - 66) ** 2 / 75 + (s.y + 40) ** 2 / 190 - np.where(s.x < 0, 112, 102)
-    return (s.z - np.minimum(dome, -38)) * np.float32(0.6)
+    """mm below the two domes of the diaphragm; at the wall behind they reach down to about z = -35."""
+    outwards = ((np.abs(s.x) - 58) / 80) ** 2 + ((s.y + 40) / 125) ** 2
+    top = np.where(s.x < 0, np.float32(-112), np.float32(-102))
+    return (s.z - np.minimum(top + 70 * outwards**2, -35)) * np.float32(0.6)
 
 
 def off_spine(s: Space) -> Field:
@@ -81,8 +61,8 @@ def off_spine(s: Space) -> Field:
 
 def body(fat_mm: float) -> Iterator[Part]:
     """Skin, fat under it, muscle wall, fat of the cavity."""
-    yield Part("skin", Shape(lambda s: s.wall + fat_mm + 2 * s.ripple + 2))
-    yield Part("fat", Shape(lambda s: s.wall + fat_mm + 2 * s.ripple))
+    yield Part("skin", Shape(lambda s: s.wall + fat_mm + 2))
+    yield Part("fat", Shape(lambda s: s.wall + fat_mm))
     yield Part("muscle", Shape(lambda s: s.wall))
     yield Part("fat", Shape(cavity))
 
@@ -90,14 +70,12 @@ def body(fat_mm: float) -> Iterator[Part]:
 def chest(rng: np.random.Generator) -> Iterator[Part]:
     """Lungs above the diaphragm, heart, ribs."""
     lungs = Shape(
-        lambda s: np.minimum.reduce(
-            [s.wall - 13, -under_diaphragm(s), np.abs(s.x) - 24 - np.maximum(-s.y, 0) * np.float32(0.5)]
-        ),
+        lambda s: common(s.wall - 13, -under_diaphragm(s), np.abs(s.x) - 24 - np.maximum(-s.y, 0) / 3 + 5 * s.ripple),
         high=(-20, np.inf, np.inf),
     )
     yield Part("muscle", lungs.grown(3))  # the diaphragm
     yield Part("lung", lungs)
-    yield Part("aorta", ellipsoid(_near((-165, -40, 15), rng), (55, 42, 55)))  # the heart, in tall scans only
+    yield Part("aorta", ellipsoid(_near((-145, -35, 18), rng, 8), (52, 44, 58)))  # the heart
     first = RIB_12 + rng.normal(0, 6)
 
     def ribs(s: Space) -> Field:
@@ -105,7 +83,7 @@ def chest(rng: np.random.Generator) -> Iterator[Part]:
         rib = np.minimum(np.round(level / RIB_PITCH), 0)
         end = np.select([rib > -0.5, rib > -1.5, rib > -2.5], [45.0, 10.0, -25.0], -75.0)  # the last are short
         ring = 5 - np.hypot((level - rib * RIB_PITCH) * np.float32(0.75), s.wall - 7)
-        return np.minimum.reduce([ring, s.y - end, np.abs(s.x) - 36]).astype(np.float32)
+        return common(ring, s.y - end.astype(np.float32), np.abs(s.x) - 36)
 
     bone = Shape(ribs, high=(60, np.inf, np.inf))
     yield Part("cortical bone", bone)
@@ -115,14 +93,16 @@ def chest(rng: np.random.Generator) -> Iterator[Part]:
 def back(rng: np.random.Generator) -> Iterator[Part]:
     """Muscles beside the spine, spine and pelvis: over the bowel and the fat, under the kidneys."""
     for side in (-1, 1):
-        yield Part("muscle", ellipsoid((60, 66, side * 37), (500, 25, 34)).within(lambda s: s.wall))
+        yield Part("muscle", ellipsoid((60, 66, side * 40), (500, 29, 42)).within(lambda s: s.wall))
         yield Part("muscle", ellipsoid((30, 52, side * 66), (62, 9, 22)))  # quadratus lumborum
         size = rng.uniform(0.8, 1.2)
         path = [(-45, 20, side * 24), (10, 18, side * 34), (70, 14, side * 46), (160, -5, side * 66)]
         yield Part("muscle", tube(path, 7 * size, 22 * size))  # psoas
     wing = Shape(_wing, (CREST_Z - 15, -120, -200), (CREST_Z + 165, 120, 200))
-    yield Part("muscle", wing.grown(11))
-    for tissue, loss in (("cortical bone", 0), ("spongy bone", 3)):
+    yield Part("muscle", wing.grown(9))
+    buttock = Shape(lambda s: common(s.wall, _across(s), s.z - CREST_Z), (CREST_Z - 15, -120, -200))
+    yield Part("muscle", buttock)
+    for tissue, loss in (("cortical bone", 0.0), ("spongy bone", 3.0)):
         yield Part(tissue, wing.grown(-loss))
         yield Part(tissue, ellipsoid((CREST_Z + 80, 50, 0), (62 - loss, 22 - loss, 48 - loss)))  # sacrum
     start = rng.uniform(0, VERTEBRA)
@@ -135,23 +115,27 @@ def back(rng: np.random.Generator) -> Iterator[Part]:
     process = Shape(
         lambda s: np.maximum(
             np.minimum(4 - np.abs(s.x), 28 - np.abs(s.y - SPINE_Y - 42)),  # spinous
-            np.minimum(5 - np.abs(s.y - SPINE_Y - 27), 44 - np.abs(s.x)),  # transverse
+            np.minimum(4 - np.abs(s.y - SPINE_Y - 25), 38 - np.abs(s.x)),  # transverse
         ),
         (-np.inf, 0, -60), (200, 90, 60),
-    ).within(lambda s: to_disk(s) - 9)  # fmt: skip
+    ).within(lambda s: to_disk(s) - 11)  # fmt: skip
     for tissue, loss in (("cortical bone", 0.0), ("spongy bone", 2.5)):
         yield Part(tissue, (arch | process).grown(-loss))
-        yield Part(tissue, column.grown(-loss).within(lambda s, loss=loss: to_disk(s) - 4 - loss))
+        yield Part(tissue, column.within(lambda s: to_disk(s) - 4).grown(-loss))
     yield Part("disk", column.within(lambda s: 4 - to_disk(s)))
     yield Part("spinal canal", ellipsoid((0, SPINE_Y + 27, 0), (900, 8, 10)))
 
 
-def _wing(s: Space) -> Field:
-    """Both wings of the pelvis: curved plates from beside the sacrum to the front, lower ones further in."""
-    across = (np.abs(s.x) + s.y - 108 + (s.z - CREST_Z) * np.float32(0.3)) * np.float32(0.7)
+def _across(s: Space) -> Field:
+    """mm outwards from the wings of the pelvis: curved plates from beside the sacrum to the front."""
     along = (np.abs(s.x) - s.y) * np.float32(0.7) - 48
-    edge = 60 * (1 - np.hypot((s.z - CREST_Z - 75) / 75, along / 60))
-    return np.minimum(5 - np.abs(across + along**2 / 250), edge)
+    return (np.abs(s.x) + s.y - 108 + (s.z - CREST_Z) * np.float32(0.3)) * np.float32(0.7) + along**2 / 250
+
+
+def _wing(s: Space) -> Field:
+    along = (np.abs(s.x) - s.y) * np.float32(0.7) - 48
+    edge: Field = 60 * (1 - np.hypot((s.z - CREST_Z - 75) / 75, along / 60))
+    return np.minimum(4.5 - np.abs(_across(s)), edge * np.float32(0.4))
 
 
 def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
@@ -165,9 +149,10 @@ def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
     for path in frame:
         stuff = rng.choice(["stool", "gas", fluid], p=[0.55, 0.3, 0.15])
         yield from _gut([_near(p, rng, 7) for p in path], rng.uniform(15, 25), stuff, rng)
-    yield from _gut([_near(p, rng) for p in ((0, -40, -42), (20, -10, -44), (52, -8, -38), (55, -16, 15))], 11, fluid, rng)
+    duodenum = ((0, -40, -42), (20, -10, -44), (52, -8, -38), (55, -16, 15))
+    yield from _gut([_near(p, rng) for p in duodenum], 11, fluid, rng)
     starts = [(-5, -35, 55), (25, -35, 70)] + [  # two of the jejunum, before the left kidney
-        (rng.uniform(15, 150), rng.uniform(-70, -15), rng.uniform(-75, 85)) for _ in range(rng.integers(10, 18))
+        (rng.uniform(15, 150), rng.uniform(-70, -15), rng.uniform(-75, 85)) for _ in range(rng.integers(16, 30))
     ]
     for start in starts:
         turns = [_near((0, 0, 0), rng, 20) for _ in range(4)]
@@ -182,7 +167,7 @@ def _gut(path: Sequence[Sequence[float]], radius: float, stuff: str, rng: np.ran
     yield Part("bowel wall", wall)
     yield Part(stuff, lumen)
     if stuff != "bowel wall" and rng.random() < 0.4:  # gas rises to the front
-        level = np.mean(path, 0)[1] - radius * rng.uniform(0, 0.7)
+        level = float(np.mean(path, 0)[1]) - radius * rng.uniform(0, 0.7)
         yield Part("gas", lumen.within(lambda s: level - s.y))
 
 
@@ -197,7 +182,7 @@ def upper_organs(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part
     yield Part("gas", stomach.grown(-4).within(lambda s: level - s.y))
     pancreas = [_near(p, rng, 4) for p in ((18, -32, -30), (-5, -42, -5), (-18, -32, 28), (-38, 2, 78))]
     yield Part("pancreas", tube(pancreas, 14, 9).grown(0, 3))
-    spleen = ellipsoid(_near((-58, 24, 108), rng, 7), _times((54, 42, 27), rng), _tilt(-0.25, 0.2))
+    spleen = ellipsoid(_near((-52, 26, 106), rng, 7), _times((56, 44, 30), rng), _tilt(-0.25, 0.2))
     yield Part("spleen", spleen.grown(0, 1.5).within(*room))
     right = ellipsoid(_near((-62, -8, -88), rng, 7), (rng.uniform(80, 112), 84, 78), _tilt(0.1, 0.1))
     left = ellipsoid(_near((-82, -48, 0), rng, 7), (38, 40, rng.uniform(60, 90)), _tilt(0.0, 0.25))
@@ -219,15 +204,16 @@ def vessels(rng: np.random.Generator) -> Iterator[Part]:
     wide = rng.uniform(0.85, 1.25)
     split = (88, -16, 4)
     yield Part("vena cava", tube([(-150, -22, -22), (-50, -16, -22), (40, -12, -20), (88, -10, -14)], 11, 12))
-    yield Part("aorta", tube([(-300, 0, 16), (-120, 0, 14), (-40, -15, 10), (40, -19, 8), split], 11 * wide, 8 * wide))
+    aorta = [(-300, 0, 16), (-120, 0, 14), (-40, -15, 10), (40, -19, 8), split]
+    yield Part("aorta", tube(aorta, 11 * wide, 8 * wide))
     for side in (-1, 1):
         yield Part("aorta", tube([split, (130, -12, side * 34), (190, -30, side * 55)], 6 * wide))
         yield Part("vena cava", tube([(88, -10, -14), (130, -4, side * 34), (190, -22, side * 52)], 7))
     yield Part("aorta", tube([(-35, -20, 9), (-8, -40, 6), (90, -52, 0)], 4, 2.5))  # superior mesenteric
     yield Part("portal vein", tube([(90, -52, -12), (0, -45, -10), (-25, -42, -22), (-45, -35, -55)], 5, 7))
     yield Part("portal vein", tube([(-12, -40, -6), (-25, -28, 35), (-45, 5, 85)], 4.5))  # splenic
-    for _ in range(12):  # branches in the mesentery
-        start = (rng.uniform(10, 70), -50, rng.uniform(-10, 5))
+    for _ in range(25):  # branches in the mesentery
+        start = (rng.uniform(0, 90), -50, rng.uniform(-20, 20))
         yield Part("vena cava", tube([start, _near(start, rng, 30)], 2.5, 1))
     if rng.random() < 0.4:  # calcified plaque
         for z in rng.uniform(-60, 90, 4):

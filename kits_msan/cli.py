@@ -134,6 +134,18 @@ def course(args: argparse.Namespace) -> int:
     )  # fmt: skip
 
 
+def download(args: argparse.Namespace) -> None:
+    """Fetch KiTS19."""
+    from kits_msan.download import IMAGE_BASE, LABEL_BASE, download
+    from kits_msan.kits19 import parse_cases
+
+    done = download(
+        parse_cases(args.cases), args.out, labels_only=args.labels_only,
+        image_base=args.image_base or IMAGE_BASE, label_base=args.label_base or LABEL_BASE,
+    )  # fmt: skip
+    print(f"{len(done)} cases in {args.out}")
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage before it."""
 
@@ -180,6 +192,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--test", type=_count, metavar="N", help="how many of them are for test (default: the profile's share)"
     )
     add_common(command, "seed", "profile", "overwrite")
+
+    command = add("download", download, "fetch cases of KiTS19: goes on where it broke off (licence CC BY-NC-SA 4.0)")
+    command.add_argument("--cases", required=True, metavar="IDS", help="ids such as 0-9,15")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/case_00000 and so on")
+    command.add_argument("--labels-only", action="store_true", help="without the images, which are 28 GB in all")
+    command.add_argument("--image-base", metavar="URL", help="a mirror of the images")
+    command.add_argument("--label-base", metavar="URL", help="a mirror of the labels")
 
     command = add("train", train, "train one network: a run that was stopped goes on where it was")
     command.add_argument("model", metavar="MODEL", help="unet3d, msan_v1, msan_v1_ds, msan_v2 or msan_v2_ds")
@@ -237,15 +256,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+
+
 def _count(text: str) -> int:
-    value = int(text)
+    value = _whole(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
     return value
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
     return value

@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
 from kits_msan.files import refuse_results, write_json
 from kits_msan.phantom import PHANTOM_VERSION, write_phantoms
@@ -33,7 +34,7 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
         return Path(data).resolve()
     folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     manifest = folder / "manifest.json"
-    if not manifest.exists() or json.loads(manifest.read_text())["phantom"] != PHANTOM_VERSION:
+    if not manifest.exists() or json.loads(manifest.read_text()).get("phantom_version") != PHANTOM_VERSION:
         write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
     return folder
 
@@ -58,11 +59,12 @@ def run_course(
         raise InputError(f"{NOTEBOOKS} holds no notebooks; run the course from a clone of the project.")
     out = Path(out).resolve()
     refuse_results(out, overwrite)
-    out.mkdir(parents=True, exist_ok=True)
+    pick_device(device)
     parameters = {
         "profile": profile.name, "device": device, "train": train, "seed": seed, "out": str(out),
         "data": str(course_data(profile, data or "", seed)),
     }  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
     with _progress(notebooks, seconds, 60 * MINUTES[profile.name]):
         for notebook in notebooks:

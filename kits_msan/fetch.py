@@ -19,7 +19,6 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from kits_msan.errors import InputError
-from kits_msan.files import write_json
 
 CHUNK = 1 << 16  # bytes between two looks at `stop`; less than this is lost with a connection
 PROGRESS = 1 << 20  # a try that brings so many new bytes does not count as failed
@@ -169,7 +168,7 @@ class Fetcher:
             with open(file.part, "ab" if go_on else "wb") as stream:
                 if not go_on:
                     note = _describe(response)
-                    write_json(file.note, {"url": file.url, **note})  # before the first byte, after the old ones
+                    file.note.write_text(json.dumps({"url": file.url, **note}))  # the part is empty at this moment
                     file.received = 0
                 file.expected = note["length"] or file.expected
                 # raw, since some servers declare a stored .gz as Content-Encoding and requests would inflate it

@@ -62,6 +62,22 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
                 parent.rmdir()
 
 
+@contextmanager
+def removed_on_bad_input(*folders: Path) -> Iterator[None]:
+    """If the block raises InputError, take away those of the folders, with their parents, that were not there before."""
+    new = [
+        next(p for p in (*reversed(folder.parents), folder) if not p.exists())
+        for folder in folders
+        if not folder.exists()
+    ]
+    try:
+        yield
+    except InputError:
+        for folder in new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def refuse_results(path: str | Path, overwrite: bool) -> None:
     """Raise InputError if the folder `path` holds something and `overwrite` is false, or if it is a file."""
     path = Path(path)

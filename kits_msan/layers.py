@@ -134,7 +134,7 @@ def resize_to(x: Tensor, like: Tensor) -> Tensor:
     grid = like.shape[2:]
     if x.shape[2:] == grid:
         return x
-    if x.shape[3] > grid[1]:
+    if x.shape[2:].numel() > grid.numel():
         return F.adaptive_max_pool3d(x, grid)
     return F.interpolate(x, grid, mode="trilinear", align_corners=False)
 

@@ -1,4 +1,4 @@
-"""Shapes in millimeters: the words in which the phantom's anatomy is written.
+"""Shapes and tissues, the words in which the phantom's anatomy is written, and the canvas for them.
 
 A shape answers one question: how many millimeters inside its surface is this point (negative: outside)? Points are
 (z, y, x) in millimeters from the middle between the kidneys: z grows downwards, y backwards, x to the patient's
@@ -7,14 +7,47 @@ left, in the frame of an average adult. Organs are round shapes; a smooth warp o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Field = NDArray[np.float32]  # (D, H, W), or a box cut from it
+Field = NDArray[np.floating]  # float32 (D, H, W), or a box cut from it
 Point = tuple[float, float, float]
+Vector = Sequence[float] | NDArray[np.float64]
 Axes = Sequence[Sequence[float]]  # three orthogonal unit vectors, as (z, y, x)
 UPRIGHT: Axes = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+
+# Neighbors share the kidneys' HU on purpose: told apart by brightness alone, they would not be on a real scan.
+TISSUES = {  # HU without contrast, in the arterial, portal and late phase; +- HU of texture
+    "air": (-1000, -1000, -1000, -1000, 0),
+    "skin": (10, 15, 20, 20, 15),
+    "fat": (-105, -103, -100, -100, 9),
+    "muscle": (52, 58, 64, 62, 9),
+    "lung": (-860, -850, -845, -845, 70),
+    "cortical bone": (620, 620, 620, 620, 120),
+    "spongy bone": (190, 200, 205, 205, 50),
+    "disk": (75, 78, 82, 82, 8),
+    "spinal canal": (25, 28, 32, 32, 5),
+    "liver": (57, 72, 112, 98, 6),
+    "spleen": (48, 120, 122, 102, 8),
+    "pancreas": (40, 98, 92, 78, 18),
+    "bile": (8, 8, 10, 14, 3),
+    "aorta": (42, 310, 165, 122, 8),
+    "vena cava": (40, 95, 150, 120, 12),
+    "portal vein": (40, 110, 170, 125, 8),
+    "bowel wall": (38, 78, 92, 80, 14),
+    "bowel fluid": (18, 18, 20, 20, 14),
+    "oral contrast": (220, 220, 220, 220, 50),
+    "stool": (-10, -10, -10, -10, 110),
+    "gas": (-940, -940, -940, -940, 30),
+    "renal cortex": (34, 185, 185, 150, 7),
+    "renal medulla": (33, 88, 170, 158, 7),
+    "urine": (6, 8, 12, 420, 4),
+    "clear cell tumor": (36, 135, 108, 88, 16),
+    "other tumor": (38, 66, 80, 74, 9),  # papillary and chromophobe: they take up less contrast
+    "necrosis": (18, 22, 25, 25, 7),
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +81,7 @@ class Shape:
 
     def within(self, *limits: Callable[[Space], Field]) -> "Shape":
         """Only the part that lies inside every one of `limits` too."""
-        return Shape(lambda s: np.minimum.reduce([self.depth(s), *(f(s) for f in limits)]), self.low, self.high)
+        return Shape(lambda s: common(self.depth(s), *(limit(s) for limit in limits)), self.low, self.high)
 
     def __or__(self, other: "Shape") -> "Shape":
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
@@ -64,7 +97,7 @@ class Part:
     label: int | None = None
 
 
-def ellipsoid(center: Sequence[float], radii: Sequence[float], axes: Axes = UPRIGHT, bend: float = 0.0) -> Shape:
+def ellipsoid(center: Vector, radii: Vector, axes: Axes = UPRIGHT, bend: float = 0.0) -> Shape:
     """An ellipsoid with its radii along `axes`; `bend` mm turn the ends of the first axis towards minus the third."""
 
     def depth(s: Space) -> Field:
@@ -74,7 +107,7 @@ def ellipsoid(center: Sequence[float], radii: Sequence[float], axes: Axes = UPRI
         scaled = [a / np.float32(r) for a, r in zip(along, radii, strict=True)]
         q = np.sqrt(sum(a * a for a in scaled)) + np.float32(1e-6)  # 1 on the surface
         slope = np.sqrt(sum((a / np.float32(r)) ** 2 for a, r in zip(scaled, radii, strict=True)))
-        return q * (1 - q) / (slope + np.float32(1e-6))  # to first order the distance
+        return q * (1 - q) / (slope + np.float32(1e-6 / max(radii)))  # to first order the distance
 
     reach = np.sqrt((np.square(axes) * np.square(radii)[:, None]).sum(0)) + abs(bend)
     return Shape(depth, point(np.subtract(center, reach)), point(np.add(center, reach)))
@@ -89,7 +122,7 @@ def tube(points: Sequence[Sequence[float]], *radii: float) -> Shape:
         for a, b, r_a, r_b in zip(line, line[1:], radius, radius[1:], strict=False):
             z, y, x = s.z - a[0], s.y - a[1], s.x - a[2]
             step = b - a
-            t = np.clip((z * step[0] + y * step[1] + x * step[2]) / np.float32((step**2).sum()), 0, 1)
+            t = np.clip((z * step[0] + y * step[1] + x * step[2]) / np.float32((step**2).sum() + 1e-3), 0, 1)
             gap = (z - t * step[0]) ** 2 + (y - t * step[1]) ** 2 + (x - t * step[2]) ** 2
             np.maximum(best, r_a + t * (r_b - r_a) - np.sqrt(gap), out=best)
         return best
@@ -97,7 +130,12 @@ def tube(points: Sequence[Sequence[float]], *radii: float) -> Shape:
     return Shape(depth, point(line.min(0) - max(radii)), point(line.max(0) + max(radii)))
 
 
-def local(s: Space, center: Sequence[float], axes: Axes) -> list[Field]:
+def common(*depths: Field) -> Field:
+    """mm inside what several shapes have in common."""
+    return reduce(np.minimum, depths)
+
+
+def local(s: Space, center: Vector, axes: Axes) -> list[Field]:
     """Coordinates along three axes through `center`, in mm."""
     z, y, x = s.z - np.float32(center[0]), s.y - np.float32(center[1]), s.x - np.float32(center[2])
     return [z * np.float32(a[0]) + y * np.float32(a[1]) + x * np.float32(a[2]) for a in axes]
@@ -108,5 +146,59 @@ def _offset(corner: Point, mm: float) -> Point:
 
 
 def point(values: ArrayLike) -> Point:
+    """Three numbers as a tuple of floats."""
     z, y, x = (float(value) for value in np.asarray(values))
     return z, y, x
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A volume being painted."""
+
+    image: Field  # (D, H, W) HU
+    label: NDArray[np.uint8]  # (D, H, W)
+    space: Space
+    lines: Sequence[NDArray[np.float32]]  # mm along the three axes of the grid, before the warp
+    warp: float  # mm, the farthest that the warp moves a point
+    edge: float  # mm over which a surface fades: one voxel, since voxels there hold two tissues
+
+    def paint(self, part: Part, hu: float, texture: float) -> None:
+        """Fill a part's shape with HU of that mean and standard deviation, over what is there."""
+        box = self._box(part.shape)
+        space = self.space[box]
+        if space.z.size == 0:
+            return
+        depth = part.shape.depth(space)
+        cover = np.clip(depth / np.float32(self.edge) + np.float32(0.5), 0, 1)
+        image = self.image[box]
+        image += cover * (np.float32(hu) + np.float32(texture) * space.grain - image)
+        if part.label is not None:
+            self.label[box][depth > 0] = part.label
+
+    def _box(self, shape: Shape) -> tuple[slice, ...]:
+        """The smallest box of voxels with all of the shape in it."""
+        sides = []
+        for low, high, lines in zip(shape.low, shape.high, self.lines, strict=True):
+            start, stop = np.searchsorted(lines, (low - self.warp - self.edge, high + self.warp + self.edge))
+            sides.append(slice(int(start), int(stop)))
+        return tuple(sides)
+
+
+def smooth_noise(rng: np.random.Generator, bump: float, lines: Sequence[NDArray[np.float32]]) -> Field:
+    """Smooth noise of mean 0 and standard deviation 1 on the grid with these coordinates along its axes.
+
+    bump: mm from bump to bump, roughly. Cubic B-splines on a random lattice that repeats after 450 mm or more, so
+    that the noise at a point does not depend on the grid.
+    """
+    n = int(np.ceil(450 / bump))
+    noise = rng.standard_normal((n, n, n), dtype=np.float32) / np.float32(0.33)
+    for axis, line in enumerate(lines):
+        cell = np.floor(line / bump)
+        t = (line / bump - cell).astype(np.float32)
+        weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+        shape = tuple(-1 if a == axis else 1 for a in range(3))
+        noise = sum(
+            (weight / np.float32(6)).reshape(shape) * np.take(noise, (cell.astype(int) + k) % n, axis)
+            for k, weight in enumerate(weights)
+        )
+    return noise

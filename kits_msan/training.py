@@ -23,7 +23,7 @@ import kits_msan
 from kits_msan.checkpoints import describe_model, load_checkpoint, load_model, save_checkpoint, save_model
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.errors import InputError
-from kits_msan.files import refuse_results, write_json
+from kits_msan.files import refuse_results, removed_on_bad_input, write_json
 from kits_msan.kits19 import load_split
 from kits_msan.losses import build_loss
 from kits_msan.networks import TITLES, UNet3D, build_model
@@ -77,10 +77,12 @@ def train(
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names}
-    _claim(run, json.loads(json.dumps(config)), overwrite)
-    if (run / MODEL).exists():
-        return load_model(run / MODEL, name)
-    cases = build_store([data / case for case in names], store or run / "store", profile, progress)
+    store = store or run / "store"
+    with removed_on_bad_input(run, store):
+        _claim(run, json.loads(json.dumps(config)), overwrite)
+        if (run / MODEL).exists():
+            return load_model(run / MODEL, name)
+        cases = build_store([data / case for case in names], store, profile, progress)
 
     fabric = _fabric(torch_device, torch_precision)
     parameters = [p for p in network.parameters() if p.requires_grad]
@@ -194,6 +196,6 @@ def _resume(path: Path, network: UNet3D, optimizer: torch.optim.Optimizer) -> tu
 def _check_finite(loss: Tensor, step: int, names: Sequence[str]) -> None:
     if not torch.isfinite(loss):
         raise FloatingPointError(
-            f"the loss is {float(loss)} at step {step}, on slabs of {', '.join(names)}; look at these cases, "
+            f"the loss is {float(loss.detach())} at step {step}, on slabs of {', '.join(names)}; look at these cases, "
             "lower the learning rate or train with 32-bit floats."
         )

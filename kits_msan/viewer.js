@@ -34,7 +34,8 @@ const TEMPLATE = `
     <label data-part="opacities">opacity <input data-part="opacity" type="range" min="0" max="1" step="0.05"></label>
     <span class="kv-group kv-legend" role="group" aria-label="legend" data-part="legend"></span>
   </div>
-  <div class="kv-panels" data-part="panels" role="slider" tabindex="0" aria-orientation="vertical"></div>
+  <div class="kv-panels" data-part="panels" role="slider" tabindex="0" aria-orientation="vertical"
+    data-lm-suppress-shortcuts="true"></div>
   <div class="kv-readout" data-part="readout"></div>
   <div class="kv-bar">
     <label>window <select data-part="preset"></select></label>
@@ -171,7 +172,6 @@ class View {
     this.model = model;
     this.scene = model.get("_scene");
     this.root = element("div", { className: "kits-viewer", innerHTML: TEMPLATE });
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab must not take our keys
     this.part = {};
     for (const node of this.root.querySelectorAll("[data-part]")) this.part[node.dataset.part] = node;
     this.part.readout.textContent = "loading the volume\u2026";
@@ -204,11 +204,11 @@ class View {
     this.part.readout.textContent = `The viewer cannot show this volume: ${error.message ?? error}`;
   }
 
-  // Change the shared state. All views redraw at once; Python hears of it when the hand rests for a moment.
+  // Change the shared state; all views redraw. It is saved at once, since Jupyter sends Python only as much as it can
+  // take, and lets an echo from Python overwrite whatever is not saved yet.
   set(changes) {
     for (const [name, value] of Object.entries(changes)) this.model.set(name, value);
-    clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.model.save_changes(), 50);
+    this.model.save_changes();
   }
 
   goTo(index) {
@@ -332,8 +332,10 @@ class View {
   // --- Hands ---
 
   onKey(event) {
-    const field = event.target.matches("select, input[type=number], [data-part=opacity]");
-    if (field || event.ctrlKey || event.metaKey || event.altKey || !this.volumes) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.stopPropagation(); // or a key that means nothing here would edit the notebook
+    const hasOwnKeys = event.target.matches("select, input[type=number], [data-part=opacity]");
+    if (hasOwnKeys || !this.volumes) return;
     const actions = {
       a: () => this.set({ plane: "axial" }), c: () => this.set({ plane: "coronal" }),
       s: () => this.set({ plane: "sagittal" }), n: () => this.goToTumor(1), N: () => this.goToTumor(-1),
@@ -346,7 +348,6 @@ class View {
     else if (event.key in actions) actions[event.key]();
     else return;
     event.preventDefault();
-    event.stopPropagation();
   }
 
   // A notch of a mouse wheel is one slice; a touchpad's many small steps add up to one.
@@ -445,9 +446,9 @@ class View {
     const size = rows * cols;
     const bytes = () => new Uint8Array(size);
     this.buffers = { hu: new Int16Array(size), gray: bytes(), codes: bytes(), truth: bytes(), marked: bytes() };
+    this.part.panels.style.setProperty("--aspect", (cols * pixel[1]) / (rows * pixel[0]));
     for (const panel of this.panels) {
       Object.assign(panel.canvas, { width: cols, height: rows });
-      panel.canvas.style.aspectRatio = `${cols * pixel[1]} / ${rows * pixel[0]}`;
       panel.image = panel.context.createImageData(cols, rows);
       panel.pixels = new Uint32Array(panel.image.data.buffer);
       panel.marks.forEach((mark, side) => { mark.textContent = EDGES[this.plane][side]; });
@@ -513,8 +514,9 @@ class View {
       cross.style.top = `${pointer.y * 100}%`;
       if (spec.kind === "labels") value.textContent = this.classNames[volumes.labels[spec.volume][at]];
       if (spec.kind === "heat") {
-        const heat = spec.low + (volumes.heat[spec.volume][at] / 255) * (spec.high - spec.low);
-        value.textContent = Number(heat.toPrecision(3));
+        const step = (spec.high - spec.low) / 255; // known to this step, so no more digits than that
+        const heat = spec.low + volumes.heat[spec.volume][at] * step;
+        value.textContent = Number(heat.toFixed(clamp(Math.ceil(-Math.log10(step)), 0, 20)));
       }
     }
   }

@@ -54,7 +54,7 @@ class SliceViewer(anywidget.AnyWidget):
 
     plane = traitlets.Unicode(PLANES[0]).tag(sync=True)
     index = traitlets.CInt(0)  # only `_indices` travels: so a plane never gets the index of another
-    window = traitlets.Tuple(traitlets.CFloat(), traitlets.CFloat(), default_value=WINDOW).tag(sync=True)
+    window = traitlets.Tuple(default_value=WINDOW).tag(sync=True)
     opacity = traitlets.CFloat(0.5).tag(sync=True)
     mode = traitlets.Unicode(MODES[0]).tag(sync=True)
     classes = traitlets.List(traitlets.Unicode(), list(CLASSES)).tag(sync=True)
@@ -148,8 +148,11 @@ class SliceViewer(anywidget.AnyWidget):
         elif name == "classes":
             for item in value:
                 _one_of("class", item, CLASSES)
-        elif name == "window" and not (np.isfinite(value).all() and value[0] < value[1]):
-            raise InputError(f"window is {value}; its first HU must lie below its second.")
+        elif name == "window":
+            limits = np.array(value, float)
+            if limits.shape != (2,) or not np.isfinite(limits).all() or limits[0] >= limits[1]:
+                raise InputError(f"window is {value}; it is two numbers of HU, the first below the second.")
+            return tuple(limits.tolist())
         elif name == "opacity" and not 0 <= value <= 1:
             raise InputError(f"opacity is {value}; it lies between 0 and 1.")
         elif name == "index" and not 0 <= value < self._count():
@@ -210,8 +213,8 @@ class SliceViewer(anywidget.AnyWidget):
     def _packed(self, hu_step: int) -> dict[str, list[Any]]:
         return {
             "image": viewer_data.pack_hounsfield(self._image, hu_step),
-            "labels": [viewer_data.pack(labels) for labels in self._labels.values()],
-            "heat": [viewer_data.pack(values) for values, _, _ in self._heat.values()],
+            "labels": [viewer_data.pack_labels(labels) for labels in self._labels.values()],
+            "heat": [viewer_data.pack_heat(values) for values, _, _ in self._heat.values()],
         }
 
     def _alt(self) -> str:

@@ -60,9 +60,14 @@ def voxels_per_slice(mask: NDArray[np.bool_]) -> list[list[int]]:
     return [np.bincount(at, minlength=size).tolist() for at, size in zip(np.nonzero(mask), mask.shape, strict=True)]
 
 
-def pack(volume: NDArray[np.uint8]) -> list[bytes]:
-    """Compress a volume of single bytes; `readBytes` in viewer.js is the way back."""
-    return _compress([np.ascontiguousarray(block) for block in _blocks(volume)])
+def pack_labels(volume: NDArray[np.uint8]) -> list[bytes]:
+    """Compress labels; `readBytes` in viewer.js is the way back."""
+    return _compress([np.ascontiguousarray(block) for block in _blocks(volume)], zlib.Z_RLE)
+
+
+def pack_heat(volume: NDArray[np.uint8]) -> list[bytes]:
+    """Compress a heat map; `readBytes` in viewer.js is the way back."""
+    return _compress([np.ascontiguousarray(block) for block in _blocks(volume)], zlib.Z_DEFAULT_STRATEGY)
 
 
 def pack_hounsfield(volume: NDArray[np.int16], step: int = 1) -> list[bytes]:
@@ -71,7 +76,7 @@ def pack_hounsfield(volume: NDArray[np.int16], step: int = 1) -> list[bytes]:
     Each voxel becomes its difference from the one before, folded to a number without sign; low bytes come first,
     then high bytes. On CT that takes a third less room than compressing the HU themselves.
     """
-    return _compress([_folded_differences(block, step) for block in _blocks(volume)])
+    return _compress([_folded_differences(block, step) for block in _blocks(volume)], zlib.Z_RLE)
 
 
 def _folded_differences(block: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
@@ -86,9 +91,15 @@ def _blocks(volume: NDArray[Any]) -> list[NDArray[Any]]:
     return [volume[start : start + slices] for start in range(0, len(volume), slices)]
 
 
-def _compress(blocks: list[NDArray[np.uint8]]) -> list[bytes]:
+def _compress(blocks: list[NDArray[np.uint8]], strategy: int) -> list[bytes]:
+    """zlib on all cores. Looking for runs only is twice as fast on noisy CT, and smaller on CT and labels."""
+
+    def compress(block: NDArray[np.uint8]) -> bytes:
+        stream = zlib.compressobj(level=1, strategy=strategy)
+        return stream.compress(block) + stream.flush()
+
     with ThreadPoolExecutor() as pool:  # zlib lets go of the interpreter lock
-        return list(pool.map(lambda block: zlib.compress(block, 1), blocks))
+        return list(pool.map(compress, blocks))
 
 
 def _checked_shape(name: str, values: ArrayLike, shape: Shape) -> NDArray[Any]:

@@ -27,7 +27,8 @@ CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
 HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
 MISSED, INVENTED, WRONG_CLASS = 3, 4, 5
 
-PANEL_WIDTH, PICTURE_WIDTH, TITLE_HEIGHT = 420, 960, 22  # pixels
+WIDEST_ALONE, WIDEST, GAP, TITLE_HEIGHT = 320, 260, 4, 22  # pixels of the still picture
+PICTURE_BYTES = 60_000
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -99,25 +100,27 @@ def heat_picture(
 
 
 def jpeg(pictures: Mapping[str, NDArray[np.uint8]], pixel: tuple[float, float]) -> bytes:
-    """Titled (rows, columns, 3) pictures side by side in rows of three, in their true shape, as a JPEG.
+    """Titled (rows, columns, 3) pictures side by side, in their true shape, as a JPEG of at most about 60 kB.
 
     pixel: height and width of one of their pixels, mm.
     """
     columns = {1: 1, 2: 2, 4: 2}.get(len(pictures), 3)
-    width = min(PANEL_WIDTH, PICTURE_WIDTH // columns)
-    rows, cols = next(iter(pictures.values())).shape[:2]
-    height = max(1, round(width * rows * pixel[0] / (cols * pixel[1])))
-    if height > PANEL_WIDTH:  # a long scan, seen from the front
-        width, height = max(1, round(width * PANEL_WIDTH / height)), PANEL_WIDTH
     lines = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * width, lines * (height + TITLE_HEIGHT)), "white")
+    rows, cols = next(iter(pictures.values())).shape[:2]
+    size = WIDEST_ALONE if lines == 1 else WIDEST  # of the longer side
+    aspect = cols * pixel[1] / (rows * pixel[0])
+    width, height = max(1, round(size * min(1, aspect))), max(1, round(size / max(1, aspect)))
+    sheet = Image.new("RGB", (columns * (width + GAP) - GAP, lines * (height + TITLE_HEIGHT)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for place, (name, picture) in enumerate(pictures.items()):
-        left, top = place % columns * width, place // columns * (height + TITLE_HEIGHT)
-        draw.text((left + 4, top + 2), name, fill="black", font=font)
-        sheet.paste(Image.fromarray(picture).resize((width - 4, height)), (left, top + TITLE_HEIGHT))
-    stream = io.BytesIO()
-    sheet.save(stream, "JPEG", quality=80)
+        left, top = place % columns * (width + GAP), place // columns * (height + TITLE_HEIGHT)
+        draw.text((left + 2, top + 2), name, fill="black", font=font)
+        sheet.paste(Image.fromarray(picture).resize((width, height)), (left, top + TITLE_HEIGHT))
+    for quality in (80, 60, 40, 20):
+        stream = io.BytesIO()
+        sheet.save(stream, "JPEG", quality=quality)
+        if stream.tell() <= PICTURE_BYTES:
+            break
     return stream.getvalue()
 
 

@@ -105,21 +105,21 @@ def test_segmentation_is_written_on_the_grid_of_the_file(tmp_path: Path, axes: s
         (np.float64, 1, 0),
         (np.uint16, 1, -1024),  # as many converters of DICOM write CT
         (np.uint8, 4, -500),
-        (np.int16, 0.25, 10),
+        (np.int16, 0.25, -30),
     ],
 )
 @pytest.mark.parametrize("axes", ["IPL", "RAS"])
 def test_any_number_type_is_read_as_whole_hounsfield_units(
     tmp_path: Path, axes: str, dtype: type, slope: float, intercept: float
 ) -> None:
-    stored = np.random.default_rng(1).integers(0, 250, SHAPE)
+    stored = np.random.default_rng(1).integers(0, 250 if dtype is np.uint8 else 2000, SHAPE)
     if slope == 1 and intercept == 0:
         stored -= 100
-    units = stored * slope + intercept
+    units = stored * float(slope) + intercept
     if np.issubdtype(dtype, np.floating):
-        units = units + 0.3
+        units += 0.3
     path = tmp_path / "scan.nii.gz"
-    image = write(path, units, axes)
+    image = write(path, units if np.issubdtype(dtype, np.floating) else stored.astype(dtype), axes)
     image.set_data_dtype(dtype)
     image.header.set_slope_inter(slope, intercept)
     image.to_filename(path)
@@ -349,3 +349,12 @@ def test_case_without_image_has_its_labels_shape(make_case: Callable[..., Case])
     case = make_case()
     assert replace(case, image=None).shape == case.shape == (12, 36, 34)
     assert case.with_label(None).label is None
+
+
+def test_affine_of_made_cases_is_kits19s() -> None:
+    assert kits_affine((3.0, 0.5, 0.75)).tolist() == [
+        [0, 0, -0.75, 0],
+        [0, -0.5, 0, 0],
+        [-3, 0, 0, 0],
+        [0, 0, 0, 1],
+    ]

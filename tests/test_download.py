@@ -1,10 +1,9 @@
-"""The downloader against a local server that misbehaves. No address but 127.0.0.1 is contacted."""
+"""The downloader of cases against a local server. No address but 127.0.0.1 is contacted; see also test_fetch.py."""
 
 import gzip
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -42,15 +41,10 @@ def nifti(shape: tuple[int, ...], dtype: type, spacing: tuple[float, float, floa
     return gzip.compress(nib.Nifti1Image(values, kits_affine(spacing)).to_bytes(), 1)
 
 
-def content(cases: int = 3) -> dict[str, bytes]:
-    files = {}
-    for i, shape in enumerate(SHAPES[:cases]):
-        files[f"/images/case_{i:05d}.nii.gz"] = nifti(shape, np.int16, seed=i)
-        files[f"/labels/case_{i:05d}/segmentation.nii.gz"] = nifti(shape, np.uint8, seed=i)
-    return files
-
-
-FILES = content()
+FILES = {}
+for i, shape in enumerate(SHAPES):
+    FILES[f"/images/case_{i:05d}.nii.gz"] = nifti(shape, np.int16, seed=i)
+    FILES[f"/labels/case_{i:05d}/segmentation.nii.gz"] = nifti(shape, np.uint8, seed=i)
 
 
 @pytest.fixture
@@ -73,20 +67,6 @@ def assert_whole(out: Path, server: Server, cases: tuple[int, ...] = (0,)) -> No
         assert sorted(path.name for path in folder.iterdir()) == ["imaging.nii.gz", "segmentation.nii.gz"]
 
 
-def begin(server: Server, out: Path) -> int:
-    """Leave half an image behind, as a killed run does; return how many bytes."""
-    half = len(server.files[IMAGE]) // 2
-    server.plan[IMAGE].append("stall")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kits_msan.fetch.TRIES", 1)
-        with pytest.raises(InputError, match="sent nothing"):
-            get(server, out, timeout=0.3)
-    kept = (out / "case_00000" / ".part-imaging.nii.gz").stat().st_size
-    assert half - (1 << 16) <= kept <= half
-    server.requests.clear()
-    return kept
-
-
 def test_official_layout_license_once_and_quick_second_run(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,110 +87,6 @@ def test_official_layout_license_once_and_quick_second_run(
 def test_labels_only(server: Server, tmp_path: Path) -> None:
     get(server, tmp_path, (0, 1), labels_only=True)
     assert [path.name for path in (tmp_path / "case_00001").iterdir()] == ["segmentation.nii.gz"]
-
-
-@pytest.mark.parametrize(
-    ("tag", "ranges", "plan", "resumes"),
-    [
-        ("ETag", True, ["truncate"], True),
-        ("ETag", True, ["truncate", "truncate", "truncate"], True),
-        ("ETag", True, ["stall", 500, "truncate"], True),
-        ("Last-Modified", True, ["truncate"], True),
-        ("weak", True, ["truncate"], False),
-        ("", True, ["truncate"], False),
-        ("ETag", False, ["truncate"], True),
-        ("ETag", True, ["truncate", "ignore"], True),
-        ("ETag", True, ["truncate", "lie"], True),
-        ("ETag", True, ["truncate", 416], True),
-        ("ETag", True, [500, 503], False),
-    ],
-)
-def test_gets_through(
-    server: Server, tmp_path: Path, tag: str, ranges: bool, plan: list[int | str], resumes: bool
-) -> None:
-    server.tag, server.ranges = tag, ranges
-    server.plan[IMAGE].extend(plan)
-    get(server, tmp_path, timeout=0.3)
-    assert_whole(tmp_path, server)
-    assert any(server.asked(IMAGE)) == resumes
-    assert server.asked(IMAGE, "Accept-Encoding")[0] == "identity"
-
-
-def test_too_many_requests_waits_as_long_as_told(server: Server, tmp_path: Path) -> None:
-    server.plan[LABEL].append(429)
-    start = time.monotonic()
-    get(server, tmp_path)
-    assert time.monotonic() - start >= 1
-    assert_whole(tmp_path, server)
-
-
-def test_stored_gzip_is_kept_although_declared_as_encoding(server: Server, tmp_path: Path) -> None:
-    server.extra = {"Content-Encoding": "gzip"}
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-
-
-def test_redirect_as_hugging_face_answers(server: Server, tmp_path: Path) -> None:
-    server.files["/cdn/blob?signature=1"] = server.files[IMAGE]
-    server.moved[IMAGE] = "/cdn/blob?signature=1"
-    server.plan["/cdn/blob?signature=1"].append("truncate")
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-    assert server.asked("/cdn/blob?signature=1")[1]
-
-
-def test_chunked_without_length(server: Server, tmp_path: Path) -> None:
-    server.chunked = True
-    server.plan[IMAGE].append("truncate")
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-    assert server.asked(IMAGE)[1]
-
-
-def test_goes_on_where_the_last_run_ended(server: Server, tmp_path: Path) -> None:
-    kept = begin(server, tmp_path)
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-    assert server.asked(IMAGE) == [f"bytes={kept}-"]
-    assert server.asked(LABEL) == []
-
-
-@pytest.mark.parametrize("action", ["ok", "blind"])
-def test_changed_between_runs_starts_over(server: Server, tmp_path: Path, action: str) -> None:
-    begin(server, tmp_path)
-    server.files[IMAGE] = nifti(SHAPES[0], np.int16, seed=9)
-    server.plan[IMAGE].append(action)
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-    assert len(server.asked(IMAGE)) == (1 if action == "ok" else 2)  # If-Range saves the second question
-
-
-def test_patched_from_two_versions_of_one_tag_is_rejected_and_starts_over(server: Server, tmp_path: Path) -> None:
-    server.tag = "Last-Modified"
-    begin(server, tmp_path)
-    new = bytearray(server.files[IMAGE])
-    new[100:200] = bytes(100)  # the same length and date
-    note = tmp_path / "case_00000" / ".part-imaging.nii.gz"
-    note.write_bytes(bytes(new)[: note.stat().st_size])
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-    assert server.asked(IMAGE)[1:] == [None]
-
-
-def test_ended_between_last_byte_and_test(server: Server, tmp_path: Path) -> None:
-    begin(server, tmp_path)
-    (tmp_path / "case_00000" / ".part-imaging.nii.gz").write_bytes(server.files[IMAGE])
-    get(server, tmp_path)
-    assert_whole(tmp_path, server)
-    assert server.requests == []
-
-
-def test_other_mirror_does_not_continue_the_partial_file(server: Server, tmp_path: Path) -> None:
-    begin(server, tmp_path)
-    with Server(dict(server.files)) as other:
-        get(other, tmp_path)
-        assert other.asked(IMAGE) == [None]
-    assert_whole(tmp_path, server)
 
 
 def flipped(data: bytes) -> bytes:
@@ -314,14 +190,6 @@ def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         download([0], tmp_path / "file", image_base="http://127.0.0.1:9", label_base="http://127.0.0.1:9")
-
-
-def test_unreachable_server_is_given_up_soon(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound but not listening: refuses
-        base = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(InputError, match=r"could not be reached, 3 times in a row.*was not tried"):
-            download([0, 1, 2], tmp_path, image_base=base, label_base=base, workers=1, backoff=0.01, table=TABLE)
 
 
 def start(server: Server, out: Path, table: Path) -> subprocess.Popen:

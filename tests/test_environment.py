@@ -47,11 +47,13 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared():
     foreign = imported - set(sys.stdlib_module_names) - {"kits_msan"}
     declared = {name_of(line) for line in METADATA["dependencies"]} - TOOLS
     assert {IMPORTED_AS.get(name, name) for name in declared} <= foreign | {"ipywidgets"}
-    brought_along = {"IPython", "traitlets", "PIL", "urllib3"}  # by jupyterlab, matplotlib and requests
+    brought_along = {"IPython", "traitlets", "PIL"}  # by jupyterlab and matplotlib
     assert foreign - brought_along <= {IMPORTED_AS.get(name, name) for name in declared}
 
 
-@pytest.mark.parametrize("name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]])
+@pytest.mark.parametrize(
+    "name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]]
+)
 def test_every_package_is_pinned(name: str):
     pins = {name_of(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"}
     assert name in pins

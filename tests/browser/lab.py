@@ -28,6 +28,7 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 VIEWER = ".kits-viewer[data-ready=true]"
 SETTINGS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}'
 
@@ -47,19 +48,25 @@ class Lab:
     notebooks: Path
 
     def open(self, page: Page, name: str, cells: Sequence[str]) -> None:
-        """Write a notebook with these code cells, open it in `page` and run them all."""
-        path = self.notebooks / name
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}), path)
+        """Write a notebook with these code cells and show it."""
+        notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, self.notebooks / name)
         self.show(page, name)
-        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
 
     def show(self, page: Page, name: str) -> None:
-        """Open a notebook in `page` and wait until its kernel is idle."""
+        """Open a notebook in `page` and wait until its kernel is idle, or a first key or cell would be lost."""
         page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
         page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000
         )
+
+    def run_all(self, page: Page) -> None:
+        """Run all cells of the notebook in `page`, to the end."""
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def shut_down(self, page: Page) -> None:
+        """Stop the kernel of the notebook in `page`, so that no session is left for the next one."""
+        page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
     def run(self, page: Page, code: str) -> str:
         """Execute code in the kernel of the notebook in `page` and return what it printed."""

@@ -1,0 +1,204 @@
+"""Measure the slice viewer in headless Chromium in a real JupyterLab.
+
+    .venv/bin/python benchmarks/viewer.py            about two minutes; writes results/viewer.json beside this file
+
+One panel and six panels on 512x512x128 voxels, one panel on 512x512x300. Of each: seconds until the first view,
+milliseconds from a key to its pixels, how many of 40 fast keys are drawn, and what the browser's memory grows by.
+"""
+
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from browser.hand import Hand  # noqa: E402
+from browser.lab import CHROMIUM_ARGS, VIEWER, Lab, find_chromium, running_lab  # noqa: E402
+
+RUNS = [("one panel", 128, 1), ("six panels", 128, 6), ("one panel, 300 slices", 300, 1)]
+
+METHOD = {
+    "volume": "512x512 a slice; a body with kidneys, spine and noise of 15 HU (which no compression can remove)",
+    "first_view_s": "from starting the cell that makes and shows the viewer until its first slice is drawn",
+    "key_to_pixels_ms": "30 keys, 100 ms apart: from the key event until the browser has finished the next frame "
+    "after the drawing",
+    "fast_keys_drawn_of_40": "40 keys, each sent as soon as the browser has taken the last: slices drawn",
+    "held_key_frames_of_40": "40 keys at 30 a second, as a held key repeats: frames that show a new slice",
+    "browser_growth_mb": "resident memory of Chromium's renderer processes, 3 s after the first view, less before",
+    "notebook_mb": "size of the notebook, saved with its outputs and without widget state",
+}
+
+SETUP = """
+import sys; sys.path[:0] = {paths}
+import numpy as np
+from kits_msan.cases import Case, kits_affine
+from kits_msan.viewer import SliceViewer
+
+random = np.random.default_rng(0)
+d, h, w = {slices}, 512, 512
+z, y, x = np.ogrid[-1:1:d * 1j, -1:1:h * 1j, -1:1:w * 1j]
+image = np.full((d, h, w), -1000, np.int16)
+label = np.zeros((d, h, w), np.uint8)
+image[np.broadcast_to((y / 0.7) ** 2 + (x / 0.9) ** 2 < 1, image.shape)] = -90
+image[np.broadcast_to((y / 0.6) ** 2 + (x / 0.8) ** 2 < 1, image.shape)] = 50
+image[np.broadcast_to(((y - 0.4) / 0.12) ** 2 + (x / 0.12) ** 2 < 1, image.shape)] = 400
+for side in (-0.4, 0.4):
+    kidney = (z / 0.5) ** 2 + ((y - 0.2) / 0.18) ** 2 + ((x - side) / 0.14) ** 2 < 1
+    image[kidney], label[kidney] = 170, 1
+tumor = ((z - 0.1) / 0.25) ** 2 + ((y - 0.1) / 0.12) ** 2 + ((x - 0.4) / 0.12) ** 2 < 1
+image[tumor], label[tumor] = 90, 2
+for part in image:
+    part += random.normal(0, 15, part.shape).astype(np.int16)
+case = Case("case_00000", image, label, (3.0, 0.78, 0.78), kits_affine((3.0, 0.78, 0.78)))
+overlays = {{f"model {{number}}": np.roll(label, number, 2) for number in range({panels})}}
+"""
+SHOW = "viewer = SliceViewer(case, overlays)\nviewer"
+
+FIRST_VIEW = f"""async () => {{
+    const start = performance.now();
+    const finished = jupyterapp.commands.execute("notebook:run-all-cells");
+    await new Promise((done) => {{
+        const look = () => document.querySelector("{VIEWER}") ? done() : requestAnimationFrame(look);
+        look();
+    }});
+    const seconds = (performance.now() - start) / 1000;
+    await finished;
+    return seconds;
+}}"""
+
+WATCH = """root => {
+    window.drawn = []; window.latencies = []; window.frames = [];
+    let pressed = 0, last = null;
+    root.addEventListener("keydown", (event) => { pressed = event.timeStamp; }, true);
+    new MutationObserver(() => {
+        drawn.push(root.dataset.shown);
+        const from = pressed;
+        requestAnimationFrame(() => { // a task posted in a frame runs when the frame has been painted
+            const { port1, port2 } = new MessageChannel();
+            port1.onmessage = () => latencies.push(performance.now() - from);
+            port2.postMessage(0);
+        });
+    }).observe(root, { attributeFilter: ["data-shown"] });
+    const frame = () => {
+        if (root.dataset.shown !== last) frames.push(last = root.dataset.shown);
+        requestAnimationFrame(frame);
+    };
+    frame();
+}"""
+
+
+def renderer_mb() -> float:
+    """Resident memory of the renderer processes of this script's own Chromium."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "--type=renderer" in process.cmdline():
+                total += process.memory_info().rss
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return total / 2**20
+
+
+def press(hand: Hand, page: Page, key: str, times: int, pause: float) -> float:
+    """Press a key again and again and return the seconds taken, counted anew in the page."""
+    page.wait_for_timeout(1000)
+    page.evaluate("() => { drawn.length = latencies.length = frames.length = 0; }")
+    start = time.perf_counter()
+    for number in range(times):
+        page.keyboard.press(key)
+        if pause:
+            time.sleep(max(0.0, start + (number + 1) * pause - time.perf_counter()))
+    seconds = time.perf_counter() - start
+    page.wait_for_timeout(500)
+    return seconds
+
+
+def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, Any]:
+    page = browser.new_page(viewport={"width": 1400, "height": 1200})
+    lab.open(page, "viewer.ipynb", [SHOW])
+    paths = [str(ROOT), str(ROOT / "tests")]
+    error = lab.run(page, SETUP.format(paths=paths, slices=slices, panels=panels))
+    assert not error, error
+    before = renderer_mb()
+    first_view = page.evaluate(FIRST_VIEW)
+    hand = Hand(page)
+    page.wait_for_timeout(3000)
+    memory = renderer_mb() - before
+    hand.root.evaluate(WATCH)
+
+    hand.press("Home")
+    seconds = press(hand, page, "ArrowDown", 40, 0)
+    hand.shows("axial", 40)
+    drawn = page.evaluate("drawn.length")
+    press(hand, page, "ArrowUp", 40, 1 / 30)
+    hand.shows("axial", 0)
+    frames = page.evaluate("frames.length")
+    press(hand, page, "ArrowDown", 30, 0.1)
+    latencies = sorted(page.evaluate("latencies"))
+
+    payload = lab.run(page, "print(sum(map(len, sum([viewer._data['image'], *viewer._data['labels']], []))))")
+    python = lab.run(page, "import time; t = time.time(); SliceViewer(case, overlays).close(); print(time.time() - t)")
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+    lab.shut_down(page)
+    page.close()
+    return {
+        "voxels": f"512x512x{slices}",
+        "panels": panels,
+        "first_view_s": round(first_view, 2),
+        "of_which_python_s": round(float(python), 2),
+        "sent_mb": round(int(payload) / 1e6, 1),
+        "key_to_pixels_ms": {"median": round(statistics.median(latencies), 1), "worst": round(latencies[-1], 1)},
+        "fast_keys_drawn_of_40": drawn,
+        "fast_keys_per_s": round(40 / seconds),
+        "held_key_frames_of_40": frames,
+        "browser_growth_mb": round(memory),
+        "notebook_mb": round((lab.notebooks / "viewer.ipynb").stat().st_size / 1e6, 3),
+    }
+
+
+def cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def main() -> None:
+    chromium = find_chromium()
+    if chromium is None:
+        sys.exit("no Chromium: looked for /usr/bin/chromium, and for chromium and google-chrome on the PATH")
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder, running_lab(Path(folder)) as lab, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        results = {}
+        for name, slices, panels in RUNS:
+            results[name] = measure(browser, lab, slices, panels)
+            print(name, json.dumps(results[name]))
+        machine = {
+            "cpu": cpu_model(),
+            "cores": os.cpu_count(),
+            "load_before": round(load, 2),
+            "chromium": browser.version,
+            "jupyterlab": version("jupyterlab"),
+            "anywidget": version("anywidget"),
+            "python": platform.python_version(),
+        }
+        browser.close()
+    target = Path(__file__).parent / "results" / "viewer.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps({"machine": machine, "method": METHOD, "results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

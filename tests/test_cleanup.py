@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from kits_msan.inference import keep_kidneys
+
+
+def scan() -> np.ndarray:
+    """Two kidneys, of 64 and 48 voxels, the second with a tumor of 8 that touches it."""
+    labels = np.zeros((10, 20, 30), np.uint8)
+    labels[2:6, 4:8, 2:6] = 1
+    labels[2:6, 4:8, 20:23] = 1
+    labels[2:4, 4:6, 23:25] = 2
+    return labels
+
+
+def island(part: tuple[slice, slice, slice], value: int) -> np.ndarray:
+    labels = scan()
+    labels[part] = value
+    return labels
+
+
+def test_two_kidneys_and_the_tumor_on_one_are_kept() -> None:
+    np.testing.assert_array_equal(keep_kidneys(scan()), scan())
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        island(np.s_[9:10, 18:19, 28:29], 1),
+        island(np.s_[7:10, 12:15, 10:14], 1),  # 36 voxels, less than either kidney
+        island(np.s_[9:10, 18:19, 28:29], 2),
+        island(np.s_[6:10, 10:20, 8:18], 2),  # tumor that touches no kidney, however large
+    ],
+)
+def test_islands_are_dropped(labels: np.ndarray) -> None:
+    before = labels.copy()
+    cleaned = keep_kidneys(labels)
+    np.testing.assert_array_equal(cleaned, scan())
+    assert cleaned.dtype == np.uint8
+    np.testing.assert_array_equal(labels, before)  # the input is left alone
+
+
+def test_components_of_one_is_the_literal_reading_that_loses_a_kidney() -> None:
+    cleaned = keep_kidneys(scan(), components=1)
+    wanted = scan()
+    wanted[:, :, 20:] = 0  # 56 voxels with its tumor, fewer than 64
+    np.testing.assert_array_equal(cleaned, wanted)
+
+
+def test_tumor_counts_for_the_size_of_its_component() -> None:
+    labels = scan()
+    labels[6:8, 4:8, 20:23] = 2  # 48 + 8 + 24 = 80 voxels
+    cleaned = keep_kidneys(labels, components=1)
+    assert not cleaned[:, :, :10].any()
+    np.testing.assert_array_equal(cleaned[:, :, 10:], labels[:, :, 10:])
+
+
+def test_more_components_keep_more() -> None:
+    labels = island(np.s_[7:10, 12:15, 10:14], 1)
+    np.testing.assert_array_equal(keep_kidneys(labels, components=3), labels)
+
+
+def test_voxels_that_share_a_corner_are_connected() -> None:
+    labels = scan()
+    labels[6, 8, 6] = 2  # diagonal to the first kidney's last voxel
+    np.testing.assert_array_equal(keep_kidneys(labels), labels)
+
+
+def test_two_kidneys_joined_by_a_bridge_stay() -> None:
+    labels = scan()
+    labels[3, 5, 6:20] = 1
+    np.testing.assert_array_equal(keep_kidneys(labels, components=1), labels)
+
+
+def test_single_kidney_stays_alone() -> None:
+    labels = scan()
+    labels[:, :, 10:] = 0
+    np.testing.assert_array_equal(keep_kidneys(labels), labels)
+
+
+def test_tumor_stays_where_no_kidney_was_found() -> None:
+    labels = np.where(scan() == 2, 2, 0).astype(np.uint8)
+    np.testing.assert_array_equal(keep_kidneys(labels), labels)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1)])
+def test_empty_and_full_segmentations_pass(shape: tuple[int, int, int]) -> None:
+    for value in range(3):
+        labels = np.full(shape, value, np.uint8)
+        cleaned = keep_kidneys(labels)
+        np.testing.assert_array_equal(cleaned, labels)
+        assert cleaned is not labels

@@ -1,0 +1,150 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kits_msan.cases import LABEL, Case, save_segmentation
+from kits_msan.errors import InputError
+from kits_msan.metrics import bootstrap_interval, dice_scores, score_folders, surface_scores
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("found", "true", "kidney", "tumor", "composite"),
+    [
+        ([0, 1, 1, 2], [0, 1, 1, 2], 1, 1, 1),
+        # kidney counts tumor as kidney: found 3, true 3, both 3; tumor: found 2, true 1, both 1
+        ([0, 1, 2, 2], [0, 1, 1, 2], 1, 2 / 3, 5 / 6),
+        ([1, 1, 0, 0], [0, 1, 1, 2], 2 / 5, 0, 1 / 5),
+        ([0, 0, 0, 0], [0, 1, 1, 2], 0, 0, 0),  # nothing found
+        ([0, 1, 1, 2], [0, 0, 0, 0], 0, 0, 0),  # nothing there
+        ([0, 1, 1, 0], [0, 1, 1, 2], 4 / 5, 0, 2 / 5),  # tumor missed
+        ([0, 1, 1, 2], [0, 1, 1, 1], 1, 0, 1 / 2),  # tumor invented
+        ([0, 1, 0, 0], [0, 1, 1, 1], 1 / 2, NAN, 1 / 2),  # no tumor in either: left out of the mean
+        ([0, 0, 0, 0], [0, 0, 0, 0], NAN, NAN, NAN),
+        ([2, 2, 2, 2], [1, 1, 1, 1], 1, 0, 1 / 2),
+    ],
+)
+def test_official_scores_by_hand(
+    found: list[int], true: list[int], kidney: float, tumor: float, composite: float
+) -> None:
+    for prediction, truth in ((found, true), (np.array(found, np.uint8)[:, None, None], np.array(true)[:, None, None])):
+        scores = dice_scores(prediction, truth)
+        assert scores == pytest.approx({"kidney": kidney, "tumor": tumor, "composite": composite}, nan_ok=True)
+
+
+@pytest.mark.parametrize("function", [dice_scores, lambda a, b: surface_scores(a, b, (1, 1, 1))])
+def test_scores_of_different_shapes_are_refused(function: Callable) -> None:
+    with pytest.raises(InputError, match=r"the prediction has shape \(2, 2, 2\), the truth \(2, 2, 3\)"):
+        function(np.zeros((2, 2, 2), int), np.zeros((2, 2, 3), int))
+
+
+def cube(start: int, value: int = 1, size: int = 6) -> np.ndarray:
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[5 : 5 + size, 5 : 5 + size, start : start + size] = value
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("shift", "spacing", "distance"),
+    [
+        (0, (1.0, 1.0, 1.0), 0.0),
+        (4, (1.0, 1.0, 1.0), 4.0),
+        (4, (3.0, 1.0, 0.5), 2.0),
+        (3, (3.0, 1.0, 2.0), 6.0),
+    ],
+)
+def test_surface_distance_of_a_shifted_cube(shift: int, spacing: tuple[float, ...], distance: float) -> None:
+    # of 152 surface voxels the 36 of the far face lie `shift` columns outside of the other cube: more than 5 %
+    scores = surface_scores(cube(5 + shift), cube(5), spacing)
+    assert scores["kidney_hd95"] == pytest.approx(distance)
+    assert np.isnan(scores["tumor_hd95"])
+    assert np.isnan(scores["tumor_surface_dice"])
+
+
+def test_surface_dice_by_hand() -> None:
+    assert surface_scores(cube(5), cube(5), (1, 1, 1))["kidney_surface_dice"] == 1
+    assert surface_scores(cube(7), cube(5), (1, 1, 1))["kidney_surface_dice"] == 1  # 2 mm is within the tolerance
+    # 3 columns off: of each cube's 152 surface voxels, its outer face of 36 is 3 mm away from the other's surface
+    share = surface_scores(cube(8), cube(5), (1, 1, 1))["kidney_surface_dice"]
+    assert share == pytest.approx(1 - 36 / 152)
+    assert surface_scores(cube(14), cube(5), (1, 1, 5))["kidney_surface_dice"] == 0
+
+
+def test_tumor_is_measured_apart_from_the_kidney_around_it() -> None:
+    truth, found = cube(5), cube(5)
+    truth[7:9, 7:9, 6:8] = found[7:9, 7:9, 8:10] = 2
+    scores = surface_scores(found, truth, (1, 1, 1))
+    assert scores["kidney_hd95"] == 0
+    assert scores["kidney_surface_dice"] == 1
+    assert scores["tumor_hd95"] == pytest.approx(2)
+
+
+def test_interval_of_the_mean() -> None:
+    values = np.random.default_rng(0).normal(80, 5, 100)
+    low, high = bootstrap_interval(values)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 10, rel=0.1)
+    narrow = bootstrap_interval(values, confidence=0.5)
+    assert low < narrow[0] < narrow[1] < high
+    assert bootstrap_interval(values) == (low, high)  # same seed
+    assert bootstrap_interval(values, seed=1) != (low, high)
+
+
+@pytest.mark.parametrize(
+    ("values", "interval"),
+    [
+        ([], (NAN, NAN)),
+        ([0.5], (NAN, NAN)),
+        ([NAN, 0.5], (NAN, NAN)),
+        ([0.5, 0.5, NAN], (0.5, 0.5)),
+    ],
+)
+def test_interval_of_too_few_values(values: list[float], interval: tuple[float, float]) -> None:
+    assert bootstrap_interval(values) == pytest.approx(interval, nan_ok=True)
+
+
+def test_interval_leaves_out_cases_without_score() -> None:
+    assert bootstrap_interval([0.1, 0.5, NAN, 0.8]) == bootstrap_interval([0.1, 0.5, 0.8])
+
+
+@pytest.fixture
+def folders(tmp_path: Path, make_case: Callable[..., Case]) -> tuple[Path, Path]:
+    """Truth of two cases, and predictions: the first right, the second without its tumor."""
+    for number, name in enumerate(["case_00000", "case_00001"]):
+        case = make_case(name, seed=number)
+        assert case.label is not None
+        save_segmentation(case.label, case, tmp_path / "truth" / name / LABEL)
+        found = np.minimum(case.label, 2 - number).astype(np.uint8)
+        save_segmentation(found, case, tmp_path / "found" / name / LABEL)
+    return tmp_path / "found", tmp_path / "truth"
+
+
+def test_folders_are_compared_by_case_name(folders: tuple[Path, Path]) -> None:
+    found, truth = folders
+    table = score_folders(found, truth)
+    assert table.to_dict("list") == {
+        "case": ["case_00000", "case_00001"], "kidney": [1, 1], "tumor": [1, 0], "composite": [1, 0.5],
+    }  # fmt: skip
+    assert score_folders(found / "case_00001", truth)["case"].tolist() == ["case_00001"]
+    surfaces = score_folders(found, truth, surface=True)
+    assert surfaces["kidney_hd95"].tolist() == [0, 0]
+    assert surfaces["tumor_surface_dice"].tolist() == pytest.approx([1, NAN], nan_ok=True)
+
+
+def test_prediction_without_truth_is_refused(folders: tuple[Path, Path]) -> None:
+    found, truth = folders
+    (found / "case_00001").rename(found / "case_00007")
+    with pytest.raises(InputError, match="case_00007 has no counterpart"):
+        score_folders(found, truth)
+
+
+def test_prediction_on_another_grid_is_refused(folders: tuple[Path, Path], make_case: Callable[..., Case]) -> None:
+    found, truth = folders
+    other = make_case(spacing=(10.0, 8.0, 7.0))
+    assert other.label is not None
+    save_segmentation(other.label, other, found / "case_00000" / LABEL)
+    with pytest.raises(InputError, match="is not on the grid of"):
+        score_folders(found, truth)

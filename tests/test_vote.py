@@ -1,0 +1,105 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kits_msan.errors import InputError
+from kits_msan.inference import majority_vote, vote_scores
+
+
+def voxel(labels: list[int]) -> np.ndarray:
+    """The labels of several networks for a single voxel: (M, 1, 1, 1)."""
+    return np.array(labels, np.uint8).reshape(-1, 1, 1, 1)
+
+
+def chances(*rows: list[float]) -> np.ndarray:
+    """One network's probabilities a row, for a single voxel: (M, 3, 1, 1, 1)."""
+    return np.array(rows, np.float32).reshape(-1, 3, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "winner"),
+    [
+        ([0, 0, 0, 0, 0], 0),
+        ([2, 2, 2, 0, 1], 2),
+        ([1, 1, 1, 2, 2], 1),
+        ([0, 1, 1, 0, 1], 1),
+        ([2, 1, 1], 1),
+        ([2], 2),
+        ([2, 2, 1, 1, 0], 1),  # ties without probabilities: the lower class
+        ([2, 2, 0, 0, 1], 0),
+        ([2, 1], 1),
+    ],
+)
+def test_most_votes_win(labels: list[int], winner: int) -> None:
+    vote = majority_vote(voxel(labels))
+    assert vote.shape == (1, 1, 1)
+    assert vote.dtype == np.uint8
+    assert vote.item() == winner
+
+
+FIRST = [0.0, 0.6, 0.4], [0.0, 0.6, 0.4], [0.0, 0.1, 0.9], [0.0, 0.2, 0.8], [0.9, 0.0, 0.1]  # sums 0.9, 1.5, 2.6
+SECOND = [0.1, 0.8, 0.1], [0.0, 0.9, 0.1], [0.2, 0.2, 0.6], [0.2, 0.2, 0.6], [0.6, 0.4, 0.0]  # sums 1.1, 2.5, 1.4
+THIRD = [0.1, 0.5, 0.4], [0.1, 0.5, 0.4], [0.2, 0.3, 0.5], [0.2, 0.3, 0.5], [0.9, 0.0, 0.1]  # sums 1.5, 1.6, 1.9
+SURE_LOSER = [0.0, 0.4, 0.6], [0.3, 0.3, 0.4], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]  # sums 0.6, 3.0, 1.4
+HIGHEST_THIRD = [0.4, 0.6, 0.0], [0.4, 0.6, 0.0], [0.3, 0.0, 0.7], [0.3, 0.0, 0.7], [1.0, 0.0, 0.0]  # sums 2.4, 1.2, 1.4
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "winner"),
+    [
+        (FIRST, 2),  # 1, 1, 2, 2, 0: the sum decides between kidney and tumor
+        (SECOND, 1),
+        (THIRD, 2),
+        (SURE_LOSER, 2),  # 2, 2, 2, 1, 1: a majority wins over any sum
+        (HIGHEST_THIRD, 2),  # 1, 1, 2, 2, 0: the class with one vote has the highest sum but takes no part
+    ],
+)
+def test_highest_sum_of_probabilities_decides_ties_and_nothing_else(
+    probabilities: tuple[list[float], ...], winner: int
+) -> None:
+    given_chances = chances(*probabilities)
+    labels = given_chances.argmax(1)
+    assert majority_vote(labels, given_chances).item() == winner
+    assert vote_scores(torch.from_numpy(given_chances)).argmax(0).item() == winner
+
+
+def test_every_voxel_votes_for_itself() -> None:
+    labels = np.array([[[[0, 1, 2]]], [[[0, 1, 1]]], [[[1, 1, 2]]]], np.int64)
+    np.testing.assert_array_equal(majority_vote(labels), [[[0, 1, 2]]])
+
+
+def test_one_networks_vote_is_its_own_result() -> None:
+    probabilities = torch.rand(1, 3, 2, 3, 4, generator=torch.Generator().manual_seed(0)).softmax(1)
+    assert torch.equal(vote_scores(probabilities), probabilities[0])
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=5), st.integers(0, 2**16))
+def test_vote_equals_counting(labels: list[int], seed: int) -> None:
+    probabilities = np.random.default_rng(seed).random((len(labels), 3, 1, 1, 1)).astype(np.float32)
+    counts = [labels.count(value) for value in range(3)]
+    sums = probabilities.sum(0).ravel()
+    best = [value for value in range(3) if counts[value] == max(counts)]
+    assert majority_vote(voxel(labels), probabilities).item() == max(best, key=lambda value: sums[value])
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        (np.zeros(()), None, "expected the labels of several networks"),
+        (np.zeros(5), None, "expected the labels of several networks"),
+        (np.zeros((0, 2, 2, 2)), None, "expected the labels of several networks"),
+        (np.full((3, 1, 1, 1), 3), None, "labels must be 0, 1 or 2"),
+        (np.full((3, 1, 1, 1), -1), None, "labels must be 0, 1 or 2"),
+        (np.full((3, 1, 1, 1), 0.5), None, "labels must be 0, 1 or 2"),
+        (np.zeros((3, 2, 2, 2)), np.zeros((2, 3, 2, 2, 2)), "do not fit labels of shape"),
+        (np.zeros((3, 2, 2, 2)), np.zeros((3, 2, 2, 2)), "do not fit labels of shape"),
+        (np.zeros((3, 2, 2, 2)), np.zeros((3, 2, 2, 2, 2)), "do not fit labels of shape"),
+    ],
+)
+def test_bad_votes_are_refused(labels: Any, probabilities: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        majority_vote(labels, probabilities)
