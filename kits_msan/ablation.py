@@ -121,7 +121,7 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
     for score, title in zip(SCORES, ("kidney", "tumor", "mean"), strict=True):
         low, high = table[f"{score}_low"], table[f"{score}_high"]
         cells = zip(table[score], low, high, strict=True)
-        shown[title] = [f"{mean:.1f} [{a:.1f}, {b:.1f}]" for mean, a, b in cells]
+        shown[title] = [_with_interval(*cell, ".1f") for cell in cells]
         shown[f"{title}, paper"] = ["–" if np.isnan(value) else f"{value:.2f}" for value in table[f"{score}_paper"]]
     return shown
 
@@ -134,7 +134,7 @@ def verdicts(table: pd.DataFrame) -> list[str]:
         for score in ("kidney", "tumor"):
             gain, low, high = (table.at[name, f"{score}_gain{end}"] for end in ("", "_low", "_high"))
             word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
-            parts.append(f"{score} {word} the 3D U-Net ({gain:+.1f} [{low:+.1f}, {high:+.1f}])")
+            parts.append(f"{score} {word} the 3D U-Net ({_with_interval(gain, low, high, '+.1f')})")
         sentences.append(f"{TITLES[name]}: {'; '.join(parts)}.")
     return sentences
 
@@ -179,13 +179,20 @@ def run_ablation(
     return scores
 
 
+def _with_interval(mean: float, low: float, high: float, form: str) -> str:
+    """ "82.1 [78.0, 85.5]"; a single case has no interval."""
+    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+
+
 def describe_data(data: Path) -> str:
     """A phrase for tables: which data, with how many cases for training and for test."""
     split = load_split(data)
     manifest = data / "manifest.json"
     made = json.loads(manifest.read_text()) if manifest.exists() else {}
     kind = (
-        f"phantoms version {made['phantom_version']}, seed {made['seed']}" if "phantom_version" in made else f"cases of {data.name}"
+        f"phantoms version {made['phantom_version']}, seed {made['seed']}"
+        if "phantom_version" in made
+        else f"cases of {data.name}"
     )
     return f"{kind}, {len(split.train)} for training and {len(split.test)} for test"
 

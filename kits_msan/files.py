@@ -57,24 +57,20 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        for parent in made:
-            if parent.exists() and not any(parent.iterdir()):
-                parent.rmdir()
+        _remove_empty(made)
 
 
 @contextmanager
 def removed_on_bad_input(*folders: Path) -> Iterator[None]:
-    """If the block raises InputError, take away those of the folders, with their parents, that were not there before."""
-    new = [
-        next(p for p in (*reversed(folder.parents), folder) if not p.exists())
-        for folder in folders
-        if not folder.exists()
-    ]
+    """If the block raises InputError, take away those of the folders that are new, and new parents left empty."""
+    new = [folder for folder in folders if not folder.exists()]
+    parents = [parent for folder in new for parent in folder.parents if not parent.exists()]
     try:
         yield
     except InputError:
         for folder in new:
             shutil.rmtree(folder, ignore_errors=True)
+        _remove_empty(parents)
         raise
 
 
@@ -97,6 +93,12 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        if folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _make_parents(folder: Path) -> list[Path]:

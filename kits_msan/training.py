@@ -165,9 +165,9 @@ def _claim(run: Path, config: dict[str, Any], overwrite: bool) -> None:
 
 
 def _fabric(device: torch.device, precision: str) -> Any:
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     from lightning_fabric import Fabric  # takes a second to import
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it had set INFO
     return Fabric(accelerator=device.type, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
 
 
@@ -196,6 +196,6 @@ def _resume(path: Path, network: UNet3D, optimizer: torch.optim.Optimizer) -> tu
 def _check_finite(loss: Tensor, step: int, names: Sequence[str]) -> None:
     if not torch.isfinite(loss):
         raise FloatingPointError(
-            f"the loss is {float(loss.detach())} at step {step}, on slabs of {', '.join(names)}; look at these cases, "
+            f"the loss is {loss.item()} at step {step}, on slabs of {', '.join(names)}; look at these cases, "
             "lower the learning rate or train with 32-bit floats."
         )

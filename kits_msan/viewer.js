@@ -104,10 +104,10 @@ function geometryOf(plane, [d, h, w], [sd, sh, sw]) {
 }
 
 function cut(volume, { rows, cols, step, rowStep, colStep }, index, slice) {
-  let p = 0;
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0, p = 0; row < rows; row++) {
     let v = index * step + row * rowStep;
-    for (let col = 0; col < cols; col++, v += colStep) slice[p++] = volume[v];
+    if (colStep === 1) slice.set(volume.subarray(v, v + cols), row * cols); // a row lies in one piece
+    else for (let col = 0; col < cols; col++, v += colStep) slice[p++] = volume[v];
   }
 }
 
@@ -403,7 +403,8 @@ class View {
     const { geometry, index, plane, volumes, model } = this;
     const { rows, cols } = geometry;
     const [window, opacity, mode] = ["window", "opacity", "mode"].map((name) => model.get(name));
-    const shown = Uint8Array.from(this.classNames, (name, code) => (model.get("classes").includes(name) ? code : 0));
+    const classes = model.get("classes");
+    const shown = Uint8Array.from(this.classNames, (name, code) => (classes.includes(name) ? code : 0));
     if (plane !== this.drawnPlane) this.shape(geometry);
 
     const look = `${window} ${opacity} ${mode}`;
@@ -418,7 +419,7 @@ class View {
     for (let p = 0; p < hu.length; p++) gray[p] = this.grays[hu[p] & 0xffff];
     const cutLabels = (volume, slice) => {
       cut(volumes.labels[volume], geometry, index, slice);
-      for (let p = 0; p < slice.length; p++) slice[p] = shown[slice[p]];
+      if (classes.length + 1 < shown.length) for (let p = 0; p < slice.length; p++) slice[p] = shown[slice[p]];
     };
     if (mode === "errors" && this.truth >= 0) cutLabels(this.truth, truth);
     for (const { spec, context, image, pixels } of this.panels) {

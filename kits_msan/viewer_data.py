@@ -34,8 +34,8 @@ def checked_labels(name: str, labels: ArrayLike, shape: Shape) -> NDArray[np.uin
     """(D, H, W) uint8. Raises InputError for another shape than the image's, or another label than 0, 1, 2."""
     given = _checked_shape(name, labels, shape)
     with np.errstate(invalid="ignore"):  # NaN is no label either, and is found below
-        result = given.astype(np.uint8)
-    if result.max() >= len(CLASSES) or not np.array_equal(result, given):
+        result = given.astype(np.uint8, copy=False)
+    if result.max() >= len(CLASSES) or not (result is given or np.array_equal(result, given)):
         raise InputError(f"the overlay {name!r} holds other labels than 0, 1 (kidney) and 2 (tumor).")
     return result
 
@@ -57,7 +57,8 @@ def checked_heat(name: str, values: ArrayLike, shape: Shape) -> tuple[NDArray[np
 
 def voxels_per_slice(mask: NDArray[np.bool_]) -> list[list[int]]:
     """How many voxels of a (D, H, W) mask lie in each axial, coronal and sagittal slice."""
-    return [np.bincount(at, minlength=size).tolist() for at, size in zip(np.nonzero(mask), mask.shape, strict=True)]
+    places = np.unravel_index(np.flatnonzero(mask), mask.shape)
+    return [np.bincount(at, minlength=size).tolist() for at, size in zip(places, mask.shape, strict=True)]
 
 
 def pack_labels(volume: NDArray[np.uint8]) -> list[bytes]:

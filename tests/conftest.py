@@ -24,13 +24,15 @@ def ball_case(
     seed: int = 0,
     tumor: bool = True,
 ) -> Case:
-    """Two balls for kidneys in an oval body, a smaller ball for a tumor at the rim of one; air around, noise on it."""
+    """Two balls for kidneys in an oval body, a smaller one for a tumor at the rim of one; air around, noise."""
     rng = np.random.default_rng(seed)
-    z, y, x = (np.linspace(-1, 1, n).reshape([-1 if axis == i else 1 for i in range(3)]) for axis, n in enumerate(shape))
+    z, y, x = (
+        np.linspace(-1, 1, n).reshape([-1 if axis == i else 1 for i in range(3)]) for axis, n in enumerate(shape)
+    )
     jitter = rng.uniform(-0.05, 0.05, 3)
 
     def ball(center: tuple[float, float, float], radius: float) -> np.ndarray:
-        return sum((a - c - j) ** 2 for a, c, j in zip((z, y, x), center, jitter, strict=True)) < radius**2  # type: ignore[return-value]
+        return sum((a - c - j) ** 2 for a, c, j in zip((z, y, x), center, jitter, strict=True)) < radius**2
 
     image = np.full(shape, -1000.0)
     image[np.broadcast_to((y / 0.9) ** 2 + (x / 0.95) ** 2 < 1, shape)] = 20

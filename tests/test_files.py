@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, atomic_folder, refuse_results, write_json
+from kits_msan.files import atomic_file, atomic_folder, refuse_results, removed_on_bad_input, write_json
 
 
 def tree(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def write_half(path: Path) -> None:
+    path.write_text("half")
+    raise OSError("disk full")
 
 
 def test_file_appears_whole_with_its_ending_and_ordinary_rights(tmp_path: Path) -> None:
@@ -30,9 +35,8 @@ def test_file_appears_whole_with_its_ending_and_ordinary_rights(tmp_path: Path) 
 def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError, match="full"), atomic_file(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("disk full")
+    with pytest.raises(OSError, match="disk full"), atomic_file(target) as temporary:
+        write_half(temporary)
     assert target.read_text() == "old"
     assert tree(tmp_path) == ["a.txt"]
 
@@ -47,9 +51,8 @@ def test_folder_appears_whole(tmp_path: Path) -> None:
 
 def test_failed_folder_takes_its_new_parents_away_again(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
-    with pytest.raises(RuntimeError, match="full"), atomic_folder(tmp_path / "kept" / "deep" / "out") as temporary:
-        (temporary / "a.txt").write_text("half")
-        raise RuntimeError("disk full")
+    with pytest.raises(OSError, match="disk full"), atomic_folder(tmp_path / "kept" / "deep" / "out") as temporary:
+        write_half(temporary / "a.txt")
     assert tree(tmp_path) == ["kept"]
 
 
@@ -57,9 +60,8 @@ def test_overwritten_folder_stays_until_the_new_one_is_whole(tmp_path: Path) -> 
     out = tmp_path / "out"
     out.mkdir()
     (out / "old.txt").write_text("old")
-    with pytest.raises(RuntimeError, match="full"), atomic_folder(out, overwrite=True) as temporary:
-        (temporary / "new.txt").write_text("half")
-        raise RuntimeError("disk full")
+    with pytest.raises(OSError, match="disk full"), atomic_folder(out, overwrite=True) as temporary:
+        write_half(temporary / "new.txt")
     assert tree(tmp_path) == ["out", "out/old.txt"]
     with atomic_folder(out, overwrite=True) as temporary:
         (temporary / "new.txt").write_text("new")
@@ -68,7 +70,7 @@ def test_overwritten_folder_stays_until_the_new_one_is_whole(tmp_path: Path) -> 
 
 def test_folder_with_results_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "old.txt").write_text("old")
-    with pytest.raises(InputError, match="already holds results.*--overwrite"), atomic_folder(tmp_path):
+    with pytest.raises(InputError, match=r"already holds results.*--overwrite"), atomic_folder(tmp_path):
         pytest.fail("the block must not run")
     assert tree(tmp_path) == ["old.txt"]
 
@@ -92,3 +94,23 @@ def test_write_json_replaces_what_was_there(tmp_path: Path) -> None:
         write_json(tmp_path / "a.json", value)
         assert json.loads((tmp_path / "a.json").read_text()) == value
     assert tree(tmp_path) == ["a.json"]
+
+
+def test_bad_input_takes_new_folders_away_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+
+    def work(*folders: Path, error: BaseException | None) -> None:
+        with removed_on_bad_input(*folders):
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "a.txt").write_text("x")
+            if error:
+                raise error
+
+    with pytest.raises(InputError):
+        work(tmp_path / "new" / "deep" / "run", tmp_path / "new" / "store", tmp_path / "old", error=InputError("bad"))
+    assert tree(tmp_path) == ["old", "old/a.txt"]
+    with pytest.raises(KeyboardInterrupt):
+        work(tmp_path / "stopped", error=KeyboardInterrupt())
+    work(tmp_path / "whole", error=None)
+    assert tree(tmp_path) == ["old", "old/a.txt", "stopped", "stopped/a.txt", "whole", "whole/a.txt"]

@@ -82,7 +82,7 @@ def test_which_levels_a_reading_adds(reading: str, connections: set[str]) -> Non
     assert set(layer.project) == connections
     for name, conv in layer.project.items():
         source, target = map(int, name.split("_to_"))
-        assert conv.weight.shape == (2 ** (target + 1), 2 ** (source + 1), 1, 1, 1)  # type: ignore[union-attr]
+        assert conv.weight.shape == (2 ** (target + 1), 2 ** (source + 1), 1, 1, 1)
 
 
 @pytest.mark.parametrize("reading", ["neighbors", "finer", "all"])
@@ -138,7 +138,7 @@ def test_res2net_groups_see_themselves_and_the_ones_before() -> None:
     torch.manual_seed(0)
     block = Res2NetBlock(8, 8, scale=4)
     block.reduce = block.expand = nn.Sequential()
-    block.shortcut = Times(0)
+    block.shortcut = nn.Sequential(Times(0))
     x = torch.rand(1, 8, 2, 4, 4)
     plain = block(x)
     sees = torch.zeros(4, 4, dtype=torch.int)

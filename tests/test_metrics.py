@@ -30,7 +30,10 @@ NAN = float("nan")
 def test_official_scores_by_hand(
     found: list[int], true: list[int], kidney: float, tumor: float, composite: float
 ) -> None:
-    for prediction, truth in ((found, true), (np.array(found, np.uint8)[:, None, None], np.array(true)[:, None, None])):
+    for prediction, truth in (
+        (found, true),
+        (np.array(found, np.uint8)[:, None, None], np.array(true)[:, None, None]),
+    ):
         scores = dice_scores(prediction, truth)
         assert scores == pytest.approx({"kidney": kidney, "tumor": tumor, "composite": composite}, nan_ok=True)
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from kits_msan.errors import InputError
-from kits_msan.networks import MODELS, PRIOR, TITLES, MSAN, UNet3D, build_model
+from kits_msan.networks import MODELS, MSAN, PRIOR, TITLES, UNet3D, build_model
 
 MSANS = [name for name in MODELS if name != "unet3d"]
 SMALL: dict[str, Any] = {"width": 4, "poolings": 2}
@@ -64,10 +64,10 @@ def test_shapes(name: str, sizes: dict[str, Any], shape_in: tuple[int, ...], sha
 @pytest.mark.parametrize("name", MODELS)
 def test_input_that_does_not_fit_is_refused(name: str, sizes: dict[str, Any], shape: tuple[int, ...]) -> None:
     model = build_model(name, **sizes)
-    with pytest.raises(ValueError, match="expected an input of shape|must be multiples of"):
+    with pytest.raises(ValueError, match=r"expected an input of shape|must be multiples of"):
         model(torch.zeros(shape))
     if isinstance(model, MSAN):
-        with pytest.raises(ValueError, match="expected an input of shape|must be multiples of"):
+        with pytest.raises(ValueError, match=r"expected an input of shape|must be multiples of"):
             model.attention_weights(torch.zeros(shape))
 
 
@@ -77,13 +77,19 @@ def test_input_that_does_not_fit_is_refused(name: str, sizes: dict[str, Any], sh
         *[(name, {"width": 0}, ValueError, "width 0 .* at least 1") for name in MODELS],
         *[(name, {"poolings": 0}, ValueError, "poolings 0 .* at least 1") for name in MODELS],
         *[(name, {**SMALL, "reading": "coarser"}, ValueError, "unknown reading 'coarser'") for name in MSANS],
-        *[(name, {**SMALL, "scale": 3}, ValueError, "16 channels .* 3 equal groups") for name in MSANS if "2" in name],
+        *[
+            (name, {**SMALL, "scale": 3}, ValueError, "16 channels .* 3 equal groups")
+            for name in MSANS
+            if "2" in name
+        ],
         ("unet3d", {**SMALL, "reading": "all"}, TypeError, "reading"),
         ("unet", {}, InputError, "unknown model 'unet'; choose one of unet3d, msan_v1"),
         ("ensemble", {}, InputError, "unknown model 'ensemble'"),
     ],
 )
-def test_bad_arguments_are_refused(name: str, arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_bad_arguments_are_refused(
+    name: str, arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         build_model(name, **arguments)
 
@@ -152,7 +158,7 @@ def test_every_weight_in_use_gets_a_gradient(name: str) -> None:
     torch.manual_seed(0)
     model = build_model(name, **SMALL).train()
     out = model(torch.rand(2, 1, 4, 16, 16))
-    (sum(logits.square().mean() for logits in out) if isinstance(out, list) else out.square().mean()).backward()  # type: ignore[union-attr]
+    (sum(logits.square().mean() for logits in out) if isinstance(out, list) else out.square().mean()).backward()
     for parameter_name, parameter in model.named_parameters():
         unused = "aux_heads" in parameter_name and not name.endswith("_ds")
         assert (parameter.grad is None) == unused == (not parameter.requires_grad), parameter_name

@@ -199,10 +199,14 @@ def test_paper_profile_draws_a_spacing_like_kits19() -> None:
         assert 0.6 <= row <= 0.98
 
 
-@pytest.mark.parametrize("grid", [(4, 48, 48), (1, 8, 8), (16, 3, 64)])
-def test_there_is_a_tumor_on_every_grid(grid: tuple[int, int, int]) -> None:
-    for seed in range(4):
-        assert (pixels(phantom_case(seed, "smoke", grid=grid))[1] == TUMOR).any()
+@pytest.mark.parametrize(
+    ("grid", "spacing"),
+    [((4, 48, 48), (10, 8, 8)), ((1, 8, 8), (10, 8, 8)), ((16, 3, 64), (10, 8, 8)), ((5, 9, 9), (45, 45, 45))],
+)
+def test_there_is_a_tumor_on_every_grid(grid: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+    """Also where the body does not fit, and where a voxel is larger than the tumor."""
+    for seed in range(8):
+        assert (pixels(phantom_case(seed, grid=grid, spacing=spacing))[1] == TUMOR).any()
 
 
 @pytest.mark.parametrize(
