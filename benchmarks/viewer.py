@@ -148,7 +148,9 @@ def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, A
     latencies = sorted(page.evaluate("latencies"))
 
     payload = lab.run(page, "print(sum(map(len, sum([viewer._data['image'], *viewer._data['labels']], []))))")
-    python = lab.run(page, "import time; t = time.time(); SliceViewer(case, overlays).close(); print(time.time() - t)")
+    python = lab.run(
+        page, "import time; t = time.time(); SliceViewer(case, overlays).close(); print(time.time() - t)"
+    )
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
     lab.shut_down(page)

@@ -355,10 +355,12 @@ class View {
     if (event.ctrlKey || !this.volumes) return; // ctrl and wheel zoom the page
     event.preventDefault();
     const distance = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : 40);
-    const isNotch = Math.abs(distance) >= 100;
-    this.wheel = isNotch ? 0 : (this.wheel ?? 0) + distance;
-    const steps = isNotch ? Math.round(distance / 110) : Math.trunc(this.wheel / 40);
-    this.wheel -= isNotch ? 0 : steps * 40;
+    let steps = Math.sign(distance) * Math.max(1, Math.round(Math.abs(distance) / 110));
+    if (Math.abs(distance) < 50) {
+      this.wheel = (this.wheel ?? 0) + distance;
+      steps = Math.trunc(this.wheel / 40);
+      this.wheel -= steps * 40;
+    }
     if (steps) this.goTo(this.index + steps);
   }
 
@@ -400,46 +402,59 @@ class View {
   draw() {
     const began = performance.now();
     this.waiting = false;
-    const { geometry, index, plane, volumes, model } = this;
-    const { rows, cols } = geometry;
-    const [window, opacity, mode] = ["window", "opacity", "mode"].map((name) => model.get(name));
-    const classes = model.get("classes");
-    const shown = Uint8Array.from(this.classNames, (name, code) => (classes.includes(name) ? code : 0));
+    const { geometry, index, plane, volumes } = this;
     if (plane !== this.drawnPlane) this.shape(geometry);
+    this.drawnPlane = plane;
+    this.mixColors();
 
-    const look = `${window} ${opacity} ${mode}`;
-    if (look !== this.drawnLook) {
-      this.grays = grayTable(window);
-      this.labelTable = colorTable(this.colors, (code) => (code === 0 ? 0 : mode === "outline" ? 1 : opacity));
-      this.heatTable = colorTable(this.heatColors, () => opacity);
-    }
-
-    const { hu, gray, codes, truth, marked } = this.buffers;
+    const { hu, gray } = this.buffers;
     cut(volumes.image, geometry, index, hu);
     for (let p = 0; p < hu.length; p++) gray[p] = this.grays[hu[p] & 0xffff];
-    const cutLabels = (volume, slice) => {
-      cut(volumes.labels[volume], geometry, index, slice);
-      if (classes.length + 1 < shown.length) for (let p = 0; p < slice.length; p++) slice[p] = shown[slice[p]];
-    };
-    if (mode === "errors" && this.truth >= 0) cutLabels(this.truth, truth);
     for (const { spec, context, image, pixels } of this.panels) {
-      let visible = codes;
-      if (spec.kind === "heat") cut(volumes.heat[spec.volume], geometry, index, codes);
-      else if (spec.kind === "labels") cutLabels(spec.volume, codes);
-      else codes.fill(0);
-      if (spec.kind === "labels" && mode === "outline") keepOutline(codes, rows, cols, visible = marked);
-      if (spec.kind === "labels" && mode === "errors" && spec.volume !== this.truth) {
-        keepErrors(codes, truth, visible = marked);
-      }
-      paint(gray, visible, spec.kind === "heat" ? this.heatTable : this.labelTable, pixels);
+      paint(gray, this.codesOf(spec), spec.kind === "heat" ? this.heatTable : this.labelTable, pixels);
       context.putImageData(image, 0, 0);
     }
-    this.drawnPlane = plane;
-    this.drawnLook = look;
     this.describe();
     this.readOut();
     this.root.dataset.shown = `${plane}:${index}`;
     this.cost = performance.now() - began; // ms
+  }
+
+  // What a panel shows of this slice: heat from 0 to 255, or classes, or errors.
+  codesOf(spec) {
+    const { geometry, index, volumes, buffers, model } = this;
+    const mode = model.get("mode");
+    if (spec.kind === "plain") return buffers.codes.fill(0);
+    if (spec.kind === "heat") cut(volumes.heat[spec.volume], geometry, index, buffers.codes);
+    else this.cutLabels(spec.volume, buffers.codes);
+    if (spec.kind === "heat" || mode === "fill" || (mode === "errors" && spec.volume === this.truth)) {
+      return buffers.codes;
+    }
+    if (mode === "outline") keepOutline(buffers.codes, geometry.rows, geometry.cols, buffers.marked);
+    else {
+      this.cutLabels(this.truth, buffers.truth);
+      keepErrors(buffers.codes, buffers.truth, buffers.marked);
+    }
+    return buffers.marked;
+  }
+
+  // A slice of labels, with the classes that are switched off as background.
+  cutLabels(volume, slice) {
+    cut(this.volumes.labels[volume], this.geometry, this.index, slice);
+    const shown = this.model.get("classes");
+    const codes = this.classNames.map((name, code) => (shown.includes(name) ? code : 0));
+    if (codes.some((code, label) => code !== label)) for (let p = 0; p < slice.length; p++) slice[p] = codes[slice[p]];
+  }
+
+  // Compute the tables of grays and colors anew if window, opacity or mode have changed.
+  mixColors() {
+    const [window, opacity, mode] = ["window", "opacity", "mode"].map((name) => this.model.get(name));
+    const look = `${window} ${opacity} ${mode}`;
+    if (look === this.drawnLook) return;
+    this.drawnLook = look;
+    this.grays = grayTable(window);
+    this.labelTable = colorTable(this.colors, (code) => (code === 0 ? 0 : mode === "outline" ? 1 : opacity));
+    this.heatTable = colorTable(this.heatColors, () => opacity);
   }
 
   // Give every canvas and buffer the size of this plane's slices.

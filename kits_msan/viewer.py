@@ -10,21 +10,31 @@ changes them there.
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import anywidget
 import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan import viewer_data, viewer_html
+from kits_msan import viewer_data
 from kits_msan.cases import TUMOR, WINDOW, Case
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
+from kits_msan.viewer_html import (
+    CLASS_COLORS,
+    ERROR_COLORS,
+    HEAT_COLORS,
+    heat_picture,
+    image_tag,
+    jpeg,
+    label_picture,
+    page,
+)
 
 PLANES = ("axial", "coronal", "sagittal")  # plane k cuts across axis k of a (D, H, W) volume
 MODES = ("fill", "outline", "errors")
-CLASSES = tuple(viewer_html.CLASS_COLORS)
+CLASSES = tuple(CLASS_COLORS)
 PRESETS = {"paper": WINDOW, "soft tissue": (-160.0, 240.0), "bone": (-450.0, 1050.0), "lung": (-1350.0, 150.0)}
 TRUTH = "truth"
 SHARED = ("plane", "_indices", "window", "opacity", "mode", "classes")  # what both Python and the browser change
@@ -69,7 +79,7 @@ class SliceViewer(anywidget.AnyWidget):
         heat: Mapping[str, ArrayLike] | None = None,
         *,
         plane: str = PLANES[0],
-        index: int | None = None,
+        index: SupportsIndex | None = None,
         window: Sequence[float] = WINDOW,
         opacity: float = 0.5,
         mode: str = MODES[0],
@@ -90,7 +100,10 @@ class SliceViewer(anywidget.AnyWidget):
         if case.label is not None and TRUTH not in self._labels:  # the errors mode needs it, in no panel of its own
             self._labels[TRUTH] = viewer_data.checked_labels(TRUTH, case.label, shape)
         self._heat = {name: viewer_data.checked_heat(name, values, shape) for name, values in heat.items()}
-        self._tumor = {name: viewer_data.voxels_per_slice(labels == TUMOR) for name, labels in self._labels.items()}
+        self._tumor = {
+            name: dict(zip(PLANES, viewer_data.voxels_per_slice(labels == TUMOR), strict=True))
+            for name, labels in self._labels.items()
+        }
 
         indices = self._first_indices()
         axis = PLANES.index(_one_of("plane", plane, PLANES))
@@ -121,7 +134,7 @@ class SliceViewer(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in SHARED}
         state |= {"_scene": self._described(hu_step), "_data": self._packed(hu_step)}
         note = "CT values are exact." if hu_step == 1 else f"CT values are rounded to multiples of {hu_step} HU."
-        text = viewer_html.page(self._case.name, state, viewer_html.image_tag(self._jpeg(), self._alt()), note)
+        text = page(self._case.name, state, image_tag(self._jpeg(), self._alt()), note)
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -132,7 +145,7 @@ class SliceViewer(anywidget.AnyWidget):
         """The live widget, and a JPEG with its description for readers without a kernel."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         picture, alt = self._jpeg(), self._alt()
-        data["text/html"] = viewer_html.image_tag(picture, alt)  # JupyterLab gives a bare JPEG no alt text
+        data["text/html"] = image_tag(picture, alt)  # JupyterLab gives a bare JPEG no alt text
         data["image/jpeg"] = base64.b64encode(picture).decode("ascii")
         return data, {**metadata, "image/jpeg": {"alt": alt}}
 
@@ -177,37 +190,30 @@ class SliceViewer(anywidget.AnyWidget):
 
     def _first_indices(self) -> list[int]:
         """In each plane the slice with most tumor in the truth or else the first overlay; or the middle one."""
-        counts = self._tumor.get(TRUTH) or next(iter(self._tumor.values()), [[0]] * 3)
-        return [
-            int(np.argmax(slices)) if any(slices) else size // 2
-            for slices, size in zip(counts, self._image.shape, strict=True)
-        ]
+        tumor = self._tumor.get(TRUTH) or next(iter(self._tumor.values()), {})
+        counts = [tumor.get(plane, []) for plane in PLANES]
+        sizes = self._image.shape
+        return [int(np.argmax(n)) if any(n) else size // 2 for n, size in zip(counts, sizes, strict=True)]
 
     def _described(self, hu_step: int) -> dict[str, Any]:
         """What viewer.js must know of the volumes that it gets."""
-        labels, heat = list(self._labels), list(self._heat)
-        panels: list[dict[str, Any]] = []
-        for name in self._names:
-            if name in heat:
-                _, low, high = self._heat[name]
-                panels.append({"name": name, "kind": "heat", "volume": heat.index(name), "low": low, "high": high})
-            elif name in labels:
-                panels.append({"name": name, "kind": "labels", "volume": labels.index(name)})
-            else:
-                panels.append({"name": name, "kind": "plain"})
+        panels: dict[str, dict[str, Any]]
+        panels = {name: {"kind": "labels", "volume": at} for at, name in enumerate(self._labels)}
+        for at, (name, (_, low, high)) in enumerate(self._heat.items()):
+            panels[name] = {"kind": "heat", "volume": at, "low": low, "high": high}
         return {
             "name": self._case.name,
             "shape": self._image.shape,
             "spacing": [float(size) for size in self._case.spacing],
             "affine": np.asarray(self._case.affine, float)[:3].tolist(),
             "hu_step": hu_step,
-            "panels": panels,
-            "labels": [{"name": name, "tumor": dict(zip(PLANES, self._tumor[name], strict=True))} for name in labels],
+            "panels": [{"name": name, **panels.get(name, {"kind": "plain"})} for name in self._names],
+            "labels": [{"name": name, "tumor": tumor} for name, tumor in self._tumor.items()],
             "truth": TRUTH,
             "presets": [[name, *limits] for name, limits in PRESETS.items()],
-            "classes": viewer_html.CLASS_COLORS,
-            "errors": viewer_html.ERROR_COLORS,
-            "heat_colors": viewer_html.HEAT_COLORS,
+            "classes": CLASS_COLORS,
+            "errors": ERROR_COLORS,
+            "heat_colors": HEAT_COLORS,
         }
 
     def _packed(self, hu_step: int) -> dict[str, list[Any]]:
@@ -238,14 +244,12 @@ class SliceViewer(anywidget.AnyWidget):
         for name in self._names:
             if name in self._heat:
                 heat = self._cut(self._heat[name][0])
-                pictures[name] = viewer_html.heat_picture(hounsfield, heat, self.opacity, self.window)
+                pictures[name] = heat_picture(hounsfield, heat, self.opacity, self.window)
             else:
                 drawn = codes.get(name, np.zeros(hounsfield.shape, np.uint8))
                 truth = codes[TRUTH] if self.mode == "errors" and name != TRUTH and name in codes else None
-                pictures[name] = viewer_html.label_picture(
-                    hounsfield, drawn, truth, self.mode, self.opacity, self.window
-                )
-        return viewer_html.jpeg(pictures, (pixel[0], pixel[1]))
+                pictures[name] = label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
+        return jpeg(pictures, (pixel[0], pixel[1]))
 
     def _cut(self, volume: NDArray[Any]) -> NDArray[Any]:
         """The current slice of a (D, H, W) volume, (rows, columns)."""

@@ -97,7 +97,7 @@ def _compress(blocks: list[NDArray[np.uint8]], strategy: int) -> list[bytes]:
 
     def compress(block: NDArray[np.uint8]) -> bytes:
         stream = zlib.compressobj(level=1, strategy=strategy)
-        return stream.compress(block) + stream.flush()
+        return stream.compress(block.data) + stream.flush()
 
     with ThreadPoolExecutor() as pool:  # zlib lets go of the interpreter lock
         return list(pool.map(compress, blocks))

@@ -20,7 +20,8 @@ def name_of(requirement: str) -> str:
 
 
 def conda_packages() -> dict[str, str]:
-    lines = re.findall(r"^  - ([^:\n]+)$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
+    text = (ROOT / "environment.yml").read_text().partition("dependencies:")[2]
+    lines = re.findall(r"^  - ([^:\n]+)$", text, re.MULTILINE)
     return {RENAMED.get(name_of(line), name_of(line)): line for line in lines}
 
 

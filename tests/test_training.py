@@ -61,9 +61,8 @@ def train_until(step: int, *arguments: Any, saved: int | None = None, **options:
 )
 def test_one_cycle_by_hand(tiny: Profile, step: int, rate: float) -> None:
     # 2 steps up; then 18 along a cosine: a third of the way at 8 (3/4), half at 11 (1/2), two thirds at 14 (1/4)
-    assert learning_rate(replace(tiny, schedule="one-cycle", steps=20, learning_rate=8.0), step) == pytest.approx(
-        rate
-    )
+    profile = replace(tiny, schedule="one-cycle", steps=20, learning_rate=8.0)
+    assert learning_rate(profile, step) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(

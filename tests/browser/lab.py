@@ -57,7 +57,8 @@ class Lab:
         """Open a notebook in `page` and wait until its kernel is idle, or a first key or cell would be lost."""
         page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
         page.wait_for_function(
-            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000
+            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=60_000,
         )
 
     def run_all(self, page: Page) -> None:

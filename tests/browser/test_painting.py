@@ -130,7 +130,8 @@ def test_names_values_and_focus(hand: Hand) -> None:
                 """() => {
                     const node = document.activeElement;
                     const visible = getComputedStyle(node).outlineStyle !== "none";
-                    return visible ? node.dataset.part ?? node.dataset.plane ?? node.name ?? node.localName : "unseen";
+                    const name = node.dataset.part ?? node.dataset.plane ?? node.name ?? node.localName;
+                    return visible ? name : "unseen";
                 }"""
             )
         )

@@ -108,7 +108,7 @@ def test_two_panels_never_differ_in_index(open_page: OpenPage) -> None:
     case = known_case()
     assert case.label is not None
     names = [f"model {number}" for number in range(6)]
-    hand = open_page(SliceViewer(case, {name: case.label for name in names}, classes=[], index=0))
+    hand = open_page(SliceViewer(case, dict.fromkeys(names, case.label), classes=[], index=0))
     hand.root.evaluate(
         """root => {
             window.seen = [];
