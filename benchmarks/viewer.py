@@ -36,6 +36,7 @@ METHOD = {
     "fast_keys_drawn_of_40": "40 keys, each sent as soon as the browser has taken the last: slices drawn",
     "held_key_frames_of_40": "40 keys at 30 a second, as a held key repeats: frames that show a new slice",
     "browser_growth_mb": "resident memory of Chromium's renderer processes, 3 s after the first view, less before",
+    "saved_page_mb": "size of the page that save_html writes, HU rounded to 8",
     "notebook_mb": "size of the notebook, saved with its outputs and without widget state",
 }
 
@@ -151,6 +152,7 @@ def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, A
     python = lab.run(
         page, "import time; t = time.time(); SliceViewer(case, overlays).close(); print(time.time() - t)"
     )
+    lab.run(page, "viewer.save_html('page.html')")
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
     lab.shut_down(page)
@@ -166,6 +168,7 @@ def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, A
         "fast_keys_per_s": round(40 / seconds),
         "held_key_frames_of_40": frames,
         "browser_growth_mb": round(memory),
+        "saved_page_mb": round((lab.notebooks / "page.html").stat().st_size / 1e6, 1),
         "notebook_mb": round((lab.notebooks / "viewer.ipynb").stat().st_size / 1e6, 3),
     }
 

@@ -128,8 +128,10 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
 
 def verdicts(table: pd.DataFrame) -> list[str]:
     """A sentence for each variant: whether it beats the 3D U-Net on the same cases, with the paired difference."""
-    sentences = []
-    for name in table.index.drop("unet3d", errors="ignore"):
+    sentences: list[str] = []
+    if "unet3d" not in table.index:
+        return sentences
+    for name in table.index.drop("unet3d"):
         parts = []
         for score in ("kidney", "tumor"):
             gain, low, high = (table.at[name, f"{score}_gain{end}"] for end in ("", "_low", "_high"))

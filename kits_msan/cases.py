@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError
-from kits_msan.nifti import affine_in_kits_order, read_voxels, write_image, write_labels
+from kits_msan.nifti import affine_in_kits_order, read_voxels, spacing_of, write_image, write_labels
 
 IMAGE, LABEL = "imaging.nii.gz", "segmentation.nii.gz"
 CLASSES = ("background", "kidney", "tumor")
@@ -90,7 +90,7 @@ def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
         wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
         raise InputError(f"{path} holds no {wanted}; name a NIfTI file or a case folder in the KiTS19 layout.")
     affine = affine_in_kits_order(header)
-    return Case(case_name(path), voxels, mask, _spacing(affine), affine, header)
+    return Case(case_name(path), voxels, mask, spacing_of(affine), affine, header)
 
 
 def load_label(path: str | Path) -> Case:
@@ -100,7 +100,7 @@ def load_label(path: str | Path) -> Case:
         return load_case(path, image=False)
     label, header = _read_label(path)
     affine = affine_in_kits_order(header)
-    return Case(case_name(path), None, label, _spacing(affine), affine, header)
+    return Case(case_name(path), None, label, spacing_of(affine), affine, header)
 
 
 def find_cases(path: str | Path) -> list[Path]:
@@ -168,17 +168,14 @@ def _read_label(path: Path) -> tuple[NDArray[np.uint8], nib.Nifti1Header]:
 
 def _check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
     if voxels.max() < WINDOW[0]:
-        raise InputError(f"{path} holds only air (no voxel above {WINDOW[0]:.0f} HU); is it the right file?")
+        raise InputError(f"{path} holds only air (no voxel above {WINDOW[0]:.0f} HU); name the CT of an abdomen.")
+    if voxels.min() == voxels.max():
+        raise InputError(f"{path} holds the value {voxels.max()} in every voxel; export the CT anew.")
     if voxels.min() >= 0:
         raise InputError(
             f"{path} has values {voxels.min()} to {voxels.max()}, so it is not in Hounsfield units (air would be "
             "near -1000); export the CT with its rescale slope and intercept."
         )
-
-
-def _spacing(affine: NDArray[np.float64]) -> tuple[float, float, float]:
-    slices, rows, columns = (float(size) for size in nib.affines.voxel_sizes(affine))
-    return slices, rows, columns
 
 
 def _new_header(case: Case) -> nib.Nifti1Header:

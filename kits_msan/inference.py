@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from kits_msan.cases import KIDNEY, Case, window
@@ -14,9 +16,10 @@ from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
 from kits_msan.networks import CLASS_COUNT, UNet3D
 from kits_msan.profiles import Profile, get_profile
-from kits_msan.resampling import labels_on_grid, resample_case
+from kits_msan.resampling import LabelsOnGrid, resample_case
 
 PIXELS = 2**19  # of the slabs that pass a network together: what bounds the memory
+PART = 32  # slices that the clean-up looks at together
 
 
 def predict(
@@ -34,7 +37,9 @@ def predict(
     """
     models = [models] if isinstance(models, UNet3D) else list(models)
     [labels] = _segment(models, case, profile, device, lambda part: [vote_scores(part)])
-    return keep_kidneys(labels) if clean else labels
+    if clean:
+        _keep_kidneys(labels)
+    return labels
 
 
 def predict_each(
@@ -46,10 +51,9 @@ def predict_each(
 ) -> dict[str, NDArray[np.uint8]]:
     """The labels of every network and of their vote ("ensemble"), in one pass; otherwise as `predict`."""
     found = _segment(list(models.values()), case, profile, device, lambda part: [*part, vote_scores(part)])
-    return {
-        name: keep_kidneys(labels) if clean else labels
-        for name, labels in zip([*models, "ensemble"], found, strict=True)
-    }
+    for labels in found if clean else ():
+        _keep_kidneys(labels)
+    return dict(zip([*models, "ensemble"], found, strict=True))
 
 
 def _segment(
@@ -65,15 +69,13 @@ def _segment(
         raise InputError(f"{case.name} has no image to segment.")
     small = resample_case(case.with_label(None), profile.spacing)
     assert small.image is not None
-    native = small.shape == case.shape
-    results: list[list[Tensor]] = []
+    found: list[LabelsOnGrid] = []
     for part in slab_probabilities(models, small.image, profile.slab, device):
-        scores = combine(part)  # each (3, d, H, W)
-        # without interpolation a part becomes labels at once, a twelfth of the scores' size
-        results.append([score.argmax(0).to(torch.uint8) if native else score for score in scores])
-    if native:
-        return [torch.cat(parts).numpy() for parts in zip(*results, strict=True)]
-    return [labels_on_grid(torch.cat(parts, dim=1), case.shape) for parts in zip(*results, strict=True)]
+        for index, scores in enumerate(combine(part)):  # each (3, d, H, W)
+            if index == len(found):
+                found.append(LabelsOnGrid(small.shape[0], case.shape))
+            found[index].add(scores)
+    return [each.labels for each in found]
 
 
 @torch.inference_mode()
@@ -163,21 +165,48 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     so tumor that touches none of the kept ones goes too; only where no component has kidney does tumor stay alone.
     Voxels that share a corner are connected.
     """
-    found = ndimage.find_objects((labels > 0).view(np.uint8))
-    if not found:
-        return labels.copy()
-    box = found[0]
-    inside = labels[box]  # everything that is not background: far smaller than the scan
-    islands, count = ndimage.label(inside, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(islands.ravel(), minlength=count + 1)
-    with_kidney = np.bincount(islands[inside == KIDNEY], minlength=count + 1) > 0
-    sizes[0] = 0
-    if with_kidney.any():
-        sizes[~with_kidney] = 0
-    kept = [island for island in np.argsort(-sizes, kind="stable")[:components] if sizes[island]]
-    out = np.zeros_like(labels)
-    out[box] = np.where(np.isin(islands, kept), inside, 0)
+    out = labels.copy()
+    _keep_kidneys(out, components)
     return out
+
+
+def _keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> None:
+    """`keep_kidneys` in place. Islands are found some slices at a time and joined, so memory does not grow."""
+    sizes, with_kidney, firsts, pairs = [], [], [], [np.zeros((2, 0), int)]
+    count, seam = 0, np.zeros(labels.shape[1:], int)  # the last part's islands in the slice that both parts see
+    for part in _parts(labels):
+        islands, found = _islands(part)
+        own, counts = islands[:PART], part[:PART]
+        sizes.append(np.bincount(own.ravel(), minlength=found + 1)[1:])
+        with_kidney.append(np.bincount(own[counts == KIDNEY], minlength=found + 1)[1:])
+        both = (seam > 0) & (islands[0] > 0)
+        pairs.append(np.unique(np.stack([seam[both], islands[0][both] + count]), axis=1) - 1)
+        firsts.append(count)
+        seam = np.where(islands[-1] > 0, islands[-1] + count, 0)
+        count += found
+    edges = np.concatenate(pairs, axis=1)
+    graph = coo_array((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=(count, count))
+    total, whole = connected_components(graph, directed=False)  # the number of each island's whole
+    size = np.bincount(whole, np.concatenate(sizes), minlength=total)
+    kidney = np.bincount(whole, np.concatenate(with_kidney), minlength=total)
+    if kidney.any():
+        size[kidney == 0] = 0
+    kept = [island for island in np.argsort(-size, kind="stable")[:components] if size[island]]
+    keep = np.isin(whole, kept)
+    for part, first in zip(_parts(labels), firsts, strict=True):
+        islands, found = _islands(part)
+        wanted = np.concatenate([[False], keep[first : first + found]])
+        part[:PART][~wanted[islands[:PART]]] = 0
+
+
+def _parts(labels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Views of PART slices and one more, in which a part meets the next."""
+    for start in range(0, len(labels), PART):
+        yield labels[start : start + PART + 1]
+
+
+def _islands(part: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
+    return ndimage.label(part, structure=np.ones((3, 3, 3)))
 
 
 def _common_profile(models: Sequence[UNet3D]) -> Profile:

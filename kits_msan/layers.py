@@ -77,12 +77,10 @@ class MultiScaleAttention(nn.Module):
         for i, sources in enumerate(self.sources):
             total = features[i]  # (N, C_i, D, H_i, W_i)
             for j in sources:
-                project = self.project[f"{j}_to_{i}"]
-                if j < i:  # finer: resize first, since a pooled map is cheaper to project
-                    total = total + project(
-                        resize_to(features[j], features[i])
-                    )  # (N, C_j, D, H_j, W_j) -> F_i's shape
-                else:  # coarser: project first, for the same reason
+                project = self.project[f"{j}_to_{i}"]  # (N, C_j, D, H_j, W_j) -> (N, C_i, D, H_i, W_i):
+                if j < i:  # finer: resize, then project, since a pooled map is cheaper to project
+                    total = total + project(resize_to(features[j], features[i]))
+                else:  # coarser: project, then resize, for the same reason
                     total = total + resize_to(project(features[j]), features[i])
             weights.append(torch.sigmoid(total))
         return weights
@@ -119,14 +117,13 @@ class Res2NetBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        groups = list(
-            self.reduce(x).chunk(self.scale, dim=1)
-        )  # (N, C_out, D, H, W) -> scale x (N, C_out/scale, D, H, W)
+        x_in, x = x, self.reduce(x)  # (N, C_in, D, H, W) -> (N, C_out, D, H, W)
+        groups = list(x.chunk(self.scale, dim=1))  # -> scale x (N, C_out/scale, D, H, W)
         outputs = [groups.pop(0)] if self.scale > 1 else []  # y_1 = x_1
         for k, (conv, group) in enumerate(zip(self.convs, groups, strict=True)):
             outputs.append(conv(group if k == 0 else group + outputs[-1]))
         y = self.expand(torch.cat(outputs, dim=1))  # scale x (N, C_out/scale, D, H, W) -> (N, C_out, D, H, W)
-        return F.relu(y + self.shortcut(x))
+        return F.relu(y + self.shortcut(x_in))
 
 
 def resize_to(x: Tensor, like: Tensor) -> Tensor:

@@ -4,23 +4,32 @@ Values are read a few planes at a time straight into the array that is returned,
 more memory than itself, whatever number type and axis order the file has.
 """
 
+import gzip
+import math
+import re
 import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel import orientations
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 
 AXES = "IPL"  # the first slice is superior, the first row anterior, the first column at the patient's right
-PLANES = 16  # how many planes are read at once
-MOST_DEFLATE = 1032  # gzip cannot shrink more than this: a bound on the voxels that a file can honestly hold
-BROKEN = (OSError, EOFError, zlib.error, ValueError, OverflowError, ImageFileError, HeaderDataError)
+VOXELS = 2**21  # how many are read at once, or one plane
+USUAL_DEFLATE = 8  # times that gzip shrinks a CT at most; labels shrink a hundredfold and are small
+EDGES, LONGEST = (0.01, 100.0), 4000.0  # mm that a voxel's edge and a scan's side can have
+FARTHEST = 1e6  # mm from the origin
+NIFTI2 = 540  # a NIfTI-2 header's length, its first number
+BROKEN = (OSError, EOFError, zlib.error, ValueError, OverflowError, ImageFileError, HeaderDataError, WrapStructError)
 
 
 def read_voxels(path: Path, dtype: type[np.integer]) -> tuple[NDArray, nib.Nifti1Header]:
@@ -29,39 +38,44 @@ def read_voxels(path: Path, dtype: type[np.integer]) -> tuple[NDArray, nib.Nifti
     Values are rounded to whole numbers and clipped to `dtype`: int16 for Hounsfield units (half a unit is far
     below any noise), uint8 for labels.
     Raises InputError, naming the file, if it is not NIfTI, broken, truncated, not 3-D, or holds NaN or
-    infinite voxels.
+    infinite voxels. No memory is set aside for voxels that the file does not hold.
     """
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise InputError(f"{path} is not a NIfTI file; its name must end in .nii or .nii.gz.")
-    try:
-        image = nib.load(path, keep_file_open=True)
-        if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one too
-            raise InputError(f"{path} is not a NIfTI file; convert it to .nii.gz first.")
-        shape = _honest_shape(path, image)
-        transform = to_kits_order(image.header)
-    except InputError:
-        raise
-    except BROKEN as error:
-        raise InputError(
-            f"{path} is not a readable NIfTI file ({_first_line(error)}); fetch or export it anew."
-        ) from error
-
-    limits = np.iinfo(dtype)
+    proxy, header, transform = _open(path)
+    shape = proxy.shape
     out = np.empty([shape[axis] for axis in np.argsort(transform[:, 0])], dtype)
     target = in_file_order(out, transform)
+    count = max(1, VOXELS // (shape[0] * shape[1]))
     try:
-        for start in range(0, shape[2], PLANES):  # the last axis is the slowest on disk: the file is read in one pass
-            planes = np.asarray(image.dataobj[:, :, start : start + PLANES]).reshape(*shape[:2], -1)
+        for start in range(0, shape[2], count):  # the last axis is the slowest on disk: the file is read in one pass
+            with np.errstate(all="ignore"):  # a scaling that overflows
+                planes = np.asarray(proxy[:, :, start : start + count]).reshape(*shape[:2], -1)
             if planes.dtype.kind == "f" and not np.isfinite(planes).all():
                 raise InputError(f"{path} holds NaN or infinite voxels; export it again with every voxel in HU.")
-            if planes.dtype.kind == "f":
-                planes = np.rint(planes)
-            target[..., start : start + PLANES] = np.clip(planes, limits.min, limits.max)
+            target[..., start : start + count] = as_whole(planes, dtype)
     except InputError:
         raise
     except BROKEN as error:
-        raise InputError(f"{path} is truncated or damaged ({_first_line(error)}); fetch it again.") from error
-    return out, image.header
+        raise InputError(f"{path} is truncated or damaged ({_reason(error)}); fetch it again.") from error
+    return out, header
+
+
+def read_grid(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Shape in voxels and spacing in mm, both (slices, rows, columns), from the header alone.
+
+    Raises InputError as `read_voxels` does, but for what only the voxels show.
+    """
+    proxy, header, transform = _open(path)
+    d, h, w = (proxy.shape[axis] for axis in np.argsort(transform[:, 0]))
+    return (d, h, w), spacing_of(affine_in_kits_order(header))
+
+
+def as_whole(values: NDArray, dtype: type[np.integer]) -> NDArray:
+    """Finite numbers, rounded and clipped to what `dtype` can hold; still of their own type."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if values.dtype.kind == "f":
+        return np.clip(np.rint(values), low, high)
+    own = np.iinfo(values.dtype)  # numpy refuses limits beyond it
+    return np.clip(values, max(low, own.min), min(high, own.max))
 
 
 def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1Header) -> None:
@@ -77,13 +91,15 @@ def write_labels(path: str | Path, labels: NDArray[np.uint8], header: nib.Nifti1
 
 
 def _write(path: str | Path, volume: NDArray, dtype: type[np.integer], header: nib.Nifti1Header) -> None:
-    array = in_file_order(volume, to_kits_order(header)).astype(dtype)
+    array = in_file_order(volume, to_kits_order(header)).astype(dtype, copy=False)
     header = header.copy()
     header.set_data_shape(array.shape)
     header.set_data_dtype(dtype)
     header.set_slope_inter(1, 0)
+    header.set_data_offset(0)  # whatever stood between header and voxels is not passed on
     with atomic_file(path) as temporary:
-        nib.Nifti1Image(array, None, header).to_filename(temporary)
+        kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+        kind(array, None, header).to_filename(temporary)
 
 
 def to_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:
@@ -100,29 +116,96 @@ def affine_in_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:
     return header.get_best_affine() @ orientations.inv_ornt_aff(to_kits_order(header), shape)
 
 
+def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Millimeters between slices, rows and columns."""
+    slices, rows, columns = (float(size) for size in nib.affines.voxel_sizes(affine))
+    return slices, rows, columns
+
+
 def in_file_order(volume: NDArray, transform: NDArray) -> NDArray:
     """A view of a (D, H, W) volume in the file's axis order; writing to it writes to the volume."""
     view = volume.transpose(transform[:, 0].astype(int))
     return view[tuple(slice(None, None, int(flip)) for flip in transform[:, 1])]
 
 
-def _honest_shape(path: Path, image: nib.Nifti1Image) -> tuple[int, int, int]:
-    """The shape that the header claims, if it is 3-D and the file is long enough to hold it."""
-    shape = tuple(int(n) for n in image.header.get_data_shape())
+def _open(path: Path) -> tuple[ArrayProxy, nib.Nifti1Header, NDArray[np.float64]]:
+    """Voxels not yet read, header and transform to KiTS19's order, of a file of honest size and plausible geometry."""
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise InputError(f"{path} is not a NIfTI file; its name must end in .nii or .nii.gz.")
+    try:
+        header = _read_header(path)
+        proxy = ArrayProxy(path, header, mmap=False, keep_file_open=True)
+        _check_voxels(path, proxy)
+        _check_geometry(path, header)
+        _check_length(path, proxy)
+        return proxy, header, to_kits_order(header)
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise InputError(
+            f"{path} is not a readable NIfTI file ({_reason(error)}); fetch or export it anew."
+        ) from error
+
+
+def _read_header(path: Path) -> nib.Nifti1Header:
+    """The header alone: nibabel reserves memory for extensions of any length that they claim."""
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+        start = stream.read(nib.Nifti2Header.template_dtype.itemsize)
+    second = NIFTI2 in (int.from_bytes(start[:4], order) for order in ("little", "big"))
+    kind = nib.Nifti2Header if second else nib.Nifti1Header
+    was, logger.disabled = logger.disabled, True  # nibabel's remarks: what matters is checked here
+    try:
+        return kind(start[: kind.template_dtype.itemsize])
+    finally:
+        logger.disabled = was
+
+
+def _check_voxels(path: Path, proxy: ArrayProxy) -> None:
+    shape = tuple(int(n) for n in proxy.shape)
     if len(shape) < 3 or any(n != 1 for n in shape[3:]):
         raise InputError(f"{path} has shape {shape}, but a CT volume has three axes; extract one volume first.")
     if min(shape) < 1:
         raise InputError(f"{path} has shape {shape}, which holds no voxels; export it anew.")
-    if not np.isfinite(image.affine).all():
+    if proxy.dtype.kind not in "iuf":
+        raise InputError(f"{path} holds colors or complex numbers; export it with one number a voxel, in HU.")
+
+
+def _check_geometry(path: Path, header: nib.Nifti1Header) -> None:
+    with np.errstate(all="ignore"):
+        affine = header.get_best_affine()
+        edges = nib.affines.voxel_sizes(affine)
+        sides = edges * header.get_data_shape()[:3]
+    if not np.isfinite(affine).all():
         raise InputError(f"{path} has an affine that is not finite; export it anew with its geometry.")
-    claimed = int(np.prod(shape, dtype=object)) * image.get_data_dtype().itemsize
-    size = path.stat().st_size * (MOST_DEFLATE if path.name.endswith(".gz") else 1)
-    if claimed > size:
+    if not (EDGES[0] <= edges.min() <= edges.max() <= EDGES[1] and sides.max() <= LONGEST):
+        size = " x ".join(f"{edge:.3g}" for edge in edges)
+        raise InputError(f"{path} has voxels of {size} mm, which no CT has; export it anew with its geometry.")
+    if np.abs(affine).max() > FARTHEST:
+        raise InputError(f"{path} lies farther from its origin than any scanner; export it anew with its geometry.")
+
+
+def _check_length(path: Path, proxy: ArrayProxy) -> None:
+    """Before memory is set aside: a header can claim what it likes."""
+    claimed = int(proxy.offset) + math.prod(proxy.shape) * proxy.dtype.itemsize
+    held = path.stat().st_size
+    if path.name.endswith(".gz") and held < claimed <= 1032 * held:  # gzip's limit
+        held = claimed if claimed <= USUAL_DEFLATE * held else _inflated_length(path, claimed)
+    if claimed > held:
         raise InputError(
-            f"{path} is truncated: it is too short for the {shape} voxels of its header; fetch it again."
+            f"{path} is truncated: it is too short for the {proxy.shape} voxels of its header; fetch it again."
         )
-    return shape[0], shape[1], shape[2]
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _inflated_length(path: Path, enough: int) -> int:
+    """How many bytes a gzip file holds, counted until there are `enough`."""
+    total = 0
+    with gzip.open(path) as stream:
+        while total < enough and (chunk := stream.read(1 << 16)):
+            total += len(chunk)
+    return total
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, short enough to stand within a sentence."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.split(r"[.!?;](\s|$)", text)[0]

@@ -4,7 +4,7 @@ Both grids cover the same box of space, so a voxel's center moves by half the di
 Everything is done a few slices at a time: beyond input and output, memory does not grow with the scan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,10 +33,15 @@ def resample_case(case: Case, spacing: Sequence[float] | None) -> Case:
     affine[:3, :3] *= factors
     image = label = None
     if case.image is not None:
-        image = torch.round(_resample(case.image, shape)).to(torch.int16).numpy()
+        image = np.empty(shape, np.int16)
+        for place, values in _resampled(case.image, lambda slices: slices[None], shape):
+            image[place] = torch.round(values[0]).numpy()
     if case.label is not None:
-        shares = [_resample(case.label == value, shape) for value in range(3)]
-        label = torch.stack(shares).argmax(0).to(torch.uint8).numpy()
+        label = np.empty(shape, np.uint8)
+        for place, shares in _resampled(
+            case.label, lambda slices: slices == np.arange(3)[:, None, None, None], shape
+        ):
+            label[place] = shares.argmax(0).numpy()
     new_spacing = np.array(case.spacing) * factors
     return replace(
         case, image=image, label=label, affine=affine, header=None,
@@ -50,36 +55,64 @@ def grid_shape(shape: Sequence[int], spacing: Sequence[float], wanted: Sequence[
     return d, h, w
 
 
-def labels_on_grid(scores: Tensor, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Interpolate class scores (C, d, h, w) to a grid (D, H, W) and take the highest: labels (D, H, W) uint8."""
-    labels = np.empty(shape, np.uint8)
-    for start in range(0, shape[0], CHUNK):
-        stop = min(start + CHUNK, shape[0])
-        planes = _slices_between(scores, np.arange(start, stop), shape[0])  # (C, n, h, w)
-        planes = F.interpolate(planes, shape[1:], mode="bilinear", align_corners=False)  # -> (C, n, H, W)
-        labels[start:stop] = planes.argmax(0).to(torch.uint8).numpy()
-    return labels
+class LabelsOnGrid:
+    """Labels (D, H, W) uint8 from class scores on a coarser or finer grid that covers the same box.
+
+    The scores come a few slices at a time, are interpolated linearly and forgotten; the highest class is the label.
+    """
+
+    def __init__(self, depth: int, shape: tuple[int, int, int]) -> None:
+        self.labels = np.empty(shape, np.uint8)
+        self.depth = depth  # of the scores' grid
+        self.first = self.written = 0  # slice of the scores' grid that `held` starts with; labels that are done
+        self.held: Tensor | None = None
+
+    def add(self, scores: Tensor) -> None:
+        """The next slices of class scores, (C, n, h, w)."""
+        if (self.depth, *scores.shape[2:]) == self.labels.shape:
+            self._write(scores)
+            return
+        self.held = scores if self.held is None else torch.cat([self.held, scores], dim=1)
+        arrived = self.first + self.held.shape[1]
+        while self.written < len(self.labels):
+            slices = np.arange(self.written, min(self.written + CHUNK, len(self.labels)))
+            position = np.clip((slices + 0.5) * self.depth / len(self.labels) - 0.5, 0, self.depth - 1)
+            below = np.minimum(position.astype(int), max(self.depth - 2, 0))
+            above = np.minimum(below + 1, self.depth - 1)
+            ready = int((above < arrived).sum())  # slices whose neighbors on both sides are here
+            if not ready:
+                break
+            share = torch.from_numpy(position - below).float()[:ready, None, None]  # (n, 1, 1)
+            low, high = (self.held[:, torch.from_numpy(at[:ready] - self.first)] for at in (below, above))
+            planes = low * (1 - share) + high * share  # (C, n, h, w)
+            self._write(F.interpolate(planes, self.labels.shape[1:], mode="bilinear", align_corners=False))
+            self.held, self.first = self.held[:, below[ready - 1] - self.first :], int(below[ready - 1])
+
+    def _write(self, scores: Tensor) -> None:
+        stop = self.written + scores.shape[1]
+        self.labels[self.written : stop] = scores.argmax(0).numpy()
+        self.written = stop
 
 
-def _slices_between(volume: Tensor, slices: NDArray, depth: int) -> Tensor:
-    """Linear interpolation along slices: planes (C, n, h, w) of (C, d, h, w) at `slices` of a grid of `depth`."""
-    d = volume.shape[1]
-    position = np.clip((slices + 0.5) * d / depth - 0.5, 0, d - 1)
-    below = np.minimum(position.astype(int), max(d - 2, 0))
-    share = torch.from_numpy(position - below).float()[:, None, None]  # (n, 1, 1)
-    above = np.minimum(below + 1, d - 1)
-    return volume[:, below] * (1 - share) + volume[:, above] * share
+def _resampled(
+    volume: NDArray, channels: Callable[[NDArray], NDArray], shape: tuple[int, int, int]
+) -> Iterator[tuple[slice, Tensor]]:
+    """What `channels` makes of slices (n, H, W), which is (C, n, H, W), on the grid `shape`: (C, n, h, w) float32.
 
-
-def _resample(volume: NDArray, shape: tuple[int, int, int]) -> Tensor:
-    """(D, H, W) of any type -> (d, h, w) float32: in-plane first, slice by slice, then along slices."""
-    planes = torch.empty(volume.shape[0], *shape[1:])
-    for start in range(0, volume.shape[0], CHUNK):
-        chunk = torch.from_numpy(np.ascontiguousarray(volume[start : start + CHUNK], np.float32))
-        resized = F.interpolate(chunk[None], shape[1:], mode="bilinear", align_corners=False, antialias=True)
-        planes[start : start + CHUNK] = resized[0]
-    columns = planes.flatten(1)[None, None]  # (1, 1, D, h*w): slices are the rows of one image
-    resized = F.interpolate(
-        columns, (shape[0], columns.shape[3]), mode="bilinear", align_corners=False, antialias=True
-    )
-    return resized.reshape(shape)
+    A few slices at a time, each with its place in the new volume. The values are those of torch's antialiased linear
+    interpolation, in-plane first and then along slices.
+    """
+    depth = len(volume)
+    scale = depth / shape[0]
+    reach = max(scale, 1)  # of the triangle that weighs the old slices
+    count = max(2, min(CHUNK, int(2 * CHUNK / scale)))
+    for start in range(0, shape[0], count):
+        stop = min(start + count, shape[0])
+        center = (np.arange(start, stop) + 0.5) * scale
+        first, last = max(0, int(center[0] - reach)), min(depth, int(np.ceil(center[-1] + reach)))
+        weights = np.clip(1 - np.abs(np.arange(first, last) + 0.5 - center[:, None]) / reach, 0, None)
+        weights /= weights.sum(1, keepdims=True)  # (n, old slices)
+        old = torch.from_numpy(channels(volume[first:last]).astype(np.float32))
+        planes = F.interpolate(old, shape[1:], mode="bilinear", align_corners=False, antialias=True)
+        mixed = torch.einsum("no,cohw->cnhw", torch.from_numpy(weights).float(), planes)
+        yield slice(start, stop), mixed

@@ -543,18 +543,20 @@ class View {
   }
 }
 
-// anywidget calls this once for each widget, then `render` for each place where it is shown.
+// anywidget calls this once for each widget, then `render` for each place where it is shown. The volumes are unpacked
+// when the widget is first shown, and let go when it is shown no more, as when its cell is run again.
 export default () => {
-  let volumes;
+  let volumes = null, views = 0;
   return {
-    initialize({ model }) {
-      volumes = readAll(model);
-      volumes.catch(() => {}); // each view reports it
-    },
     render({ model, el }) {
       const view = new View(model, el);
+      volumes ??= readAll(model);
       volumes.then((ready) => view.start(ready)).catch((error) => view.fail(error));
-      return () => view.remove();
+      views++;
+      return () => {
+        view.remove();
+        if (--views === 0) volumes = null;
+      };
     },
   };
 };

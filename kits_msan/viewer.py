@@ -18,23 +18,14 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from kits_msan import viewer_data
-from kits_msan.cases import TUMOR, WINDOW, Case
+from kits_msan import viewer_html as still
+from kits_msan.cases import WINDOW, Case
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
-from kits_msan.viewer_html import (
-    CLASS_COLORS,
-    ERROR_COLORS,
-    HEAT_COLORS,
-    heat_picture,
-    image_tag,
-    jpeg,
-    label_picture,
-    page,
-)
+from kits_msan.viewer_data import PLANES
 
-PLANES = ("axial", "coronal", "sagittal")  # plane k cuts across axis k of a (D, H, W) volume
 MODES = ("fill", "outline", "errors")
-CLASSES = tuple(CLASS_COLORS)
+CLASSES = tuple(still.CLASS_COLORS)
 PRESETS = {"paper": WINDOW, "soft tissue": (-160.0, 240.0), "bone": (-450.0, 1050.0), "lung": (-1350.0, 150.0)}
 TRUTH = "truth"
 SHARED = ("plane", "_indices", "window", "opacity", "mode", "classes")  # what both Python and the browser change
@@ -93,17 +84,12 @@ class SliceViewer(anywidget.AnyWidget):
         heat = heat or {}
         self._names = [*overlays, *heat] or ["CT"]
         if len(self._names) > MAX_PANELS or len(set(self._names)) < len(self._names):
-            raise InputError(
-                f"{len(self._names)} panels {self._names}; show {MAX_PANELS} at most, each with its own name."
-            )
+            raise InputError(f"panels {self._names}: show {MAX_PANELS} at most, each with its own name.")
         self._labels = {name: viewer_data.checked_labels(name, labels, shape) for name, labels in overlays.items()}
         if case.label is not None and TRUTH not in self._labels:  # the errors mode needs it, in no panel of its own
             self._labels[TRUTH] = viewer_data.checked_labels(TRUTH, case.label, shape)
         self._heat = {name: viewer_data.checked_heat(name, values, shape) for name, values in heat.items()}
-        self._tumor = {
-            name: dict(zip(PLANES, viewer_data.voxels_per_slice(labels == TUMOR), strict=True))
-            for name, labels in self._labels.items()
-        }
+        self._tumor = {name: viewer_data.tumor_per_slice(labels) for name, labels in self._labels.items()}
 
         indices = self._first_indices()
         axis = PLANES.index(_one_of("plane", plane, PLANES))
@@ -134,7 +120,7 @@ class SliceViewer(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in SHARED}
         state |= {"_scene": self._described(hu_step), "_data": self._packed(hu_step)}
         note = "CT values are exact." if hu_step == 1 else f"CT values are rounded to multiples of {hu_step} HU."
-        text = page(self._case.name, state, image_tag(self._jpeg(), self._alt()), note)
+        text = still.page(self._case.name, state, still.image_tag(self._jpeg(), self._alt()), note)
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -145,7 +131,7 @@ class SliceViewer(anywidget.AnyWidget):
         """The live widget, and a JPEG with its description for readers without a kernel."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         picture, alt = self._jpeg(), self._alt()
-        data["text/html"] = image_tag(picture, alt)  # JupyterLab gives a bare JPEG no alt text
+        data["text/html"] = still.image_tag(picture, alt)  # JupyterLab gives a bare JPEG no alt text
         data["image/jpeg"] = base64.b64encode(picture).decode("ascii")
         return data, {**metadata, "image/jpeg": {"alt": alt}}
 
@@ -211,9 +197,9 @@ class SliceViewer(anywidget.AnyWidget):
             "labels": [{"name": name, "tumor": tumor} for name, tumor in self._tumor.items()],
             "truth": TRUTH,
             "presets": [[name, *limits] for name, limits in PRESETS.items()],
-            "classes": CLASS_COLORS,
-            "errors": ERROR_COLORS,
-            "heat_colors": HEAT_COLORS,
+            "classes": still.CLASS_COLORS,
+            "errors": still.ERROR_COLORS,
+            "heat_colors": still.HEAT_COLORS,
         }
 
     def _packed(self, hu_step: int) -> dict[str, list[Any]]:
@@ -244,12 +230,12 @@ class SliceViewer(anywidget.AnyWidget):
         for name in self._names:
             if name in self._heat:
                 heat = self._cut(self._heat[name][0])
-                pictures[name] = heat_picture(hounsfield, heat, self.opacity, self.window)
+                pictures[name] = still.heat_picture(hounsfield, heat, self.opacity, self.window)
             else:
                 drawn = codes.get(name, np.zeros(hounsfield.shape, np.uint8))
                 truth = codes[TRUTH] if self.mode == "errors" and name != TRUTH and name in codes else None
-                pictures[name] = label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
-        return jpeg(pictures, (pixel[0], pixel[1]))
+                pictures[name] = still.label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
+        return still.jpeg(pictures, (pixel[0], pixel[1]))
 
     def _cut(self, volume: NDArray[Any]) -> NDArray[Any]:
         """The current slice of a (D, H, W) volume, (rows, columns)."""

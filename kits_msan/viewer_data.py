@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.cases import CLASSES, Case
+from kits_msan.cases import CLASSES, TUMOR, Case
 from kits_msan.errors import InputError
 
+PLANES = ("axial", "coronal", "sagittal")  # plane k cuts across axis k of a (D, H, W) volume
 BLOCK_VOXELS = 1 << 22  # a volume is compressed in blocks of whole slices of about this size, on all cores
 
 Shape = tuple[int, ...]
@@ -55,10 +56,11 @@ def checked_heat(name: str, values: ArrayLike, shape: Shape) -> tuple[NDArray[np
     return np.rint((given.astype(np.float32) - low) * scale).astype(np.uint8), low, high
 
 
-def voxels_per_slice(mask: NDArray[np.bool_]) -> list[list[int]]:
-    """How many voxels of a (D, H, W) mask lie in each axial, coronal and sagittal slice."""
-    places = np.unravel_index(np.flatnonzero(mask), mask.shape)
-    return [np.bincount(at, minlength=size).tolist() for at, size in zip(places, mask.shape, strict=True)]
+def tumor_per_slice(labels: NDArray[np.uint8]) -> dict[str, list[int]]:
+    """For each plane, how many tumor voxels each slice of (D, H, W) labels holds."""
+    places = np.unravel_index(np.flatnonzero(labels == TUMOR), labels.shape)
+    counts = [np.bincount(at, minlength=size).tolist() for at, size in zip(places, labels.shape, strict=True)]
+    return dict(zip(PLANES, counts, strict=True))
 
 
 def pack_labels(volume: NDArray[np.uint8]) -> list[bytes]:

@@ -65,9 +65,7 @@ const model = {{
   off: (event, listener) => listeners.set(event, listeners.get(event).filter((other) => other !== listener)),
   save_changes() {{}},
 }};
-const viewer = widget();
-viewer.initialize({{ model }});
-viewer.render({{ model, el: document.getElementById("viewer") }});
+widget().render({{ model, el: document.getElementById("viewer") }});
 </script>
 </html>
 """

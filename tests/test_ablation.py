@@ -131,6 +131,9 @@ def test_some_of_the_models_make_a_smaller_table(scores: pd.DataFrame) -> None:
     few = scores[scores["model"].isin(["msan_v2", "unet3d"])]
     assert ablation_table(few).index.tolist() == ["unet3d", "msan_v2"]
     assert len(verdicts(ablation_table(few))) == 1
+    without = scores[scores["model"] != "unet3d"]  # nothing to compare with
+    assert verdicts(ablation_table(without)) == []
+    assert table_markdown(without, "made up").count("\n| ") == 6
 
 
 def test_single_case_has_no_interval(scores: pd.DataFrame) -> None:

@@ -182,7 +182,7 @@ def test_trailing_axes_of_one_are_no_fourth_dimension(tmp_path: Path) -> None:
 
 
 @given(
-    shape=st.tuples(*[st.integers(1, 6)] * 3),
+    shape=st.tuples(*[st.integers(1, 6)] * 3).filter(lambda shape: max(shape) > 1),
     order=st.permutations("IPL"),
     flips=st.tuples(*[st.booleans()] * 3),
 )
@@ -266,7 +266,7 @@ BAD_IMAGES = {  # file name, content, what the message says
     "infinite": ("scan.nii.gz", gzipped(nifti(with_value(-np.inf))), "holds NaN or infinite voxels"),
     "air": ("scan.nii.gz", gzipped(nifti(np.full(SHAPE, -1000, np.int16))), "holds only air"),
     "no-hounsfield": ("scan.nii.gz", gzipped(nifti(volume() + np.int16(340))), "not in Hounsfield units"),
-    "singular": ("scan.nii", nifti(volume(), 0), "is not a readable NIfTI file"),
+    "singular": ("scan.nii", nifti(volume(), 0), "NIfTI file|which no CT has"),
     "affine-nan": ("scan.nii", nifti(volume(), np.nan), "affine that is not finite"),
 }
 
@@ -283,9 +283,9 @@ def test_bad_image_is_named_in_one_sentence(tmp_path: Path, bad: str) -> None:
 
 
 def test_header_that_claims_more_than_the_file_can_hold_takes_no_memory(tmp_path: Path) -> None:
-    image = nib.Nifti1Image(volume(), affine(0))
+    image = nib.Nifti1Image(volume(), np.diag([0.1, 0.1, 0.1, 1]))
     content = bytearray(image.to_bytes())
-    content[42:48] = np.array([30_000] * 3, "<i2").tobytes()  # 54 TB
+    content[42:48] = np.array([30_000] * 3, "<i2").tobytes()  # 54 TB, though only 3 m a side
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(bytes(content)))
     with pytest.raises(InputError, match="is truncated: it is too short"):
         load_case(tmp_path / "scan.nii.gz")

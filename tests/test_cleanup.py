@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy import ndimage
+from scipy import ndimage
 
 from kits_msan.inference import keep_kidneys
 
@@ -83,10 +85,37 @@ def test_tumor_stays_where_no_kidney_was_found() -> None:
     np.testing.assert_array_equal(keep_kidneys(labels), labels)
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1)])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("components", [1, 2, 3])
+def test_tall_scan_equals_looking_at_it_as_a_whole(seed: int, components: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(3, (100, 9, 8), p=(0.93, 0.05, 0.02)).astype(np.uint8)  # many islands, long and crooked
+    islands, count = ndimage.label(labels > 0, structure=np.ones((3, 3, 3)))
+    sizes = {i: (islands == i).sum() for i in range(1, count + 1) if (labels[islands == i] == 1).any()}
+    ranked = sorted(sizes.values(), reverse=True)
+    assert ranked[components - 1] > ranked[components]  # no tie
+    kept = [i for i, size in sizes.items() if size >= ranked[components - 1]]
+    np.testing.assert_array_equal(keep_kidneys(labels, components), np.where(np.isin(islands, kept), labels, 0))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (40, 2, 2)])
 def test_empty_and_full_segmentations_pass(shape: tuple[int, int, int]) -> None:
     for value in range(3):
         labels = np.full(shape, value, np.uint8)
         cleaned = keep_kidneys(labels)
         np.testing.assert_array_equal(cleaned, labels)
         assert cleaned is not labels
+
+
+@pytest.mark.parametrize("depth", [31, 32, 33, 64, 65, 100])
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_islands_that_reach_through_many_slices_are_whole(depth: int, share: float) -> None:
+    rng = np.random.default_rng(depth)
+    labels = rng.choice(3, (depth, 9, 10), p=(1 - share, 0.7 * share, 0.3 * share)).astype(np.uint8)
+    labels[::7, 3] = labels[:, 3, 3] = 1  # one that reaches through all
+    islands, count = ndimage.label(labels, structure=np.ones((3, 3, 3)))
+    sizes = {i: (islands == i).sum() for i in range(1, count + 1) if (labels[islands == i] == 1).any()}
+    for components in (1, 2, 5):
+        kept = sorted(sizes, key=lambda i: -sizes[i])[:components]
+        wanted = np.where(np.isin(islands, kept), labels, 0)
+        np.testing.assert_array_equal(keep_kidneys(labels, components), wanted)

@@ -12,7 +12,7 @@ from kits_msan.inference import keep_kidneys, majority_vote, predict, predict_ea
 from kits_msan.metrics import dice_scores
 from kits_msan.networks import MODELS, UNet3D, build_model
 from kits_msan.profiles import Profile
-from kits_msan.resampling import labels_on_grid, resample_case
+from kits_msan.resampling import LabelsOnGrid, resample_case
 
 
 def network(name: str, profile: Profile | None, seed: int = 0) -> UNet3D:
@@ -114,7 +114,9 @@ def test_segmentation_comes_back_to_the_scans_own_grid(
     small = resample_case(case, tiny.spacing).image
     assert small is not None
     scores = torch.cat(list(slab_probabilities([threshold], small, tiny.slab)), dim=2)[0]
-    np.testing.assert_array_equal(predict(threshold, case, clean=False), labels_on_grid(scores, case.shape))
+    whole = LabelsOnGrid(small.shape[0], case.shape)
+    whole.add(scores)
+    np.testing.assert_array_equal(predict(threshold, case, clean=False), whole.labels)
 
 
 def test_clean_up_is_applied_unless_it_is_refused(make_case: Callable[..., Case], threshold: Threshold) -> None:

@@ -7,13 +7,20 @@ import torch
 from nibabel.affines import apply_affine
 
 from kits_msan.cases import Case
-from kits_msan.resampling import grid_shape, labels_on_grid, resample_case
+from kits_msan.resampling import LabelsOnGrid, grid_shape, resample_case
 
 
 def ramps(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> np.ndarray:
     """HU that grow by 4, 2 and 1 a millimetre along slices, rows and columns: linear interpolation keeps them."""
     z, y, x = (mm * (np.arange(n) + 0.5) for n, mm in zip(shape, spacing, strict=True))
     return 4 * z[:, None, None] + 2 * y[:, None] + x
+
+
+def labels_on_grid(scores: torch.Tensor, shape: tuple[int, int, int], parts: int = 1) -> np.ndarray:
+    grid = LabelsOnGrid(scores.shape[1], shape)
+    for part in scores.split(parts, dim=1):
+        grid.add(part)
+    return grid.labels
 
 
 @pytest.mark.parametrize(
@@ -93,9 +100,10 @@ def test_labels_of_a_grid_that_fits_are_the_argmax() -> None:
 def test_labels_on_another_grid_are_those_of_interpolated_scores(shape: tuple[int, int, int]) -> None:
     scores = torch.rand(3, 5, 6, 7, generator=torch.Generator().manual_seed(0))
     whole = torch.nn.functional.interpolate(scores[None], shape, mode="trilinear", align_corners=False)[0]
-    labels = labels_on_grid(scores, shape)
-    assert labels.dtype == np.uint8
-    assert (labels == whole.argmax(0).numpy()).mean() > 0.999  # but for float rounding
+    for parts in (1, 2, 5):
+        labels = labels_on_grid(scores, shape, parts)
+        assert labels.dtype == np.uint8
+        assert (labels == whole.argmax(0).numpy()).mean() > 0.999  # but for float rounding
 
 
 def test_labels_on_a_grid_from_a_single_slice() -> None:
@@ -111,3 +119,24 @@ def test_labels_survive_a_finer_grid_and_back(make_case: Callable[..., Case]) ->
     one_hot = torch.stack([torch.from_numpy(fine.label == value).float() for value in range(3)])
     back = labels_on_grid(one_hot, case.shape)
     assert (back == case.label).mean() > 0.999
+
+
+@pytest.mark.parametrize("shape", [(7, 9, 10), (40, 12, 9), (90, 20, 30), (1, 5, 5), (3, 20, 30)])
+def test_streaming_equals_torchs_interpolation_of_the_whole(
+    make_case: Callable[..., Case], shape: tuple[int, int, int]
+) -> None:
+    case = make_case(shape=(41, 20, 30), spacing=(1.0, 1.0, 1.0))
+    out = resample_case(case, tuple(old / new for old, new in zip(case.shape, shape, strict=True)))
+    assert out.shape == shape
+
+    def whole(volume: np.ndarray | None) -> torch.Tensor:
+        assert volume is not None
+        planes = torch.from_numpy(volume.astype(np.float32))[None]  # (1, D, H, W)
+        options = {"mode": "bilinear", "align_corners": False, "antialias": True}
+        planes = torch.nn.functional.interpolate(planes, shape[1:], **options).flatten(2)[None]  # (1, 1, D, h*w)
+        return torch.nn.functional.interpolate(planes, (shape[0], planes.shape[3]), **options).reshape(shape)
+
+    assert case.label is not None
+    assert np.abs(out.image - whole(case.image).numpy()).max() < 0.501
+    shares = torch.stack([whole(case.label == value) for value in range(3)])
+    assert (out.label == shares.argmax(0).numpy()).mean() > 0.999

@@ -172,6 +172,18 @@ def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Pro
     assert about["seconds"] > 0
 
 
+def test_schedule_reaches_the_optimizer(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_step = train(
+        "unet3d", data, replace(tiny, steps=1, learning_rate=1e-3), tmp_path / "one", store=store, progress=False
+    )
+    rates = {0: 1e-3, 1: 0.0, 2: 0.0}  # no rate, no change
+    monkeypatch.setattr(kits_msan.training, "learning_rate", lambda _, step: rates[step])
+    three_steps = train("unet3d", data, replace(tiny, steps=3), tmp_path / "three", store=store, progress=False)
+    assert same(three_steps, one_step)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_learns(data: Path, tmp_path: Path, store: Path, tiny: Profile, name: str) -> None:
     profile = replace(tiny, steps=40, tumor_share=1.0)

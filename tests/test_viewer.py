@@ -22,7 +22,7 @@ from PIL import Image
 from kits_msan.cases import Case, kits_affine
 from kits_msan.errors import InputError
 from kits_msan.viewer import SliceViewer
-from kits_msan.viewer_data import pack_hounsfield, pack_labels, voxels_per_slice
+from kits_msan.viewer_data import pack_hounsfield, pack_labels, tumor_per_slice
 
 SHAPE = (6, 8, 10)
 SPACING = (5.0, 1.0, 2.0)
@@ -52,7 +52,7 @@ BAD = [
     ({"heat": {"votes": NAN}}, "'votes' holds NaN"),
     ({"heat": {"votes": np.full(SHAPE, np.inf)}}, "'votes' holds NaN or infinity"),
     ({"heat": {"votes": np.zeros(3)}}, "'votes' has shape (3,)"),
-    ({"overlays": {str(number): LABEL for number in range(7)}}, "7 panels"),
+    ({"overlays": {str(number): LABEL for number in range(7)}}, "show 6 at most"),
     ({"overlays": {"a": LABEL}, "heat": {"a": np.zeros(SHAPE)}}, "each with its own name"),
     ({"plane": "oblique"}, "plane is 'oblique'; choose one of axial, coronal, sagittal"),
     ({"mode": "contour"}, "mode is 'contour'"),
@@ -128,10 +128,10 @@ def test_overlay_by_default_and_truth_without_a_panel() -> None:
     assert viewer._scene["panels"][1]["low"] == viewer._scene["panels"][1]["high"] == 1.0
 
 
-def test_voxels_per_slice() -> None:
-    mask = np.zeros((2, 3, 4), bool)
-    mask[1, 0, 2:] = mask[1, 2, 3] = True
-    assert voxels_per_slice(mask) == [[0, 3], [2, 0, 1], [0, 0, 1, 2]]
+def test_tumor_per_slice() -> None:
+    labels = np.ones((2, 3, 4), np.uint8)
+    labels[1, 0, 2:] = labels[1, 2, 3] = 2
+    assert tumor_per_slice(labels) == {"axial": [0, 3], "coronal": [2, 0, 1], "sagittal": [0, 0, 1, 2]}
 
 
 def unpack_hounsfield(blocks: list[bytes]) -> list[int]:
