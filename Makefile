@@ -1,9 +1,10 @@
-# make course, make test, make lab: everything else is listed by make help
+# make course, make test, make lab; make help lists the rest
 PYTHON ?= python3
 PROFILE ?= laptop
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test lint notebooks lab bench clean
+.PHONY: help install course test lint lab notebooks checkpoints bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -11,26 +12,38 @@ help:  ## list the targets
 install: .venv/installed  ## make .venv with the pinned packages
 
 .venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(PIP) torch
+	$(PIP) -e '.[test]'
 	touch $@
 
 course: install  ## run the five notebooks, all networks from scratch: make course PROFILE=smoke|laptop|gpu
 	$(BIN)/kits-msan course --profile $(PROFILE) --out runs/$(PROFILE) --overwrite
 
-test: lint install  ## ruff, mypy, pytest, nbval
+test: lint  ## ruff, mypy, pytest, nbval
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval notebooks -p no:cacheprovider
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with=nbval.cfg notebooks
 
-lint: install
+lint: install  ## ruff and mypy alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lab: install  ## open the notebooks in JupyterLab, on this machine only
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+lab: install  ## open the notebooks in JupyterLab, for this machine only
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_data_exploration.ipynb
+
+notebooks: install  ## run the notebooks as they are committed, and store their outputs
+	$(BIN)/python -m kits_msan.course
+
+checkpoints: course  ## train the shipped networks anew
+	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
+	  cp runs/$(PROFILE)/networks/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
+	  cp runs/$(PROFILE)/networks/$$name/metrics.csv data/checkpoints/$$name.csv; \
+	done
+
+bench: install  ## measure speed and memory against peers; minutes
+	for script in benchmarks/*.py; do $(BIN)/python $$script; done
 
 clean:  ## remove the environment and all runs
 	rm -rf .venv runs

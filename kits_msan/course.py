@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
-from kits_msan.files import refuse_results, write_json
+from kits_msan.files import atomic_file, refuse_results, write_json
 from kits_msan.phantom import PHANTOM_VERSION, write_phantoms
 from kits_msan.profiles import Profile
 
@@ -69,7 +69,7 @@ def run_course(
     with _progress(notebooks, seconds, 60 * MINUTES[profile.name]):
         for notebook in notebooks:
             started = time.perf_counter()
-            failure = _execute(notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name))
+            failure = execute(notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name))
             seconds[notebook.name] = round(time.perf_counter() - started, 1)
             if failure:
                 break
@@ -85,8 +85,10 @@ def run_course(
     return 0
 
 
-def _execute(notebook: Path, target: Path, parameters: dict[str, Any], timeout: int | None) -> str | None:
-    """Run one notebook; returns None, or a sentence that names notebook and cell."""
+def execute(
+    notebook: Path, target: Path, parameters: dict[str, Any] | None = None, timeout: int | None = None
+) -> str | None:
+    """Run one notebook and store it as `target`; returns None, or a sentence that names notebook and cell."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -95,13 +97,40 @@ def _execute(notebook: Path, target: Path, parameters: dict[str, Any], timeout: 
             warnings.simplefilter("ignore")
             papermill.execute_notebook(
                 notebook, target, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
-                execution_timeout=timeout,
+                execution_timeout=timeout, store_widget_state=False,
             )  # fmt: skip
     except PapermillExecutionError as error:
         return f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}"
     except Exception as error:  # the kernel died or a cell took too long: papermill lets nbclient's errors through
         return f"{notebook.name} failed: {type(error).__name__}: {error}"
+    _forget_kernel(target)
     return None
+
+
+def refresh_notebooks() -> int:
+    """Run the committed notebooks with their default parameters and store their outputs; returns an exit code."""
+    for notebook in sorted(NOTEBOOKS.glob("0*.ipynb")):
+        executed = notebook.with_suffix(".tmp")
+        started = time.perf_counter()
+        failure = execute(notebook, executed)
+        if failure:
+            print(f"{failure}; see {executed}", file=sys.stderr)
+            return 1
+        executed.replace(notebook)
+        print(f"{notebook.name}: {time.perf_counter() - started:.0f} s")
+    return 0
+
+
+def _forget_kernel(path: Path) -> None:
+    """Drop what only made sense while the kernel ran: without it, a live widget hides its own still picture."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for part in [notebook, *notebook["cells"]]:
+        for key in ("papermill", "widgets", "execution"):
+            part["metadata"].pop(key, None)
+        for output in part.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _cell_name(target: Path, error: Any) -> str:
@@ -143,3 +172,7 @@ def _progress(notebooks: list[Path], seconds: dict[str, float], expected: float)
         finally:
             stop.set()
             ticker.join()
+
+
+if __name__ == "__main__":
+    sys.exit(refresh_notebooks())

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from kits_msan.cases import CLASSES, WINDOW, Case
 from kits_msan.networks import TITLES
+from kits_msan.viewer_html import CLASS_COLORS
 
-COLORS = ("#000000", "#56B4E9", "#E69F00")  # of the classes; Okabe and Ito's, told apart by color-blind eyes too
+COLORS = ("#000000", *CLASS_COLORS.values())  # of background, kidney and tumor, as in the viewer
 PLANES = ("axial", "coronal", "sagittal")
 
 

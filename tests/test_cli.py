@@ -483,7 +483,7 @@ def test_course_ends_with_minutes_and_the_table(
         (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |")
 
-    monkeypatch.setattr(kits_msan.course, "_execute", execute)
+    monkeypatch.setattr(kits_msan.course, "execute", execute)
     assert main(["course", "--profile", "smoke", "--out", str(tmp_path / "out"), "--data", str(data)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines if " min  0" in line] == [f"0{i}_part.ipynb" for i in range(1, 6)]
