@@ -36,10 +36,12 @@ lab: install  ## open the notebooks in JupyterLab, for this machine only
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
 	$(BIN)/python -m kits_msan.course
 
-checkpoints: course  ## train the shipped networks anew
+checkpoints: install  ## train the shipped networks anew: half an hour on two cores
+	$(BIN)/kits-msan phantom data/phantoms-laptop-0 --cases 140 --test 20 --overwrite
+	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 1200 --out runs/checkpoints --overwrite
 	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
-	  cp runs/$(PROFILE)/networks/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
-	  cp runs/$(PROFILE)/networks/$$name/metrics.csv data/checkpoints/$$name.csv; \
+	  cp runs/checkpoints/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
+	  cp runs/checkpoints/$$name/metrics.csv data/checkpoints/$$name.csv; \
 	done
 
 bench: install  ## measure speed and memory against peers; minutes

@@ -16,10 +16,11 @@ from kits_msan.checkpoints import load_model
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 from kits_msan.inference import predict_each
-from kits_msan.kits19 import load_split
+from kits_msan.kits19 import Split, load_split
 from kits_msan.metrics import SCORES, bootstrap_interval, dice_scores
 from kits_msan.networks import MODELS, TITLES, UNet3D
 from kits_msan.profiles import Profile
+from kits_msan.store import is_store
 from kits_msan.training import MODEL, train
 
 ORDER = (*MODELS, "ensemble")
@@ -40,6 +41,7 @@ def train_all(
     profile: Profile,
     out: Path,
     *,
+    split: Split | None = None,
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
@@ -52,7 +54,7 @@ def train_all(
     return {
         name: train(
             name, data, profile, out / name,
-            store=out / "store", seed=seed, device=device, overwrite=overwrite, progress=progress,
+            store=out / "store", split=split, seed=seed, device=device, overwrite=overwrite, progress=progress,
         )
         for name in MODELS
     }  # fmt: skip
@@ -161,6 +163,7 @@ def run_ablation(
     out: Path,
     *,
     checkpoints: Path | None = None,
+    split: Split | None = None,
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
@@ -171,13 +174,18 @@ def run_ablation(
     Returns the scores; see `write_results` for the files under `out`. Raises as `train_all` and `load_all` do.
     """
     data, out = Path(data), Path(out)
-    names = load_split(data).require("test")
+    if is_store(data):
+        raise InputError(f"{data} is a store, but test cases are scored as scanned; name the folder of cases.")
+    split = split or load_split(data)
+    names = split.require("test")
     if checkpoints is None:
-        models = train_all(data, profile, out, seed=seed, device=device, overwrite=overwrite, progress=progress)
+        models = train_all(
+            data, profile, out, split=split, seed=seed, device=device, overwrite=overwrite, progress=progress
+        )
     else:
         models = load_all(Path(checkpoints))
-    scores = score_cases(models, [data / name for name in names], profile, device=device, progress=progress)
-    write_results(scores, out, f"{describe_data(data)}, profile {profile.name}, training seed {seed}")
+    scores = score_cases(models, [data / name for name in names], device=device, progress=progress)
+    write_results(scores, out, f"{describe_data(data, split)}, profile {profile.name}, training seed {seed}")
     return scores
 
 
@@ -186,9 +194,9 @@ def _with_interval(mean: float, low: float, high: float, form: str) -> str:
     return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
 
 
-def describe_data(data: Path) -> str:
+def describe_data(data: Path, split: Split | None = None) -> str:
     """A phrase for tables: which data, with how many cases for training and for test."""
-    split = load_split(data)
+    split = split or load_split(data)
     manifest = data / "manifest.json"
     made = json.loads(manifest.read_text()) if manifest.exists() else {}
     kind = (

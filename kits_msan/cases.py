@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from kits_msan.dicom import is_dicom_folder, read_series
 from kits_msan.errors import InputError
 from kits_msan.nifti import affine_in_kits_order, read_voxels, spacing_of, write_image, write_labels
 
@@ -63,7 +64,7 @@ def kits_affine(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
 
 
 def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
-    """Read a case folder (`imaging.nii.gz`, `segmentation.nii.gz` or both) or a single CT as NIfTI.
+    """Read a case folder (`imaging.nii.gz`, `segmentation.nii.gz` or both), a CT as NIfTI, or a DICOM series' folder.
 
     image, label: set one to False to leave it unread.
     Raises InputError, naming the file, for what is missing, broken, not 3-D, not finite, not in HU, or where
@@ -78,6 +79,9 @@ def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
     if image and image_path.exists():
         voxels, header = read_voxels(image_path, np.int16)
         _check_hounsfield(image_path, voxels)
+    elif image and is_dicom_folder(path):
+        voxels, header = read_series(path)
+        _check_hounsfield(path, voxels)
     if label and label_path is not None and label_path.exists():
         mask, label_header = _read_label(label_path)
         if voxels is not None and voxels.shape != mask.shape:
@@ -88,7 +92,7 @@ def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
         header = header or label_header
     if header is None:
         wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
-        raise InputError(f"{path} holds no {wanted}; name a NIfTI file or a case folder in the KiTS19 layout.")
+        raise InputError(f"{path} holds no {wanted}; name a NIfTI file, a KiTS19 case folder or a DICOM series.")
     affine = affine_in_kits_order(header)
     return Case(case_name(path), voxels, mask, spacing_of(affine), affine, header)
 
@@ -106,7 +110,8 @@ def load_label(path: str | Path) -> Case:
 def find_cases(path: str | Path) -> list[Path]:
     """The cases at `path`, sorted by name, each ready for `load_case`.
 
-    `path` is a NIfTI file, a case folder, or a folder of either. Raises InputError if there is none.
+    `path` is a NIfTI file, a case folder, a DICOM series' folder, or a folder of these. Raises InputError if there is
+    none.
     """
     path = Path(path)
     if not path.exists():
@@ -115,7 +120,9 @@ def find_cases(path: str | Path) -> list[Path]:
         return [path]
     found = sorted(entry for entry in path.iterdir() if _is_case(entry)) if path.is_dir() else []
     if not found:
-        raise InputError(f"{path} holds no case: no .nii or .nii.gz file and no folder with {IMAGE} or {LABEL}.")
+        raise InputError(
+            f"{path} holds no case: no .nii or .nii.gz file, no DICOM series and no folder with {IMAGE} or {LABEL}."
+        )
     return found
 
 
@@ -155,7 +162,7 @@ def _is_case(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     if path.is_dir():
-        return (path / IMAGE).exists() or (path / LABEL).exists()
+        return (path / IMAGE).exists() or (path / LABEL).exists() or is_dicom_folder(path)
     return path.name.endswith((".nii", ".nii.gz"))
 
 

@@ -19,7 +19,7 @@ from kits_msan.profiles import Profile, get_profile
 from kits_msan.resampling import LabelsOnGrid, resample_case
 
 PIXELS = 2**19  # of the slabs that pass a network together: what bounds the memory
-PART = 32  # slices that the clean-up looks at together
+PART = 16  # slices that the clean-up looks at together
 
 
 def predict(
@@ -172,13 +172,17 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
 
 def _keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> None:
     """`keep_kidneys` in place. Islands are found some slices at a time and joined, so memory does not grow."""
+    plane = labels.any(axis=0)
+    if not plane.any():
+        return
+    labels = labels[:, *ndimage.find_objects(plane.astype(np.uint8))[0]]  # far smaller than the scan
     sizes, with_kidney, firsts, pairs = [], [], [], [np.zeros((2, 0), int)]
     count, seam = 0, np.zeros(labels.shape[1:], int)  # the last part's islands in the slice that both parts see
     for part in _parts(labels):
         islands, found = _islands(part)
-        own, counts = islands[:PART], part[:PART]
+        own, values = islands[:PART], part[:PART]
         sizes.append(np.bincount(own.ravel(), minlength=found + 1)[1:])
-        with_kidney.append(np.bincount(own[counts == KIDNEY], minlength=found + 1)[1:])
+        with_kidney.append(np.bincount(own[values == KIDNEY], minlength=found + 1)[1:])
         both = (seam > 0) & (islands[0] > 0)
         pairs.append(np.unique(np.stack([seam[both], islands[0][both] + count]), axis=1) - 1)
         firsts.append(count)
@@ -205,8 +209,17 @@ def _parts(labels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield labels[start : start + PART + 1]
 
 
-def _islands(part: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
+def _islands(part: NDArray[np.uint8]) -> tuple[NDArray, int]:
     return ndimage.label(part, structure=np.ones((3, 3, 3)))
+
+
+def spacing_note(models: Sequence[UNet3D]) -> str:
+    """At which spacing networks were trained, and what follows for a scan. Raises InputError if they differ."""
+    profile = _common_profile(models)
+    if profile.spacing is None:
+        return f"scans at their own spacing (profile {profile.name})"
+    size = " x ".join(f"{edge:g}" for edge in profile.spacing)
+    return f"{size} mm (profile {profile.name}); scans are resampled to it, and their segmentations back"
 
 
 def _common_profile(models: Sequence[UNet3D]) -> Profile:

@@ -132,7 +132,7 @@ def resize_to(x: Tensor, like: Tensor) -> Tensor:
     if x.shape[2:] == grid:
         return x
     if x.shape[2:].numel() > grid.numel():
-        return F.adaptive_max_pool3d(x, grid)
+        return F.max_pool3d(x, [n // wanted for n, wanted in zip(x.shape[2:], grid, strict=True)])
     return F.interpolate(x, grid, mode="trilinear", align_corners=False)
 
 

@@ -129,7 +129,7 @@ def in_file_order(volume: NDArray, transform: NDArray) -> NDArray:
 
 
 def _open(path: Path) -> tuple[ArrayProxy, nib.Nifti1Header, NDArray[np.float64]]:
-    """Voxels not yet read, header and transform to KiTS19's order, of a file of honest size and plausible geometry."""
+    """Voxels not yet read, header, and transform to KiTS19's order; of honest size and plausible geometry."""
     if not path.name.endswith((".nii", ".nii.gz")):
         raise InputError(f"{path} is not a NIfTI file; its name must end in .nii or .nii.gz.")
     try:
@@ -142,9 +142,8 @@ def _open(path: Path) -> tuple[ArrayProxy, nib.Nifti1Header, NDArray[np.float64]
     except InputError:
         raise
     except BROKEN as error:
-        raise InputError(
-            f"{path} is not a readable NIfTI file ({_reason(error)}); fetch or export it anew."
-        ) from error
+        reason = f"is not a readable NIfTI file ({_reason(error)}); fetch or export it anew."
+        raise InputError(f"{path} {reason}") from error
 
 
 def _read_header(path: Path) -> nib.Nifti1Header:

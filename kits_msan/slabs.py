@@ -1,40 +1,21 @@
-"""The training store, and the slabs that are drawn from it.
+"""The slabs that training draws from the store: a few whole slices, around tumor, around kidney or anywhere."""
 
-A slab is a few whole slices. The store keeps each case at the profile's spacing as a memory-mapped array with the
-slices first, so that a slab is one contiguous read, and lists the slices that show kidney and tumor.
-"""
-
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from kits_msan.augment import augment
-from kits_msan.cases import KIDNEY, TUMOR, case_name, load_case, window
+from kits_msan.cases import KIDNEY, TUMOR, window
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, write_json
 from kits_msan.profiles import Profile
-from kits_msan.resampling import resample_case
+from kits_msan.store import StoredCase
+from kits_msan.store import build_store as build_store  # for those who draw slabs from a few cases
 
-STORE_VERSION = 1
 AIR = -1000  # HU, where a slab reaches beyond its case
-
-
-@dataclass(frozen=True)
-class StoredCase:
-    """One case of the store: image (D, H, W) int16 HU and label (D, H, W) uint8, memory-mapped, and its slices."""
-
-    name: str
-    image: NDArray[np.int16]
-    label: NDArray[np.uint8]
-    slices: dict[int, NDArray[np.int64]]  # class -> indices of the slices that show it
 
 
 class Batch(NamedTuple):
@@ -43,48 +24,6 @@ class Batch(NamedTuple):
     image: Tensor
     label: Tensor
     names: list[str]
-
-
-def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bool = False) -> list[StoredCase]:
-    """Bring the cases at `paths` to the profile's spacing and keep them under `out`; what is there is used again.
-
-    A case is made anew when its files or the spacing changed. Raises InputError for a case without image or label.
-    """
-    stored = []
-    for path in tqdm(paths, desc="preparing cases", disable=not progress, leave=False):
-        name = case_name(path)
-        record = {"version": STORE_VERSION, "spacing": profile.spacing, "source": _fingerprint(path)}
-        index = out / f"{name}.json"
-        if not index.exists() or json.loads(index.read_text())["record"] != json.loads(json.dumps(record)):
-            _store_case(path, out, profile, record)
-        stored.append(_open_case(out, name))
-    return stored
-
-
-def _store_case(path: Path, out: Path, profile: Profile, record: dict[str, Any]) -> None:
-    case = resample_case(load_case(path), profile.spacing)
-    if case.image is None or case.label is None:
-        raise InputError(f"{path} lacks its image or its label; training needs both.")
-    name = case_name(path)
-    (out / f"{name}.json").unlink(missing_ok=True)  # the index is written last: without it the case does not count
-    for kind, array in (("image", case.image), ("label", case.label)):
-        with atomic_file(out / f"{name}.{kind}.npy") as temporary:
-            np.save(temporary, array)
-    slices = {
-        str(value): np.flatnonzero((case.label == value).any(axis=(1, 2))).tolist() for value in (KIDNEY, TUMOR)
-    }
-    write_json(out / f"{name}.json", {"record": record, "slices": slices})
-
-
-def _open_case(out: Path, name: str) -> StoredCase:
-    slices = json.loads((out / f"{name}.json").read_text())["slices"]
-    image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in ("image", "label"))
-    return StoredCase(name, image, label, {int(value): np.array(where, int) for value, where in slices.items()})
-
-
-def _fingerprint(path: Path) -> list[list[Any]]:
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
 class SlabSampler:

@@ -24,11 +24,12 @@ from kits_msan.checkpoints import describe_model, load_checkpoint, load_model, s
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.errors import InputError
 from kits_msan.files import refuse_results, removed_on_bad_input, write_json
-from kits_msan.kits19 import load_split
+from kits_msan.kits19 import Split, refuse_test_cases
 from kits_msan.losses import build_loss
 from kits_msan.networks import TITLES, UNet3D, build_model
 from kits_msan.profiles import Profile
-from kits_msan.slabs import SlabSampler, build_store
+from kits_msan.slabs import SlabSampler
+from kits_msan.store import open_cases, split_of
 
 CONFIG, METRICS, LAST, MODEL = "config.json", "metrics.csv", "last.safetensors", "model.safetensors"
 SAVE_SECONDS = 60  # between checkpoints
@@ -55,15 +56,18 @@ def train(
     run: Path,
     *,
     store: Path | None = None,
+    split: Split | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
     overwrite: bool = False,
     progress: bool = True,
 ) -> UNet3D:
-    """Train one of MODELS on the training cases of a data folder; returns the network in eval mode on the CPU.
+    """Train one of MODELS on the training cases of `data`; returns the network in eval mode on the CPU.
 
-    store: where the cases are kept at the profile's spacing, for several networks to share; `run`/store if None.
+    data: a folder of cases, or a store that `kits-msan prepare` made of one.
+    store: where a folder's cases are kept at the profile's spacing, for several networks to share; else `run`/store.
+    split: which cases are for training; by default the one of `data`, see `split_of`.
 
     The run folder gets config.json, metrics.csv, last.safetensors (to go on from) and, when done,
     model.safetensors. A run that was stopped is resumed, a finished one is loaded. Same seed, same CPU, same number
@@ -73,7 +77,9 @@ def train(
     """
     torch_device = pick_device(device)
     torch_precision = pick_precision(precision, torch_device)
-    names = load_split(data).require("train")
+    split = split or split_of(data)
+    names = split.require("train")
+    refuse_test_cases(names, split)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names}
@@ -82,7 +88,7 @@ def train(
         _claim(run, json.loads(json.dumps(config)), overwrite)
         if (run / MODEL).exists():
             return load_model(run / MODEL, name)
-        cases = build_store([data / case for case in names], store, profile, progress)
+        cases = open_cases(data, names, profile, store, progress)
 
     fabric = _fabric(torch_device, torch_precision)
     parameters = [p for p in network.parameters() if p.requires_grad]

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from kits_msan.cases import Case, kits_affine, save_case
 from kits_msan.profiles import SMOKE, Profile
 
 torch.set_num_threads(1)
+settings.register_profile("here", deadline=None, derandomize=True)  # a busy machine is no failure
+settings.load_profile("here")
 
 MakeCase = Callable[..., Case]
 

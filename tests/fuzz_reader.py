@@ -21,7 +21,7 @@ import numpy as np
 from kits_msan.cases import load_case, load_label, save_segmentation
 from kits_msan.errors import InputError
 
-SECONDS = 2.0  # that one file may take
+SECONDS = 2.0  # of the processor that one file may take
 OVERHEAD = 2**20  # bytes for Python, nibabel and gzip, whatever the file
 WIDTH = 32  # bytes of memory a byte of the file: 8 for a uint8 that is scaled, and copies of one plane
 FIELDS = {  # NIfTI-1: offset, number type; where most of what can be wrong is
@@ -30,9 +30,9 @@ FIELDS = {  # NIfTI-1: offset, number type; where most of what can be wrong is
     "xyzt_units": (123, "u1"), "qform_code": (252, "i2"), "sform_code": (254, "i2"), "quatern": (256, "6f4"),
     "srow": (280, "12f4"), "magic": (344, "4u1"), "extension": (348, "4u1"), "esize": (352, "2i4"),
 }  # fmt: skip
-NASTY = {
+NASTY: dict[str, list[float]] = {
     "f": [0, -1, 1, 1e-30, 1e30, -1e30, np.nan, np.inf, -np.inf, 352, 351.5, 1e9, 2**31],
-    "i": [0, 1, -1, 2, 3, 4, 7, 8, 16, 64, 128, 255, 256, 512, 768, 1024, 1536, 1792, 2304, 3001, 32767, -32768, 2**31 - 1],
+    "i": [0, 1, -1, 2, 3, 4, 7, 8, 16, 64, 128, 256, 512, 1024, 1536, 1792, 2304, 3001, 32767, -32768, 2**31 - 1],
     "u": [0, 1, 2, 10, 43, 49, 50, 110, 255],
 }  # fmt: skip
 
@@ -113,12 +113,12 @@ def honest_size(name: str, content: bytes) -> int:
     return max(total, len(content))
 
 
-def check(path: Path, content: bytes) -> str:
-    """Read a file and say how it went; AssertionError if the reader breaks its word, any other error if it crashes."""
+def check(path: Path, content: bytes, overhead: int = OVERHEAD) -> str:
+    """Read a file and say how it went; AssertionError if the reader breaks its word."""
     path.write_bytes(content)
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -137,11 +137,11 @@ def check(path: Path, content: bytes) -> str:
         assert "\n" not in message, message
         assert message.endswith("."), message
         assert not re.search(r"[.!?]\s", message), message
-    spent = time.perf_counter() - started
+    spent = time.process_time() - started
     used = tracemalloc.get_traced_memory()[1] - before
     assert spent < SECONDS, f"{spent:.1f} s"
     held = honest_size(path.name, content)
-    assert used < OVERHEAD + WIDTH * held, f"{used} bytes of memory for a file that holds {held}"
+    assert used < overhead + WIDTH * held, f"{used} bytes of memory for a file that holds {held}"
     return outcome
 
 
@@ -150,9 +150,8 @@ def fuzz(count: int, seed: int, folder: Path) -> Counter[str]:
     rng = np.random.default_rng(seed)
     seeds = seed_files()
     outcomes: Counter[str] = Counter()
-    (folder / "whole.nii.gz").write_bytes(gzip.compress(seeds[0]))
-    load_case(folder / "whole.nii.gz")  # what is imported on first use is not the next file's memory
     tracemalloc.start()
+    check(folder / "whole.nii.gz", gzip.compress(seeds[0]), overhead=2**24)  # with what is imported on first use
     try:
         for number in range(count):
             name, content = mutate(rng, seeds[rng.integers(len(seeds))])

@@ -28,7 +28,8 @@ from kits_msan.inference import predict
 from kits_msan.networks import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
-COMMANDS = ("phantom", "train", "predict", "evaluate", "ablation", "course")
+NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
+COMMANDS = ("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation", "course")
 SCRIPT = [str(Path(sys.executable).parent / "kits-msan")]
 MODULE = [sys.executable, "-m", "kits_msan.cli"]
 
@@ -139,7 +140,7 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
     assert result.code == 0, result.err
     assert result.err == ""
     names = [f"case_{number:05d}" for number in range(3)]
-    assert result.out.splitlines() == [str(out / name / LABEL) for name in names]
+    assert result.out.splitlines() == [NOTE, *(str(out / name / LABEL) for name in names)]
     assert tree(out) == sorted([*names, *(f"{name}/{LABEL}" for name in names)])
     models = [kits_msan.load_model(trained), kits_msan.load_model(checkpoints / "unet3d.safetensors")]
     for name in names:
@@ -174,7 +175,7 @@ def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
         "predict", tmp_path / "scan.nii", "--checkpoint", checkpoints / "msan_v2.safetensors", "--out", out,
         "--no-clean", "--overwrite",
     )  # fmt: skip
-    assert result == (0, f"{out / 'scan' / LABEL}\n", "")
+    assert result == (0, f"{NOTE}\n{out / 'scan' / LABEL}\n", "")
     written = nifti(out / "scan" / LABEL)
     assert written.shape == (29, 31, 3)
     np.testing.assert_array_equal(written.affine, nifti(tmp_path / "scan.nii").affine)
@@ -417,7 +418,7 @@ def test_one_bad_scan_does_not_cost_the_others(
     assert main(["predict", "mixed", *UNET.split(), "--out", str(tmp_path / "out")]) == 2
     captured = capsys.readouterr()
     assert tree(tmp_path / "out") == ["good", f"good/{LABEL}"]
-    assert captured.out == f"{tmp_path / 'out' / 'good' / LABEL}\n"
+    assert captured.out == f"{NOTE}\n{tmp_path / 'out' / 'good' / LABEL}\n"
     assert len(captured.err.splitlines()) == 1
     assert "cut.nii.gz is truncated" in captured.err
     assert "nan.nii.gz holds NaN" in captured.err

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RENAMED = {"pytorch": "torch"}  # conda's names
-IMPORTED_AS = {"lightning-fabric": "lightning_fabric"}
+IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK"}
 TOOLS = {"jupyterlab", "nbval"}  # used from the command line
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -40,7 +40,7 @@ def test_conda_and_pip_ask_for_the_same_versions():
 def test_every_declared_package_is_imported_and_every_imported_one_declared():
     imported = set()
     for path in (ROOT / "kits_msan").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:

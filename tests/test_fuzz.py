@@ -1,7 +1,11 @@
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fuzz_reader import check, fuzz, seed_files
+
+from kits_msan.errors import InputError
 
 
 def test_mutated_files_are_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
@@ -10,12 +14,26 @@ def test_mutated_files_are_read_or_refused_in_one_sentence(tmp_path: Path) -> No
     assert len(outcomes) > 8
 
 
-def test_the_check_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_notices_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(path: Path) -> None:
         raise KeyError(path)
 
     monkeypatch.setattr("fuzz_reader.load_case", crash)
-    with pytest.raises(AssertionError, match=r"failed-0-scan\.nii.*KeyError"):
-        fuzz(1, 0, tmp_path)
     with pytest.raises(KeyError):
         check(tmp_path / "scan.nii", seed_files()[0])
+
+
+def test_the_check_notices_memory_that_the_file_does_not_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(path: Path) -> None:
+        np.zeros(2**23, np.uint8)
+        raise InputError(f"{path} is greedy.")
+
+    monkeypatch.setattr("fuzz_reader.load_case", greedy)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AssertionError, match="bytes of memory for a file that holds"):
+            check(tmp_path / "scan.nii", seed_files()[0])
+    finally:
+        tracemalloc.stop()

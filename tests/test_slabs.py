@@ -13,7 +13,8 @@ from kits_msan.cases import KIDNEY, TUMOR, Case, load_case, save_case, window
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 from kits_msan.resampling import resample_case
-from kits_msan.slabs import SlabSampler, StoredCase, build_store
+from kits_msan.slabs import SlabSampler
+from kits_msan.store import StoredCase, build_store
 
 NAMES = ["case_00000", "case_00001", "case_00002"]
 
@@ -51,7 +52,7 @@ def test_store_holds_the_cases_at_the_profiles_spacing(data: Path, tmp_path: Pat
 def test_store_is_used_again(data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [data / name for name in NAMES]
     build_store(paths, tmp_path, tiny)
-    monkeypatch.setattr("kits_msan.slabs.load_case", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr("kits_msan.store.load_case", lambda path: pytest.fail(f"{path} was read again"))
     assert [case.name for case in build_store(paths, tmp_path, tiny)] == NAMES
 
 
