@@ -25,11 +25,11 @@ def conda_packages() -> dict[str, str]:
     return {RENAMED.get(name_of(line), name_of(line)): line for line in lines}
 
 
-def test_conda_and_pip_list_the_same_packages():
+def test_conda_and_pip_list_the_same_packages() -> None:
     assert set(conda_packages()) - {"python", "pip"} == {name_of(line) for line in METADATA["dependencies"]}
 
 
-def test_conda_and_pip_ask_for_the_same_versions():
+def test_conda_and_pip_ask_for_the_same_versions() -> None:
     bounds = {name_of(line): line[len(name_of(line)) :].strip() for line in METADATA["dependencies"]}
     for name, line in conda_packages().items():
         if name in bounds:
@@ -37,7 +37,7 @@ def test_conda_and_pip_ask_for_the_same_versions():
     assert conda_packages()["python"].split()[1] == METADATA["requires-python"]
 
 
-def test_every_declared_package_is_imported_and_every_imported_one_declared():
+def test_every_declared_package_is_imported_and_every_imported_one_declared() -> None:
     imported = set()
     for path in (ROOT / "kits_msan").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -55,12 +55,12 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared():
 @pytest.mark.parametrize(
     "name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]]
 )
-def test_every_package_is_pinned(name: str):
+def test_every_package_is_pinned(name: str) -> None:
     pins = {name_of(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"}
     assert name in pins
 
 
-def test_every_package_earns_its_line_in_the_readme():
+def test_every_package_earns_its_line_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     for line in METADATA["dependencies"]:
         assert f"`{name_of(line)}`" in readme, f"{name_of(line)} is not explained in README.md"
