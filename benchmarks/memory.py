@@ -1,6 +1,6 @@
 """Peak memory of `predict` with five voting networks of smoke width, by the size of the scan.
 
-    python benchmarks/memory.py          all sizes, each in a process of its own; writes results/memory.json
+    python benchmarks/memory.py          all sizes, each in a process of its own; an hour; writes results/memory.json
 
 The scans are noise on a body-shaped ellipse, written a slice at a time; the networks are untrained, with weights
 that make them find something everywhere, which is the worst case for the clean-up.
@@ -15,18 +15,22 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import torch
 
-from kits_msan.cases import load_case, save_segmentation
+from kits_msan.cases import Case, load_case, save_segmentation
 from kits_msan.inference import predict
 from kits_msan.networks import MODELS, UNet3D, build_model
 from kits_msan.profiles import SMOKE
 
 RESULT = Path(__file__).with_name("results") / "memory.json"
-SHAPES = [(29, 512, 512), (108, 512, 512), (252, 512, 796), (273, 512, 512), (1059, 512, 512)]
+RUNS = [  # shape, and whether the networks see it at its own spacing instead of the smoke profile's
+    ((29, 512, 512), True), ((29, 512, 796), True), ((252, 512, 796), False), ((1059, 512, 512), False),
+    ((108, 512, 512), True), ((273, 512, 512), True), ((1059, 512, 512), True),
+]  # fmt: skip
 SPACING = (0.5, 0.78, 0.78)  # mm, as thin as KiTS19's thinnest
 LIMIT = 3e9  # bytes, for five networks on the largest scan
 
@@ -72,7 +76,9 @@ def measure(shape: tuple[int, int, int], native: bool) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         write_scan(Path(folder) / "scan.nii", shape)
         models = networks(native)
-        predict(models, load_small(shape), device="cpu")  # what torch needs for slabs of this size, whatever the depth
+        predict(
+            models, load_small(shape), device="cpu"
+        )  # what torch needs for slabs of this size, whatever the depth
         base, started = peak(), time.perf_counter()
         case = load_case(Path(folder) / "scan.nii")
         labels = predict(models, case, device="cpu")
@@ -86,7 +92,7 @@ def measure(shape: tuple[int, int, int], native: bool) -> dict[str, object]:
     }  # fmt: skip
 
 
-def load_small(shape: tuple[int, int, int]):  # noqa: ANN201
+def load_small(shape: tuple[int, int, int]) -> Case:
     with tempfile.TemporaryDirectory() as folder:
         write_scan(Path(folder) / "scan.nii", (12, *shape[1:]))
         return load_case(Path(folder) / "scan.nii")
@@ -97,24 +103,28 @@ def cpu() -> str:
     return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
+def growth(rows: list[dict[str, Any]]) -> float:
+    """Bytes of peak memory a byte of volume and labels, between the first and the last depth at native spacing."""
+    same = [row for row in rows if not row["resampled"] and row["shape"][1:] == [512, 512] and row["shape"][0] > 100]
+    first, last = same[0], same[-1]
+    more = last["volume_and_labels_bytes"] - first["volume_and_labels_bytes"]
+    return round((last["peak_bytes"] - first["peak_bytes"]) / more, 3) if more else float("nan")
+
+
 def main() -> None:
-    rows = []
-    for shape, native in [*((shape, True) for shape in SHAPES), (SHAPES[-1], False)]:
+    rows: list[dict[str, Any]] = []
+    for shape, native in RUNS:
         command = [sys.executable, __file__, *map(str, shape), str(int(native))]
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(rows[-1], flush=True)
-    small, large = (next(row for row in rows if row["shape"][0] == depth) for depth in (108, 1059))
-    growth = (large["peak_bytes"] - small["peak_bytes"]) / (
-        large["volume_and_labels_bytes"] - small["volume_and_labels_bytes"]
-    )
-    result = {
-        "cpu": cpu(), "threads": 1, "torch": torch.__version__, "python": platform.python_version(),
-        "networks": list(MODELS), "width": SMOKE.width, "rows": rows,
-        "growth_per_byte_of_volume_and_labels": round(growth, 3),
-    }  # fmt: skip
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        result = {
+            "cpu": cpu(), "threads": 1, "torch": torch.__version__, "python": platform.python_version(),
+            "networks": list(MODELS), "width": SMOKE.width, "rows": rows,
+        }  # fmt: skip
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    RESULT.write_text(json.dumps({**result, "growth": growth(rows)}, indent=1) + "\n")
     assert max(row["peak_bytes"] for row in rows) < LIMIT, "more than 3 GB"
-    assert growth < 1.05, "memory grows by more than the volume and its labels"
+    assert growth(rows) < 1.4, "memory grows by more than the volume, its labels and the writing of them"
 
 
 if __name__ == "__main__":
