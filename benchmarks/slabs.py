@@ -68,7 +68,10 @@ def monai_dataset(folder: Path) -> Any:
 
     keys = ("image", "label")
     files = [
-        {key: folder / "cases" / name / f"{file}.nii.gz" for key, file in zip(keys, ("imaging", "segmentation"))}
+        {
+            key: folder / "cases" / name / f"{file}.nii.gz"
+            for key, file in zip(keys, ("imaging", "segmentation"), strict=True)
+        }
         for name in names()
     ]
     steps = [
@@ -126,7 +129,7 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
         def read(job: Any) -> Slab:
             item = dataset[job]
             if len(draws) < DRAWS:
-                draws.append((names()[job], cropper._slices[1].start))
+                draws.append((names()[job], cropper._slices[0].start))
             return item["image"][0], item["label"][0]
     else:
         read = {"ours": ours, "nnunet": nnunet}[reader](folder)

@@ -182,7 +182,8 @@ def _store_case(path: Path, out: Path, profile: Profile) -> None:
     assert case.label is not None
     (out / f"{name}.json").unlink(missing_ok=True)
     files = {}
-    for kind, array in zip(KINDS, (case.image, case.label), strict=True):
+    arrays: dict[str, NDArray] = {"image": case.image, "label": case.label}
+    for kind, array in arrays.items():
         file = out / f"{name}.{kind}.npy"
         with atomic_file(file) as temporary:
             np.save(temporary, array)
@@ -239,7 +240,7 @@ def _bytes_of(path: Path, profile: Profile) -> int:
 def _checksum(array: NDArray) -> int:
     value = 0
     for plane in array:
-        value = zlib.crc32(np.ascontiguousarray(plane), value)
+        value = zlib.crc32(np.ascontiguousarray(plane).data, value)
     return value
 
 
