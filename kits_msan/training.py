@@ -23,7 +23,7 @@ import kits_msan
 from kits_msan.checkpoints import describe_model, load_checkpoint, load_model, save_checkpoint, save_model
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.errors import InputError
-from kits_msan.files import refuse_results, removed_on_bad_input, write_json
+from kits_msan.files import atomic_file, refuse_results, removed_on_bad_input, write_json
 from kits_msan.kits19 import Split, refuse_test_cases
 from kits_msan.losses import build_loss
 from kits_msan.networks import TITLES, UNet3D, build_model
@@ -130,11 +130,11 @@ class MetricsLog:
         self.path, self.profile = path, profile
         self.every = max(profile.steps // 200, 1)
         self.losses: list[float] = []
-        rows = read_metrics(path) if path.exists() and step else []
-        with path.open("w", newline="") as file:  # what a stopped run wrote past its last checkpoint comes again
-            writer = csv.DictWriter(file, ["step", "learning_rate", "loss", "seconds"])
-            writer.writeheader()
-            writer.writerows(row for row in rows if row["step"] <= step)
+        rows = [line.split(",") for line in path.read_text().splitlines()[1:]] if path.exists() and step else []
+        columns = ["step", "learning_rate", "loss", "seconds"]
+        kept = [row for row in rows if len(row) == len(columns) and int(row[0]) <= step]
+        with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *kept])  # what a stopped run wrote past its checkpoint comes again
 
     def add(self, step: int, loss: float, seconds: float) -> None:
         """Note the loss of a step."""

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -236,11 +237,13 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=0)
 
 
-def nifti(array: np.ndarray, row: float | None = None) -> bytes:
-    """`row`: what stands in the affine's second row instead of numbers that make sense."""
+def nifti(array: np.ndarray, row: float | None = None, origin: float | None = None) -> bytes:
+    """`row`: what stands in the affine's second row instead of numbers that make sense; `origin`: in its last column."""
     content = bytearray(nib.Nifti1Image(array, affine(0)).to_bytes())
     if row is not None:
         content[296:312] = np.full(4, row, "<f4").tobytes()
+    if origin is not None:
+        content[308:312] = np.array(origin, "<f4").tobytes()
     return bytes(content)
 
 
@@ -265,6 +268,15 @@ BAD_IMAGES = {  # file name, content, what the message says
     "nan": ("scan.nii.gz", gzipped(nifti(with_value(np.nan))), "holds NaN or infinite voxels"),
     "infinite": ("scan.nii.gz", gzipped(nifti(with_value(-np.inf))), "holds NaN or infinite voxels"),
     "air": ("scan.nii.gz", gzipped(nifti(np.full(SHAPE, -1000, np.int16))), "holds only air"),
+    "constant": ("scan.nii.gz", gzipped(nifti(np.full(SHAPE, 40, np.int16))), "holds the value 40 in every voxel"),
+    "photo": (
+        "scan.nii.gz",
+        gzipped(nifti(np.abs(volume() % 256).astype(np.uint8))),
+        "has values 0 to 255, so it is",
+    ),
+    "colors": ("scan.nii", nifti(np.zeros(SHAPE, [(c, "u1") for c in "RGB"])), "holds colors or complex numbers"),
+    "thick": ("scan.nii", nifti(volume(), 1e4), r"has voxels of .* mm, which no CT has"),
+    "far": ("scan.nii", nifti(volume(), origin=1e9), "farther from its origin than any scanner"),
     "no-hounsfield": ("scan.nii.gz", gzipped(nifti(volume() + np.int16(340))), "not in Hounsfield units"),
     "singular": ("scan.nii", nifti(volume(), 0), "NIfTI file|which no CT has"),
     "affine-nan": ("scan.nii", nifti(volume(), np.nan), "affine that is not finite"),
@@ -289,6 +301,29 @@ def test_header_that_claims_more_than_the_file_can_hold_takes_no_memory(tmp_path
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(bytes(content)))
     with pytest.raises(InputError, match="is truncated: it is too short"):
         load_case(tmp_path / "scan.nii.gz")
+
+
+def test_extension_that_claims_more_than_the_file_can_hold_takes_no_memory(tmp_path: Path) -> None:
+    content = bytearray(nib.Nifti1Image(volume(), affine(0)).to_bytes())
+    content[108:112] = np.array(368, "<f4").tobytes()  # voxels begin 16 bytes later
+    content[348:352] = bytes([1, 0, 0, 0])
+    content[352:352] = np.array([2**31 - 16, 6], "<i4").tobytes() + bytes(8)
+    (tmp_path / "scan.nii").write_bytes(content)
+    tracemalloc.start()
+    np.testing.assert_array_equal(load_case(tmp_path / "scan.nii").image, volume())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+def test_segmentation_of_the_second_nifti_version_is_of_it_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nib.Nifti2Image(volume(), affine(0)).to_filename(tmp_path / "two.nii.gz")
+    save_segmentation(labels(), load_case(tmp_path / "two.nii.gz"), tmp_path / "out.nii.gz")
+    assert isinstance(load(tmp_path / "out.nii.gz"), nib.Nifti2Image)
+    np.testing.assert_array_equal(load_label(tmp_path / "out.nii.gz").label, labels())
+    assert not caplog.records  # nibabel has nothing to remark
 
 
 def test_label_and_image_of_different_shape(tmp_path: Path) -> None:
