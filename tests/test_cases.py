@@ -238,7 +238,7 @@ def gzipped(content: bytes) -> bytes:
 
 
 def nifti(array: np.ndarray, row: float | None = None, origin: float | None = None) -> bytes:
-    """`row`: what stands in the affine's second row instead of numbers that make sense; `origin`: in its last column."""
+    """`row`: what stands in the affine's second row instead of numbers that make sense; `origin`: at its end."""
     content = bytearray(nib.Nifti1Image(array, affine(0)).to_bytes())
     if row is not None:
         content[296:312] = np.full(4, row, "<f4").tobytes()

@@ -8,9 +8,12 @@ from pathlib import Path
 import kits_msan
 
 PACKAGE = Path(kits_msan.__file__).parent
-ORDER = """errors files profiles nifti dicom cases resampling shapes anatomy kidneys phantom kits19 fetch download store
-augment slabs layers networks losses devices checkpoints inference metrics training ablation
-viewer_data viewer_html viewer figures course arguments cli""".split()
+FLOW = """
+errors files profiles nifti dicom cases resampling shapes anatomy kidneys phantom kits19 fetch download store augment
+slabs layers networks losses devices checkpoints inference metrics training ablation
+viewer_data viewer_html viewer figures course arguments cli
+"""
+ORDER = FLOW.split()
 
 
 def imported(path: Path) -> set[str]:
