@@ -106,9 +106,8 @@ def slab_probabilities(
     for first in range(0, len(starts), together):
         chosen = starts[first : first + together]
         slabs = [torch.from_numpy(window(image[start : start + slab])) for start in chosen]  # each (d, H, W)
-        x = F.pad(torch.stack(slabs + slabs[:1] * (len(slabs) == 1)), padding)[:, None].to(
-            where
-        )  # (B, 1, slab, H', W')
+        stacked = torch.stack(slabs + slabs[:1] * (len(slabs) == 1))  # (B, d, H, W)
+        x = F.pad(stacked, padding)[:, None].to(where)  # -> (B, 1, slab, H + p, W + q); 0 is air after windowing
         results = torch.stack([model(x)[..., :height, :width].float().softmax(1) for model in models], dim=1)
         for start, following, probabilities in zip(chosen, [*starts[first + 1 :], depth], results, strict=False):
             total += probabilities * weight  # (M, 3, slab, H, W)
