@@ -13,7 +13,6 @@ from kits_msan.cases import KIDNEY, TUMOR, window
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 from kits_msan.store import StoredCase
-from kits_msan.store import build_store as build_store  # for those who draw slabs from a few cases
 
 AIR = -1000  # HU, where a slab reaches beyond its case
 
