@@ -7,26 +7,20 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from kits_msan.pelvis import pelvic_organs, pelvis
 from kits_msan.shapes import Axes, Field, Part, Point, Shape, Space, common, ellipsoid, point, tube
 
-SPINE_Y, CREST_Z = 12.0, 74.0  # middle of the vertebral bodies; top of the pelvis
+SPINE_Y = 12.0  # middle of the vertebral bodies
 VERTEBRA, RIB_PITCH, RIB_12 = 35.0, 25.0, -62.0  # height of one; distance of two ribs; z of the last rib at the spine
 
 
-def table(y: Field, x: Field, top: float, edge: float) -> Field:
-    """HU of the scanner's table and the air around it: two thin shells of carbon fiber, hollow towards the patient.
-
-    top: y of its middle; edge: mm over which a surface fades.
-    """
-    below = y - top + x**2 / 1100
-    hu = np.full(below.shape, -1000.0, np.float32)
-    for shell in (0, 40):
-        hu += 880 * min(1, 4 / edge) * np.clip(1.2 - np.abs(below - shell) / edge, 0, 1) * (np.abs(x) < 230)
-    return hu
-
-
 def abdomen(
-    rng: np.random.Generator, hulls: Sequence[Shape], fat_mm: float, perirenal_mm: float, oral_contrast: bool
+    rng: np.random.Generator,
+    hulls: Sequence[Shape],
+    fat_mm: float,
+    perirenal_mm: float,
+    oral_contrast: bool,
+    metal_hip: bool,
 ) -> Iterator[Part]:
     """Everything but the kidneys, in the order in which it is painted: what comes later lies on top.
 
@@ -37,8 +31,10 @@ def abdomen(
     yield from bowel(rng, oral_contrast)
     yield from upper_organs(rng, oral_contrast)
     for hull in hulls:
-        yield Part("fat", hull.grown(perirenal_mm, 1.5).within(cavity))
+        yield Part("perirenal fat", hull.grown(perirenal_mm, 1.5).within(cavity))
     yield from back(rng)
+    yield from pelvis(rng, metal_hip)
+    yield from pelvic_organs(rng)
     yield from vessels(rng)
 
 
@@ -91,20 +87,18 @@ def chest(rng: np.random.Generator) -> Iterator[Part]:
 
 
 def back(rng: np.random.Generator) -> Iterator[Part]:
-    """Muscles beside the spine, spine and pelvis: over the bowel and the fat, under the kidneys."""
+    """Muscles beside the spine, and the spine: over the bowel and the fat, under the kidneys."""
+    sheath = rng.uniform(0.5, 4)  # mm of fat between the muscles
     for side in (-1, 1):
-        yield Part("muscle", ellipsoid((60, 66, side * 40), (500, 29, 42)).within(lambda s: s.wall))
-        yield Part("muscle", ellipsoid((30, 52, side * 66), (62, 9, 22)))  # quadratus lumborum
-        size = rng.uniform(0.8, 1.2)
+        size = rng.uniform(0.7, 1.25)
         path = [(-45, 20, side * 24), (10, 18, side * 34), (70, 14, side * 46), (160, -5, side * 66)]
-        yield Part("muscle", tube(path, 7 * size, 22 * size))  # psoas
-    wing = Shape(_wing, (CREST_Z - 15, -120, -200), (CREST_Z + 165, 120, 200))
-    yield Part("muscle", wing.grown(9))
-    buttock = Shape(lambda s: common(s.wall, _across(s), s.z - CREST_Z), (CREST_Z - 15, -120, -200))
-    yield Part("muscle", buttock)
-    for tissue, loss in (("cortical bone", 0.0), ("spongy bone", 3.0)):
-        yield Part(tissue, wing.grown(-loss))
-        yield Part(tissue, ellipsoid((CREST_Z + 80, 50, 0), (62 - loss, 22 - loss, 48 - loss)))  # sacrum
+        for muscle in (
+            ellipsoid((60, 66, side * 40), (500, 29, 42)).within(lambda s: s.wall),
+            ellipsoid((30, 52, side * 66), (62, 9 * size, 22)),  # quadratus lumborum
+            tube(path, 7 * size, 22 * size),  # psoas
+        ):
+            yield Part("fat", muscle.grown(sheath))
+            yield Part("muscle", muscle.grown(0, 0.8))
     start = rng.uniform(0, VERTEBRA)
 
     def to_disk(s: Space) -> Field:
@@ -126,18 +120,6 @@ def back(rng: np.random.Generator) -> Iterator[Part]:
     yield Part("spinal canal", ellipsoid((0, SPINE_Y + 27, 0), (900, 8, 10)))
 
 
-def _across(s: Space) -> Field:
-    """mm outwards from the wings of the pelvis: curved plates from beside the sacrum to the front."""
-    along = (np.abs(s.x) - s.y) * np.float32(0.7) - 48
-    return (np.abs(s.x) + s.y - 108 + (s.z - CREST_Z) * np.float32(0.3)) * np.float32(0.7) + along**2 / 250
-
-
-def _wing(s: Space) -> Field:
-    along = (np.abs(s.x) - s.y) * np.float32(0.7) - 48
-    edge: Field = 60 * (1 - np.hypot((s.z - CREST_Z - 75) / 75, along / 60))
-    return np.minimum(4.5 - np.abs(_across(s)), edge * np.float32(0.4))
-
-
 def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
     """Colon, duodenum and loops of small bowel, each a wall around gas, stool, fluid or oral contrast."""
     fluid = "oral contrast" if oral_contrast else "bowel fluid"
@@ -152,11 +134,11 @@ def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
     duodenum = ((0, -40, -42), (20, -10, -44), (52, -8, -38), (55, -16, 15))
     yield from _gut([_near(p, rng) for p in duodenum], 11, fluid, rng)
     starts = [(-5, -35, 55), (25, -35, 70)] + [  # two of the jejunum, before the left kidney
-        (rng.uniform(15, 150), rng.uniform(-70, -15), rng.uniform(-75, 85)) for _ in range(rng.integers(16, 30))
+        (rng.uniform(15, 185), rng.uniform(-70, -10), rng.uniform(-80, 85)) for _ in range(rng.integers(20, 38))
     ]
     for start in starts:
         turns = [_near((0, 0, 0), rng, 20) for _ in range(4)]
-        path = np.add(start, np.cumsum(turns, 0)).clip((-30, -80, -95), (190, 0, 100))
+        path = np.add(start, np.cumsum(turns, 0)).clip((-30, -80, -95), (200, 5, 100))
         stuff = rng.choice(["bowel wall", fluid, "gas"], p=[0.5, 0.42, 0.08])
         yield from _gut(path, rng.uniform(8, 14), stuff, rng)
 
@@ -182,7 +164,7 @@ def upper_organs(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part
     yield Part("gas", stomach.grown(-4).within(lambda s: level - s.y))
     pancreas = [_near(p, rng, 4) for p in ((18, -32, -30), (-5, -42, -5), (-18, -32, 28), (-38, 2, 78))]
     yield Part("pancreas", tube(pancreas, 14, 9).grown(0, 3))
-    spleen = ellipsoid(_near((-52, 26, 106), rng, 7), _times((56, 44, 30), rng), _tilt(-0.25, 0.2))
+    spleen = ellipsoid(_near((-52, 26, 106), rng, 9), _times((60, 46, 32), rng), _tilt(-0.25, 0.2))
     yield Part("spleen", spleen.grown(0, 1.5).within(*room))
     right = ellipsoid(_near((-62, -8, -88), rng, 7), (rng.uniform(80, 112), 84, 78), _tilt(0.1, 0.1))
     left = ellipsoid(_near((-82, -48, 0), rng, 7), (38, 40, rng.uniform(60, 90)), _tilt(0.0, 0.25))
@@ -225,7 +207,7 @@ def _near(center: Sequence[float], rng: np.random.Generator, mm: float = 5.0) ->
 
 
 def _times(radii: Sequence[float], rng: np.random.Generator) -> Point:
-    return point(np.multiply(radii, rng.uniform(0.75, 1.2, 3)))
+    return point(np.multiply(radii, rng.uniform(0.7, 1.25, 3)))
 
 
 def _tilt(in_front: float, in_plane: float) -> Axes:

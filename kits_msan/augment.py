@@ -5,14 +5,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kits_msan.errors import InputError
+
+KINDS = ("intensity", "all")
 ROTATION = np.deg2rad(12)  # at most, in the axial plane
 ZOOM = 0.2  # sizes from 1/1.2 to 1.2
 SHIFT = 0.06  # of the image's width
 GAIN, OFFSET, GAMMA, NOISE = 0.2, 0.06, 0.25, 0.04  # on pixels of 0..1
 
 
-def augment(image: Tensor, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A changed copy of a slab: image (D, H, W) float in 0..1, label (D, H, W) uint8; all slices change alike."""
+def augment(image: Tensor, label: Tensor, rng: np.random.Generator, kind: str = "all") -> tuple[Tensor, Tensor]:
+    """A changed copy of a slab: image (D, H, W) float in 0..1, label (D, H, W) uint8; all slices change alike.
+
+    kind: "intensity" changes the image's brightness, contrast and noise alone; "all" moves it too.
+    Raises InputError for another kind.
+    """
+    if kind not in KINDS:
+        raise InputError(
+            f"unknown augmentation {kind!r}; choose one of {', '.join(KINDS)}, or none with an empty text."
+        )
+    if kind == "intensity":
+        return _change_intensity(image, rng), label
     grid = _random_grid(image.shape[1:], rng)
     image = F.grid_sample(image[None], grid, mode="bilinear", align_corners=False)[0]
     label = F.grid_sample(label[None].float(), grid, mode="nearest", align_corners=False)[0].to(torch.uint8)

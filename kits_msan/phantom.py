@@ -6,93 +6,29 @@ processor rounds powers and cosines differently: without AVX, 73 of the 2.2 mill
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from kits_msan import __version__
-from kits_msan.anatomy import abdomen, table
+from kits_msan.anatomy import abdomen
 from kits_msan.cases import TUMOR, Case, kits_affine, save_case
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder, write_json
-from kits_msan.kidneys import Kidney, Lesion, draw_kidneys, draw_lesions, kidney_parts, lesion_parts
+from kits_msan.kidneys import kidney_parts, lesion_parts
+from kits_msan.patients import Patient, draw_patient
+from kits_msan.pelvis import arms
 from kits_msan.profiles import Profile, get_profile
+from kits_msan.scanner import cables, scan, table
 from kits_msan.shapes import TISSUES, Canvas, Field, Part, Space, smooth_noise
 
-PHANTOM_VERSION = 1  # goes up when the same seed gives other voxels
-PHASES = ("plain", "arterial", "portal", "late")
+PHANTOM_VERSION = 2  # goes up when the same seed gives other voxels
 SPLITS = ("train", "test", "validation")
 MOST_CASES, LARGEST_SEED = 100_000, 2**31 - 1  # in a split; as a base seed
-HALF_WIDTH, HALF_DEPTH = 143.0, 102.0  # mm of the muscle wall of an average adult
 WARP = 3.5  # mm, standard deviation of the smooth warp that makes organs irregular
-
-
-@dataclass(frozen=True)
-class Patient:
-    """What is drawn for one case, apart from the small jitter of the organs."""
-
-    time: float  # since the contrast came: 0 plain, 1 arterial, 2 portal, 3 late
-    hu: dict[str, float]  # of each tissue
-    frame: float  # size of the skeleton, about 1
-    fat: float  # share of fat, 0 to 1
-    oral_contrast: bool
-    kidneys: tuple[Kidney, ...]
-    lesions: tuple[Lesion, ...]
-    shift: tuple[float, float, float]  # of the patient in the field of view; -1..1
-    noise: float  # HU in a voxel of 3 x 0.78 x 0.78 mm
-    blur: float  # mm, standard deviation of the scanner's point spread
-    scan_spacing: tuple[float, float, float]  # mm, where the profile sets none
-
-    @property
-    def phase(self) -> str:
-        """The contrast phase nearest to `time`."""
-        return PHASES[round(self.time)]
-
-    @property
-    def fat_mm(self) -> float:
-        """Thickness of the fat under the skin."""
-        return 6 + 42 * self.fat
-
-    @property
-    def largest_tumor(self) -> Lesion:
-        """There always is one."""
-        return next(lesion for lesion in self.lesions if lesion.kind == "tumor")
-
-    def summary(self) -> dict[str, Any]:
-        """What a table of strata needs, ready for JSON."""
-        lesions = [
-            {"kind": lesion.kind, "side": lesion.side, "diameter_mm": round(lesion.diameter_mm * self.frame, 1)}
-            | {"tissue": lesion.tissue, "necrosis": lesion.necrosis}
-            for lesion in self.lesions
-        ]
-        names = ("phase", "time", "frame", "fat", "oral_contrast", "noise", "blur")
-        return {name: getattr(self, name) for name in names} | {"kidneys": len(self.kidneys), "lesions": lesions}
-
-
-def draw_patient(rng: np.random.Generator) -> Patient:
-    """Draw a patient. KiTS19 is mostly late arterial, so this is; shares and spreads are our choice."""
-    phase = rng.choice(4, p=(0.06, 0.58, 0.27, 0.09))
-    time = 0.0 if phase == 0 else float(np.clip(phase + rng.normal(0.1, 0.25), 0.8, 3))
-    uptake = rng.uniform(0.75, 1.2)
-    hu = {}
-    for tissue, (plain, *others, _) in TISSUES.items():
-        mean = np.interp(time, (0, 1, 2, 3), (plain, *others))
-        hu[tissue] = float(plain + (mean - plain) * uptake * rng.normal(1, 0.08) + rng.normal(0, 3))
-    frame, fat = float(np.clip(rng.normal(1, 0.055), 0.87, 1.13)), float(rng.beta(2, 3))
-    kidneys = draw_kidneys(rng, fat)
-    lesions = draw_lesions(rng, kidneys)
-    wide = 2 * frame * (HALF_WIDTH * (1 + 0.1 * fat) + 6 + 42 * fat) + rng.uniform(10, 70)
-    pixel = float(np.clip(wide / 512, 0.6, 0.98))
-    return Patient(
-        time, hu, frame, fat, bool(rng.random() < 0.35), kidneys, lesions,
-        shift=(rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1)),
-        noise=rng.uniform(12, 34) * (0.8 + 0.5 * fat), blur=rng.uniform(0.4, 0.9),
-        scan_spacing=(float(rng.choice([2.5, 3.0, 3.75])), pixel, pixel),
-    )  # fmt: skip
 
 
 def phantom_case(
@@ -111,17 +47,17 @@ def phantom_case(
     patient_rng, organ_rng, scan_rng = _streams(seed)
     patient = draw_patient(patient_rng)
     d, h, w = (int(n) for n in _three("grid", profile.grid if grid is None else grid))
-    mm = _three("spacing", spacing if spacing is not None else profile.spacing or patient.scan_spacing)
+    mm = _three("spacing", spacing if spacing is not None else profile.spacing or patient.scanner.spacing)
     canvas = _canvas(patient, (d, h, w), mm, organ_rng)
     for part in _parts(patient, organ_rng):
         if isinstance(part.tissue, str):
-            canvas.paint(part, patient.hu[part.tissue], TISSUES[part.tissue][-1])
+            canvas.paint(part, patient.hu[part.tissue] + part.brighter, TISSUES[part.tissue][-1])
         else:
             canvas.paint(part, part.tissue, texture=6)
     image, label = canvas.image, canvas.label
     _mark_hidden_tumor(label, patient, canvas.lines)
     del canvas  # the largest arrays, before the scanner needs room for its own
-    return Case(f"phantom_{seed:06d}", _scan(image, mm, patient, scan_rng), label, mm, kits_affine(mm))
+    return Case(f"phantom_{seed:06d}", scan(image, mm, patient.scanner, scan_rng), label, mm, kits_affine(mm))
 
 
 def case_seed(seed: int, split: str, index: int) -> int:
@@ -189,10 +125,9 @@ def _streams(seed: int) -> list[np.random.Generator]:
 
 def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng: np.random.Generator) -> Canvas:
     """An empty scanner with its table, and where each of its voxels lies in the patient."""
-    width, front = HALF_WIDTH * (1 + 0.1 * patient.fat), HALF_DEPTH * (1 + 0.3 * patient.fat)
-    behind = HALF_DEPTH * (0.9 + 0.05 * patient.fat)
+    width, front, behind = patient.half_width, patient.front, patient.behind
     half = np.multiply(grid, mm) / 2 / patient.frame
-    off = np.multiply((half[0] / 4, 10, 12), patient.shift) + np.array([0, (behind - front) / 2, 0])
+    off = np.multiply((half[0], 10, 12), patient.shift) + np.array([0, (behind - front) / 2, 0])
     tumor, room = np.array(patient.largest_tumor.center), np.maximum(half - 15, 0)
     off = np.clip(off, tumor - room, tumor + room)  # a kidney may be cut off, but the tumor is on the scan
     lines = [
@@ -216,11 +151,15 @@ def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng:
 def _parts(patient: Patient, rng: np.random.Generator) -> Iterator[Part]:
     """Everything in the order in which it is painted."""
     hulls = [kidney.hull for kidney in patient.kidneys]
-    yield from abdomen(rng, hulls, patient.fat_mm, 1 + 14 * patient.fat, patient.oral_contrast)
+    yield from abdomen(rng, hulls, patient.fat_mm, 1 + 14 * patient.fat, patient.oral_contrast, patient.metal_hip)
     for kidney in patient.kidneys:
         yield from kidney_parts(kidney, rng.uniform(0, 2 * np.pi))
     for lesion in patient.lesions:
         yield from lesion_parts(lesion)
+    skin = patient.half_width + patient.fat_mm
+    if patient.arms_down:
+        yield from arms(rng, skin + 42)
+    yield from cables(rng, patient.scanner.cables, skin, patient.front + patient.fat_mm)
 
 
 def _mark_hidden_tumor(label: NDArray[np.uint8], patient: Patient, lines: Sequence[Field]) -> None:
@@ -229,16 +168,6 @@ def _mark_hidden_tumor(label: NDArray[np.uint8], patient: Patient, lines: Sequen
         center = patient.largest_tumor.center
         nearest = (np.abs(line - at).argmin() for line, at in zip(lines, center, strict=True))
         label[tuple(nearest)] = TUMOR
-
-
-def _scan(image: Field, mm: tuple[float, ...], patient: Patient, rng: np.random.Generator) -> NDArray[np.int16]:
-    """What a scanner makes of it: thick slices, blur, noise that is a little correlated."""
-    image = ndimage.gaussian_filter(image, (0.3, patient.blur / mm[1], patient.blur / mm[2]))
-    noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (0.2, 0.6, 0.6))
-    # Larger voxels average noise away, by the fourth root of their volume: neighbors share some of it.
-    noise *= np.float32(patient.noise * (1.83 / np.prod(mm)) ** 0.25) / noise.std()
-    image += noise
-    return np.rint(np.clip(image, -1024, 3071, out=image)).astype(np.int16)
 
 
 def _three(what: str, values: Sequence[float]) -> tuple[float, float, float]:

@@ -23,6 +23,7 @@ TISSUES = {  # HU without contrast, in the arterial, portal and late phase; +- H
     "air": (-1000, -1000, -1000, -1000, 0),
     "skin": (10, 15, 20, 20, 15),
     "fat": (-105, -103, -100, -100, 9),
+    "perirenal fat": (-105, -103, -100, -100, 16),
     "muscle": (52, 58, 64, 62, 9),
     "lung": (-860, -850, -845, -845, 70),
     "cortical bone": (620, 620, 620, 620, 120),
@@ -95,6 +96,7 @@ class Part:
     tissue: str | float  # a row of the table of tissues, or HU
     shape: Shape
     label: int | None = None
+    brighter: float = 0.0  # HU above the tissue's
 
 
 def ellipsoid(center: Vector, radii: Vector, axes: Axes = UPRIGHT, bend: float = 0.0) -> Shape:

@@ -54,7 +54,7 @@ class SlabSampler:
         image, label = image[place], label[place]
         pixels, classes = torch.from_numpy(window(image)), torch.from_numpy(label)
         if self.profile.augment:
-            pixels, classes = augment(pixels, classes, rng)
+            pixels, classes = augment(pixels, classes, rng, self.profile.augment)
         return pixels, classes, case.name
 
     def _place(self, rng: np.random.Generator) -> tuple[StoredCase, int]:

@@ -58,7 +58,7 @@ def make_case() -> MakeCase:
 @pytest.fixture(scope="session")
 def tiny() -> Profile:
     """The smoke profile on smaller slabs, without augmentation."""
-    return replace(SMOKE, grid=(12, 32, 32), steps=6, augment=False)
+    return replace(SMOKE, grid=(12, 32, 32), steps=6, augment="")
 
 
 @pytest.fixture(scope="session")

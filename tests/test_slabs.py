@@ -98,8 +98,8 @@ def test_sampler_without_cases_is_refused(tiny: Profile) -> None:
         SlabSampler([], tiny, seed=0)
 
 
-@pytest.mark.parametrize("augmented", [False, True])
-def test_batch_depends_on_seed_and_step_alone(store: list[StoredCase], tiny: Profile, augmented: bool) -> None:
+@pytest.mark.parametrize("augmented", ["", "intensity", "all"])
+def test_batch_depends_on_seed_and_step_alone(store: list[StoredCase], tiny: Profile, augmented: str) -> None:
     profile = replace(tiny, augment=augmented, batch=4)
     sampler = SlabSampler(store, profile, seed=3)
     sampler.batch(0)
@@ -112,7 +112,7 @@ def test_batch_depends_on_seed_and_step_alone(store: list[StoredCase], tiny: Pro
 
 
 def test_batch_can_be_drawn_in_parts(store: list[StoredCase], tiny: Profile) -> None:
-    sampler = SlabSampler(store, replace(tiny, batch=4, augment=True), seed=0)
+    sampler = SlabSampler(store, replace(tiny, batch=4, augment="all"), seed=0)
     whole = sampler.batch(5)
     parts = [sampler.batch(5, first=0, count=1), sampler.batch(5, first=1, count=3)]
     assert torch.equal(whole.image, torch.cat([part.image for part in parts]))
@@ -121,7 +121,7 @@ def test_batch_can_be_drawn_in_parts(store: list[StoredCase], tiny: Profile) -> 
 
 
 def test_batch_is_as_a_network_takes_it(store: list[StoredCase], tiny: Profile) -> None:
-    batch = SlabSampler(store, replace(tiny, batch=3, augment=True), seed=0).batch(0)
+    batch = SlabSampler(store, replace(tiny, batch=3, augment="all"), seed=0).batch(0)
     assert (batch.image.shape, batch.image.dtype) == ((3, 1, 4, 32, 32), torch.float32)
     assert (batch.label.shape, batch.label.dtype) == ((3, 4, 32, 32), torch.uint8)
     assert 0 <= batch.image.min() < batch.image.max() <= 1
