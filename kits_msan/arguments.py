@@ -98,6 +98,14 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         "--out", type=Path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"
     )
     command.add_argument("--precision", default="auto", help="auto, 32 or bf16 (default: auto)")
+    command.add_argument(
+        "--devices", type=_positive, default=1, metavar="N",
+        help="processors or GPUs that share each batch (default: 1, or as many as torchrun or srun started)",
+    )  # fmt: skip
+    command.add_argument(
+        "--validate", type=_count, default=0, metavar="N",
+        help="training cases to hold out; RUN/best.safetensors is the network that did best on them (default: 0)",
+    )  # fmt: skip
     add_common(command, "profile", "steps", "split", "seed", "device", "overwrite")
 
     command = add("predict", "segment scans: several checkpoints vote")
@@ -130,11 +138,23 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         "--data", type=Path, required=True, metavar="DIR", help="folder of cases with both parts of a split"
     )
     command.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="gets scores.csv, table.md and the runs"
+        "--out", type=Path, required=True, metavar="DIR",
+        help="gets table.md, its figures as CSV, and the runs in seed-0/unet3d and so on; a stopped one goes on",
+    )  # fmt: skip
+    command.add_argument(
+        "--checkpoints", type=Path, metavar="DIR", help="load the networks from here instead of training them"
     )
     command.add_argument(
-        "--checkpoints", type=Path, metavar="DIR", help="load the five from here instead of training them"
+        "--seeds", type=_positive, default=1, metavar="N", help="trainings of each network (default: 1)"
     )
+    command.add_argument("--peers", action="store_true", help="also MONAI's DynUNet and SegResNet")
+    command.add_argument(
+        "--variants", action="store_true", help="also other readings of the attention, Res2Net scales, loss weights"
+    )
+    command.add_argument(
+        "--devices", type=_positive, default=1, metavar="N",
+        help="networks trained at once, each on a GPU of its own or on one thread (default: 1)",
+    )  # fmt: skip
     add_common(command, "profile", "steps", "split", "seed", "device", "overwrite")
 
     command = add("course", "run the five notebooks: trains all networks and ends with the paper's table")
@@ -142,6 +162,16 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     command.add_argument("--data", type=Path, metavar="DIR", help="folder of cases instead of fresh phantoms")
     command.add_argument("--no-train", action="store_true", help="use the shipped checkpoints")
     add_common(command, "profile", "seed", "device", "overwrite")
+
+    command = add("site", "write the course as pages: they open from disk, without network and Python")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/index.html and the rest")
+    command.add_argument(
+        "--run", type=Path, metavar="RUN", dest="course_run",
+        help="show the executed notebooks of this course run (default: run the committed ones)",
+    )  # fmt: skip
+    add_common(command, "overwrite")
+
+    add("doctor", "say whether this machine can run the course: with which profile, in how many minutes")
     return parser
 
 

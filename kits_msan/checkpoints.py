@@ -16,17 +16,21 @@ from torch import Tensor
 
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
-from kits_msan.networks import UNet3D, build_model
+from kits_msan.layers import Network
+from kits_msan.networks import build_model
 from kits_msan.profiles import Profile, profile_from
 
 FORMAT = "kits_msan 1"
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON-able description, atomically."""
+    """Write tensors and a JSON-able description, atomically. Raises OSError, as for a full disk."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_file(path) as temporary:
-        save_file(whole, temporary, metadata={"format": FORMAT, "about": json.dumps(about)})
+        try:
+            save_file(whole, temporary, metadata={"format": FORMAT, "about": json.dumps(about)})
+        except SafetensorError as error:  # which says it in words alone: "I/O error: No space left on device"
+            raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -46,20 +50,20 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
         raise InputError(f"{path} is not a readable checkpoint; it is truncated or of another kind.") from error
 
 
-def describe_model(name: str, model: UNet3D, profile: Profile) -> dict[str, Any]:
+def describe_model(name: str, model: Network, profile: Profile) -> dict[str, Any]:
     """What `load_model` needs to build the network again."""
     return {"model": name, "config": model.config, "profile": asdict(profile)}
 
 
-def save_model(path: str | Path, model: UNet3D, about: Mapping[str, Any]) -> None:
+def save_model(path: str | Path, model: Network, about: Mapping[str, Any]) -> None:
     """Write a network's weights; `about` holds `describe_model` and whatever else is worth knowing."""
     save_checkpoint(path, model.state_dict(), about)
 
 
-def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> UNet3D:
+def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:
     """The trained network of a checkpoint, in eval mode, with its `profile` set.
 
-    name: the one of MODELS that it must be, if that matters.
+    name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
     Raises InputError if the file is no checkpoint, or one of another network.
     """
     tensors, about = load_checkpoint(path)

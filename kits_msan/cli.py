@@ -1,9 +1,11 @@
 """The `kits-msan` command: it refuses what makes no sense and calls the package.
 
-Exit code 0 on success, 2 for bad input (one sentence on stderr), 1 for a notebook that fails or a bug.
+Exit code 0 on success, 2 for bad input (one sentence on stderr), 1 for a notebook or a training that fails or a bug,
+130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,14 +23,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return args.run(args) or 0
     except InputError as error:
-        print(f"kits-msan: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error), 2)
+    except FloatingPointError as error:  # a training whose loss is no longer finite
+        return _fail(str(error), 1)
     except OSError as error:  # a full disk, a folder that may not be written: the system's word, with the file's name
-        print(f"kits-msan: {error.filename or 'the system'}: {error.strerror or error}.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("kits-msan: stopped; a training goes on from its last checkpoint if started again.", file=sys.stderr)
-        return 130
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}.", 2)
+    except KeyboardInterrupt as stop:  # after SIGTERM too, when a training has written its checkpoint
+        words = ["kits-msan", *(sys.argv[1:] if arguments is None else arguments)]
+        again = shlex.join(word for word in words if word != "--overwrite")
+        return _fail(f"{stop or 'stopped'}; to go on:  {again}", getattr(stop, "code", 130))
+
+
+def _fail(message: str, code: int) -> int:
+    """Say why, once: of several processes that train together the first speaks, and the launcher minds its code."""
+    from kits_msan.processes import is_first_process
+
+    if not is_first_process():
+        return 0
+    print(f"kits-msan: {message}", file=sys.stderr)
+    return code
 
 
 def phantom(args: argparse.Namespace) -> None:
@@ -61,6 +74,7 @@ def prepare(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train one network."""
     from kits_msan.files import refuse_results
+    from kits_msan.processes import is_first_process
     from kits_msan.store import split_of
     from kits_msan.training import MODEL, train
 
@@ -70,9 +84,10 @@ def train(args: argparse.Namespace) -> None:
         refuse_results(args.out, args.overwrite)
     train(
         args.model, args.data, profile, args.out, split=split, seed=args.seed, device=args.device,
-        precision=args.precision, overwrite=args.overwrite,
+        precision=args.precision, devices=args.devices, validate=args.validate, overwrite=args.overwrite,
     )  # fmt: skip
-    print(f"trained network in {args.out / MODEL}")
+    if is_first_process():
+        print(f"trained network in {args.out / MODEL}")
 
 
 def predict(args: argparse.Namespace) -> None:
@@ -124,18 +139,18 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def ablation(args: argparse.Namespace) -> None:
     """Run the paper's comparison."""
-    from kits_msan.ablation import run_ablation
-    from kits_msan.files import refuse_results
+    from kits_msan.ablation import TABLE, run_ablation
+    from kits_msan.networks import MODELS, VARIANTS
+    from kits_msan.peers import PEERS
     from kits_msan.store import split_of
 
-    if (args.out / "scores.csv").exists():
-        refuse_results(args.out, args.overwrite)
+    names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
     run_ablation(
-        args.data, _profile(args), args.out, checkpoints=args.checkpoints,
-        split=split_of(args.data, args.split, _excluded(args)), seed=args.seed, device=args.device,
-        overwrite=args.overwrite,
+        args.data, _profile(args), args.out, names=names,
+        seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints, devices=args.devices,
+        split=split_of(args.data, args.split, _excluded(args)), device=args.device, overwrite=args.overwrite,
     )  # fmt: skip
-    print((args.out / "table.md").read_text(encoding="utf-8"))
+    print((args.out / TABLE).read_text(encoding="utf-8"))
 
 
 def _profile(args: argparse.Namespace) -> Profile:
@@ -151,6 +166,26 @@ def course(args: argparse.Namespace) -> int:
         get_profile(args.profile), args.out, device=args.device, seed=args.seed, data=args.data,
         train=not args.no_train, overwrite=args.overwrite,
     )  # fmt: skip
+
+
+def site(args: argparse.Namespace) -> None:
+    """Write the course as pages."""
+    from kits_msan.site import build_site
+
+    notebooks = sorted(args.course_run.glob("0*.ipynb")) if args.course_run else []
+    if args.course_run and not notebooks:
+        raise InputError(
+            f"{args.course_run} holds no executed notebooks; name the folder of a `kits-msan course` run."
+        )
+    build_site(args.out, notebooks, overwrite=args.overwrite)
+    print(f"open {args.out / 'index.html'} in a browser")
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Examine the machine."""
+    from kits_msan.doctor import examine
+
+    return examine()
 
 
 def download(args: argparse.Namespace) -> None:
@@ -173,7 +208,7 @@ def _excluded(args: argparse.Namespace) -> list[int]:
 
 COMMANDS = {
     function.__name__: function
-    for function in (phantom, download, prepare, train, predict, evaluate, ablation, course)
+    for function in (phantom, download, prepare, train, predict, evaluate, ablation, course, site, doctor)
 }
 
 if __name__ == "__main__":

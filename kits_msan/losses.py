@@ -1,14 +1,31 @@
-"""The losses: Dice (the paper's), Dice with cross-entropy (for short runs), and deep supervision around either."""
+"""The losses: Dice (the paper's), Dice with cross-entropy (for short runs), and deep supervision around either.
+
+Both are fractions of sums over the whole batch. Where several processes share a batch, they share the sums too.
+"""
 
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kits_msan.errors import InputError
 
 CLASS_WEIGHTS = (0.5, 1.0, 2.0)  # of background, kidney, tumor in the cross-entropy; our choice
+
+
+def sum_over_processes(x: Tensor) -> Tensor:
+    """The sum of a tensor over the processes that train together; alone, the tensor itself.
+
+    The gradient passes to this process's own share, times the number of processes, since DistributedDataParallel
+    divides by it when it averages gradients.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return x
+    total = x.detach().clone()
+    dist.all_reduce(total)
+    return total + dist.get_world_size() * (x - x.detach())  # adds zero, with a gradient
 
 
 class DiceLoss(nn.Module):
@@ -28,6 +45,7 @@ class DiceLoss(nn.Module):
         axes = (0, 2, 3, 4)
         overlap = (probabilities * truth).sum(axes)  # (2,)
         total = probabilities.sum(axes) + truth.sum(axes)  # (2,)
+        overlap, total = sum_over_processes(torch.stack([overlap, total]))
         return 1 - ((2 * overlap + self.smooth) / (total + self.smooth)).mean()
 
 
@@ -42,7 +60,11 @@ class DiceCrossEntropyLoss(nn.Module):
         self.register_buffer("weight", torch.tensor(weight))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
-        return self.dice(logits, target) + F.cross_entropy(logits.float(), target.long(), self.weight)
+        classes = target.long()
+        entropy = F.cross_entropy(logits.float(), classes, self.weight, reduction="sum")
+        weights = self.weight[classes].sum()
+        entropy, weights = sum_over_processes(torch.stack([entropy, weights]))
+        return self.dice(logits, target) + entropy / weights
 
 
 class DeepSupervisionLoss(nn.Module):
@@ -67,8 +89,11 @@ class DeepSupervisionLoss(nn.Module):
 LOSSES: dict[str, Callable[[], nn.Module]] = {"dice": DiceLoss, "dice-ce": DiceCrossEntropyLoss}
 
 
-def build_loss(name: str) -> DeepSupervisionLoss:
-    """One of LOSSES, ready for networks with and without deep supervision. Raises InputError for another name."""
+def build_loss(name: str, weight: float = 0.4) -> DeepSupervisionLoss:
+    """One of LOSSES, ready for networks with and without deep supervision, whose `weight` it takes.
+
+    Raises InputError for another name.
+    """
     if name not in LOSSES:
         raise InputError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}.")
-    return DeepSupervisionLoss(LOSSES[name]())
+    return DeepSupervisionLoss(LOSSES[name](), weight)

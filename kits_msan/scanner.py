@@ -3,6 +3,7 @@
 All of it our choice, after ordinary CT.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,9 +59,10 @@ def cables(rng: np.random.Generator, count: int, half_width: float, front: float
     """Leads of an electrocardiogram and infusion lines on the skin before the body."""
     for _ in range(count):
         path, x = [], rng.uniform(-0.8, 0.8) * half_width
-        for z in np.arange(-280, 281, 80):
+        for z in range(-280, 281, 80):
             x = float(np.clip(x + rng.normal(0, 25), -0.9 * half_width, 0.9 * half_width))
-            path.append(point((z, -front * np.sqrt(max(1 - (x / half_width) ** 2, 0)) - 4, x)))
+            y = -front * math.sqrt(max(1 - (x / half_width) ** 2, 0)) - 4
+            path.append(point((z, y, x)))
         yield Part(float(rng.choice([150, 900, 2500])), tube(path, 1.8))
 
 

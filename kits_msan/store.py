@@ -42,6 +42,7 @@ class StoredCase:
     image: NDArray[np.int16]
     label: NDArray[np.uint8]
     slices: dict[int, NDArray[np.int64]]  # class -> indices of the slices that show it
+    crc32: tuple[int, ...] = ()  # of image and label
 
 
 def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bool = False) -> list[StoredCase]:
@@ -194,9 +195,10 @@ def _store_case(path: Path, out: Path, profile: Profile) -> None:
 
 
 def _open_case(out: Path, name: str) -> StoredCase:
-    slices = {int(value): np.array(where, int) for value, where in _index(out, name)["slices"].items()}
+    index = _index(out, name)
+    slices = {int(value): np.array(where, int) for value, where in index["slices"].items()}
     image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in KINDS)
-    return StoredCase(name, image, label, slices)
+    return StoredCase(name, image, label, slices, tuple(index["files"][kind]["crc32"] for kind in KINDS))
 
 
 def _index(out: Path, name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pytest
 
 import kits_msan
 import kits_msan.course
+import kits_msan.phantom
 from kits_msan.cases import IMAGE, LABEL, Case, kits_affine, load_case, load_label
 from kits_msan.checkpoints import describe_model, save_model
 from kits_msan.cli import main
@@ -29,7 +30,7 @@ from kits_msan.networks import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
 NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
-COMMANDS = ("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation", "course")
+COMMANDS = ("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation", "course", "site", "doctor")
 SCRIPT = [str(Path(sys.executable).parent / "kits-msan")]
 MODULE = [sys.executable, "-m", "kits_msan.cli"]
 
@@ -102,7 +103,7 @@ def test_help_and_version(entry: list[str]) -> None:
         ("train", ["MODEL", "--data", "--profile", "--out", "--seed", "--device", "--precision", "--overwrite"]),
         ("predict", ["INPUT", "--checkpoint", "--out", "--device", "--no-clean", "--overwrite"]),
         ("evaluate", ["PREDICTIONS", "TRUTH", "--out", "--surface", "--overwrite"]),
-        ("ablation", ["--data", "--profile", "--out", "--checkpoints", "--seed", "--device", "--overwrite"]),
+        ("ablation", ["--data", "--profile", "--out", "--checkpoints", "--seed", "--seeds", "--peers", "--devices", "--overwrite"]),
         ("course", ["--profile", "--out", "--data", "--no-train", "--seed", "--device", "--overwrite"]),
     ],
 )
@@ -189,7 +190,7 @@ def test_ablation_from_checkpoints(phantoms: Path, checkpoints: Path, tmp_path: 
         "ablation", "--data", phantoms, "--profile", "smoke", "--checkpoints", checkpoints, "--out", out
     )  # fmt: skip
     assert result.code == 0, result.err
-    assert tree(out) == ["scores.csv", "table.md"]
+    assert tree(out) == ["about.json", "agreement.csv", "calibration.csv", "parts.csv", "scores.csv", "table.md"]
     scores = pd.read_csv(out / "scores.csv")
     assert scores["model"].tolist() == [*MODELS, "ensemble"]
     assert set(scores["case"]) == {"case_00002"}
@@ -479,7 +480,7 @@ def test_failing_notebook_is_named_with_its_cell(
 def test_course_ends_with_minutes_and_the_table(
     books: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def execute(source: Path, target: Path, parameters: dict, timeout: int | None) -> None:
+    def execute(source: Path, target: Path, parameters: dict, timeout: int | None, keep_widgets: bool) -> None:
         shutil.copy(source, target)
         (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |")
@@ -505,10 +506,10 @@ def test_phantoms_of_the_course_are_made_once(tmp_path: Path, monkeypatch: pytes
     assert folder == tmp_path / "data" / "phantoms-smoke-2"
     assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases
     made = []
-    monkeypatch.setattr(kits_msan.course, "write_phantoms", lambda *arguments, **_: made.append(arguments))
+    monkeypatch.setattr(kits_msan.phantom, "write_phantoms", lambda *arguments, **_: made.append(arguments))
     assert kits_msan.course.course_data(SMOKE, seed=2) == folder
     assert made == []
-    monkeypatch.setattr(kits_msan.course, "PHANTOM_VERSION", -1)  # another version of the package draws others
+    monkeypatch.setattr(kits_msan.phantom, "PHANTOM_VERSION", -1)  # another version of the package draws others
     kits_msan.course.course_data(SMOKE, seed=2)
     assert len(made) == 1
 

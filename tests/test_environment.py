@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RENAMED = {"pytorch": "torch"}  # conda's names
-IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK"}
+IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX"}
 TOOLS = {"jupyterlab", "nbval"}  # used from the command line
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -48,7 +48,7 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared() ->
     foreign = imported - set(sys.stdlib_module_names) - {"kits_msan"}
     declared = {name_of(line) for line in METADATA["dependencies"]} - TOOLS
     assert {IMPORTED_AS.get(name, name) for name in declared} <= foreign | {"ipywidgets"}
-    brought_along = {"IPython", "traitlets", "PIL"}  # by jupyterlab and matplotlib
+    brought_along = {"IPython", "PIL", "nbformat", "packaging", "psutil", "pygments", "traitlets"}  # by jupyterlab, matplotlib
     assert foreign - brought_along <= {IMPORTED_AS.get(name, name) for name in declared}
 
 

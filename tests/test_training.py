@@ -10,20 +10,27 @@ import numpy as np
 import pytest
 import torch
 
+import kits_msan.runs
 import kits_msan.training
 from kits_msan.checkpoints import load_checkpoint
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.errors import InputError
 from kits_msan.losses import DiceLoss
-from kits_msan.networks import MODELS, UNet3D
+from kits_msan.networks import MODELS, Network
 from kits_msan.profiles import PAPER, PROFILES, Profile, get_profile
+from kits_msan.runs import CURVE, EVENTS, LOCK, RunFolder
 from kits_msan.slabs import Batch, SlabSampler
 from kits_msan.training import CONFIG, LAST, METRICS, MODEL, learning_rate, read_metrics, train
 
 
-def same(first: UNet3D, second: UNet3D) -> bool:
+def same(first: Network, second: Network) -> bool:
     a, b = first.state_dict(), second.state_dict()
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def logged(run: Path) -> list[dict[str, float]]:
+    """The metrics of a run, without the seconds."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in read_metrics(run / METRICS)]
 
 
 class Stopped(Exception):  # noqa: N818
@@ -40,17 +47,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def train_until(step: int, *arguments: Any, saved: int | None = None, **options: Any) -> None:
     """Train, but stop before this step, having saved after every earlier one (or only with `saved` of them done)."""
-    batch, save = SlabSampler.batch, kits_msan.training._save_last
+    batch, save = SlabSampler.batch, RunFolder.save_last
 
-    def stopping_batch(self: SlabSampler, now: int) -> Batch:
+    def stopping_batch(self: SlabSampler, now: int, *share: int) -> Batch:
         if now == step:
             raise Stopped
-        return batch(self, now)
+        return batch(self, now, *share)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SlabSampler, "batch", stopping_batch)
-        patch.setattr(kits_msan.training, "SAVE_SECONDS", -1)
-        patch.setattr(kits_msan.training, "_save_last", lambda *a: save(*a) if saved in (None, a[3]) else None)
+        patch.setattr(kits_msan.runs, "SAVE_SECONDS", -1)
+        patch.setattr(RunFolder, "save_last", lambda *a: save(*a) if saved in (None, a[3]) else None)
         with pytest.raises(Stopped):
             train(*arguments, progress=False, **options)
 
@@ -86,7 +93,7 @@ def test_papers_profile_is_the_papers() -> None:
     paper = Profile(
         "paper", train_cases=180, test_cases=10, spacing=None, grid=(96, 512, 512), width=32, poolings=4,
         slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
-        weight_decay=0, augment=False, tumor_share=0, kidney_share=0,
+        weight_decay=0, augment="", tumor_share=0, kidney_share=0,
     )  # fmt: skip
     assert paper == get_profile("paper")
 
@@ -103,9 +110,9 @@ def test_profiles_by_name() -> None:
 def test_same_seed_same_weights_to_the_bit(
     data: Path, tmp_path: Path, store: Path, tiny: Profile, precision: str, name: str
 ) -> None:
-    profile = replace(tiny, augment=True, steps=3)
+    profile = replace(tiny, augment="all", steps=3)
 
-    def run(folder: str, seed: int) -> UNet3D:
+    def run(folder: str, seed: int) -> Network:
         return train(
             name, data, profile, tmp_path / folder, store=store, seed=seed, precision=precision, progress=False
         )
@@ -122,7 +129,7 @@ def test_same_seed_same_weights_to_the_bit(
 def test_stopped_and_resumed_equals_never_stopped_to_the_bit(
     data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    profile = replace(tiny, augment=True)
+    profile = replace(tiny, augment="all")
     whole = train("msan_v1_ds", data, profile, tmp_path / "whole", store=store, progress=False)
     train_until(step, "msan_v1_ds", data, profile, tmp_path / "run", store=store)
     assert load_checkpoint(tmp_path / "run" / LAST)[1]["step"] == step
@@ -130,15 +137,14 @@ def test_stopped_and_resumed_equals_never_stopped_to_the_bit(
     seen: list[int] = []
     plain = SlabSampler.batch
 
-    def noting_batch(self: SlabSampler, now: int) -> Batch:
+    def noting_batch(self: SlabSampler, now: int, *share: int) -> Batch:
         seen.append(now)
-        return plain(self, now)
+        return plain(self, now, *share)
 
     monkeypatch.setattr(SlabSampler, "batch", noting_batch)
     assert same(train("msan_v1_ds", data, profile, tmp_path / "run", store=store, progress=False), whole)
     assert seen == list(range(step, profile.steps))  # it went on instead of starting over
-    losses = [[row["loss"] for row in read_metrics(tmp_path / run / METRICS)] for run in ("run", "whole")]
-    assert losses[0] == losses[1]
+    assert logged(tmp_path / "run") == logged(tmp_path / "whole")
 
 
 def test_what_a_stopped_run_logged_past_its_checkpoint_is_not_logged_twice(
@@ -154,7 +160,7 @@ def test_what_a_stopped_run_logged_past_its_checkpoint_is_not_logged_twice(
 def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Profile) -> None:
     run = tmp_path / "run"
     train("msan_v2", data, tiny, run, seed=5, progress=False)
-    assert sorted(path.name for path in run.iterdir()) == [CONFIG, METRICS, MODEL, "store"]
+    assert {path.name for path in run.iterdir()} - {LOCK} == {CONFIG, METRICS, EVENTS, CURVE, MODEL, "store"}
     config = json.loads((run / CONFIG).read_text())
     assert (config["model"], config["seed"]) == ("msan_v2", 5)
     assert config["cases"] == ["case_00000", "case_00001", "case_00002"]  # the training part alone
@@ -209,12 +215,12 @@ def test_run_with_other_settings_is_refused_or_overwritten(
 ) -> None:
     run = tmp_path / "run"
     train("unet3d", data, tiny, run, store=store, progress=False)
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     name, seed = change.get("name", "unet3d"), change.get("seed", 0)
     profile = replace(tiny, **{key: value for key, value in change.items() if key in ("steps", "width")})
     with pytest.raises(InputError, match=f"run holds a run with another {word}; .*--overwrite"):
         train(name, data, profile, run, store=store, seed=seed, progress=False)
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     train(name, data, profile, run, store=store, seed=seed, overwrite=True, progress=False)
     assert (run / MODEL).read_bytes() != before[MODEL]
     assert json.loads((run / CONFIG).read_text())["seed"] == seed
@@ -262,8 +268,8 @@ def test_loss_that_is_not_finite_stops_with_step_and_cases(
             Breaks.calls += 1
             return super().forward(logits, target) * (math.nan if Breaks.calls == 3 else 1)
 
-    monkeypatch.setattr(kits_msan.training, "build_loss", lambda _: Breaks())
-    monkeypatch.setattr(kits_msan.training, "SAVE_SECONDS", -1)
+    monkeypatch.setattr(kits_msan.training, "build_loss", lambda *_: Breaks())
+    monkeypatch.setattr(kits_msan.runs, "SAVE_SECONDS", -1)
     with pytest.raises(FloatingPointError, match=r"the loss is nan at step 2, on slabs of case_0000\d, case_0000\d;"):
         train("unet3d", data, tiny, tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / MODEL).exists()

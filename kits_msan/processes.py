@@ -1,0 +1,134 @@
+"""Several processes that train one network: started together, in step, and stopped together.
+
+Fabric starts them itself, or finds itself started by torchrun or by SLURM's srun.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+from kits_msan.errors import InputError
+
+PATIENCE = 2  # seconds after which a second Ctrl-C acts at once; torchrun passes on the first one a second time
+Result = TypeVar("Result")
+
+
+def build_fabric(device: str = "auto", precision: str = "auto", devices: int = 1, batch: int | None = None) -> Any:
+    """Lightning Fabric for this device and precision, on `devices` devices or on those that torchrun or srun took.
+
+    batch: slabs in a step, of which each process takes its share.
+    Raises InputError for a device or precision that is not there, for too many devices, and for a batch that the
+    processes cannot share evenly.
+    """
+    import torch
+
+    from kits_msan.devices import pick_device, pick_precision
+
+    kind = pick_device(device)
+    number_format = pick_precision(precision, kind)
+    here, nodes = _processes(devices)
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind.type, here)
+    if here > there:
+        raise InputError(f"{here} devices are asked for, but this machine has {there} of kind {kind.type}.")
+    if batch is not None and batch % (here * nodes):
+        raise InputError(
+            f"a batch of {batch} slabs cannot be shared evenly by {here * nodes} processes; choose a number of "
+            f"devices that divides {batch}."
+        )
+    from lightning_fabric import Fabric  # takes a second to import
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it had set INFO
+    warnings.filterwarnings("ignore", "Grad strides do not match")  # 1x1x1 weights: their strides mean nothing
+    return Fabric(
+        accelerator=kind.type, devices=here, num_nodes=nodes, strategy="ddp" if here * nodes > 1 else "auto",
+        precision="bf16-mixed" if number_format == "bf16" else "32-true",
+    )  # fmt: skip
+
+
+def _processes(devices: int) -> tuple[int, int]:
+    """Processes on each node, and nodes: as torchrun or srun started them, else `devices` on this machine."""
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+    if TorchElasticEnvironment.detect():
+        launcher, here, nodes = "torchrun", int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
+    elif SLURMEnvironment.detect():
+        nodes = int(os.environ.get("SLURM_NNODES", 1))
+        launcher, here = "SLURM", int(os.environ["SLURM_NTASKS"]) // nodes
+    else:
+        return devices, 1
+    if devices not in (1, here):
+        raise InputError(f"{launcher} started {here} processes on this machine, not {devices}; leave out --devices.")
+    return here, nodes
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes and speaks; alone, it is."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
+    """Do `work` in the first process, then in the others, which find done what it did.
+
+    What keeps the first from doing it (InputError, OSError) is raised in all, so that none waits for ever.
+    """
+    if fabric.world_size == 1:
+        return work()
+    result, problem = None, None
+    if fabric.global_rank == 0:
+        try:
+            result = work()
+        except (InputError, OSError) as error:
+            problem = error
+    problem = fabric.broadcast(problem)
+    if problem is not None:
+        raise problem
+    return work() if result is None else result
+
+
+class TrainingStopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended a training, after a checkpoint. `code` is the exit code that a shell expects."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.code = 128 + number  # 130 for Ctrl-C, 143 for SIGTERM
+
+
+class StopSignals:
+    """Holds back Ctrl-C (SIGINT) and SIGTERM within its block, so that a loop can end after a whole step.
+
+    Outside the main thread, where Python allows no handlers, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.since = 0.0
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if not self.number:
+            self.number, self.since = number, time.monotonic()
+        elif number == signal.SIGINT and time.monotonic() - self.since > PATIENCE:
+            raise KeyboardInterrupt
+
+    def agreed(self, fabric: Any) -> int:
+        """The signal that any of the processes got, else 0. All ask after the same step, so all stop after it."""
+        if fabric.world_size == 1:
+            return self.number
+        import torch
+
+        return int(fabric.all_reduce(torch.tensor(self.number, device=fabric.device), reduce_op="max"))
