@@ -4,7 +4,7 @@ PROFILE ?= laptop
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test lint lab notebooks checkpoints bench clean
+.PHONY: help install course test nbval lint lab notebooks student checkpoints doctor site bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -23,12 +23,21 @@ course: install  ## run the five notebooks, all networks from scratch: make cour
 
 test: lint  ## ruff, mypy, pytest, nbval
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with=nbval.cfg notebooks
+	$(MAKE) nbval
+
+nbval: install  ## compare the notebooks with their stored outputs
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with=nbval.cfg notebooks/0*.ipynb
 
 lint: install  ## ruff and mypy alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+doctor:  ## can this machine run the course, with which profile, in how many minutes?
+	@if [ -x $(BIN)/kits-msan ]; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
+
+site: install  ## the course as pages that open from disk, in site/; of your own run: make site RUN=runs/laptop
+	$(BIN)/kits-msan site --out site --overwrite $(if $(RUN),--run $(RUN))
 
 lab: install  ## open the notebooks in JupyterLab, for this machine only
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_data_exploration.ipynb
@@ -36,16 +45,21 @@ lab: install  ## open the notebooks in JupyterLab, for this machine only
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
 	$(BIN)/python -m kits_msan.course
 
-checkpoints: install  ## train the shipped networks anew: half an hour on two cores
-	$(BIN)/kits-msan phantom data/phantoms-laptop-0 --cases 140 --test 20 --overwrite
-	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 1200 --out runs/checkpoints --overwrite
-	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
-	  cp runs/checkpoints/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
-	  cp runs/checkpoints/$$name/metrics.csv data/checkpoints/$$name.csv; \
-	done
+student: install  ## write the student's copies, without solutions, to notebooks/student
+	$(BIN)/python -m kits_msan.student
 
-bench: install  ## measure speed and memory against peers; minutes
-	for script in benchmarks/*.py; do $(BIN)/python $$script; done
+checkpoints: install  ## train the shipped networks and their peers, and tabulate: over an hour on two cores
+	$(BIN)/kits-msan phantom data/phantoms-laptop-0 --overwrite
+	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 2000 --peers --devices 2 --out runs/checkpoints --overwrite
+	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
+	  cp runs/checkpoints/seed-0/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
+	  cp runs/checkpoints/seed-0/$$name/metrics.csv data/checkpoints/$$name.csv; \
+	done
+	mkdir -p data/ablation
+	cp runs/checkpoints/*.csv runs/checkpoints/about.json runs/checkpoints/table.md data/ablation
+
+bench: install  ## measure speed and memory against peers: twelve minutes, on a machine that does nothing else
+	set -e; for part in step inference memory slabs phantom start viewer; do $(BIN)/python benchmarks/$$part.py; done
 
 clean:  ## remove the environment and all runs
-	rm -rf .venv runs
+	rm -rf .venv runs site

@@ -1,39 +1,38 @@
 """The experiment of the paper: train or load the five networks, let them vote, score them, compare.
 
-`scores.csv` has a row for each case and model; everything else is computed from it.
+`run_ablation` leaves its tables as small CSV files, from which everything that it says can be computed again.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from kits_msan.cases import load_case
 from kits_msan.checkpoints import load_model
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file
-from kits_msan.inference import predict_each
+from kits_msan.files import atomic_file, refuse_results, write_json
 from kits_msan.kits19 import Split, load_split
-from kits_msan.metrics import SCORES, bootstrap_interval, dice_scores
-from kits_msan.networks import MODELS, TITLES, UNet3D
+from kits_msan.layers import Network
+from kits_msan.networks import MODELS
 from kits_msan.profiles import Profile
-from kits_msan.store import is_store
+from kits_msan.report import report, table_markdown
+from kits_msan.scoring import Results, join, score_cases, score_fully
+from kits_msan.side_by_side import Job, side_by_side
+from kits_msan.store import is_store, prepare
+from kits_msan.tables import ablation_table, format_table, verdicts
 from kits_msan.training import MODEL, train
 
-ORDER = (*MODELS, "ensemble")
-PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
-    {
-        "unet3d": (89.70, 46.90, 68.30),
-        "msan_v1": (92.47, 56.00, 74.23),
-        "msan_v2": (93.85, 58.22, 76.03),
-        "msan_v2_ds": (93.01, 61.41, 77.21),
-        "ensemble": (94.38, 64.89, 79.63),
-    },
-    index=list(SCORES),
-).T
+__all__ = [  # what a notebook asks of the experiment, under one name
+    "ablation_table", "describe_data", "format_table", "load_all", "load_results", "run_ablation", "score_cases",
+    "table_markdown", "train_all", "verdicts", "write_results",
+]  # fmt: skip
+ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
 
 
 def train_all(
@@ -41,120 +40,35 @@ def train_all(
     profile: Profile,
     out: Path,
     *,
+    names: Sequence[str] = tuple(MODELS),
+    store: Path | None = None,
     split: Split | None = None,
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
     progress: bool = True,
-) -> dict[str, UNet3D]:
-    """Train the five networks on the training cases of `data`, each in a folder of its name under `out`.
+) -> dict[str, Network]:
+    """Train networks (by default the five) on the training cases of `data`, each in a folder of its name under `out`.
 
+    store: where the cases are kept at the profile's spacing; by default `out`/store.
     What is finished is loaded, what was stopped is resumed. Raises as `train` does.
     """
     return {
         name: train(
             name, data, profile, out / name,
-            store=out / "store", split=split, seed=seed, device=device, overwrite=overwrite, progress=progress,
+            store=store or out / "store", split=split, seed=seed, device=device, overwrite=overwrite,
+            progress=progress,
         )
-        for name in MODELS
+        for name in names
     }  # fmt: skip
 
 
-def load_all(folder: Path) -> dict[str, UNet3D]:
-    """The five trained networks under `folder`: <name>/model.safetensors, or <name>.safetensors.
+def load_all(folder: Path, names: Sequence[str] = tuple(MODELS)) -> dict[str, Network]:
+    """The trained networks under `folder`: <name>/model.safetensors, or <name>.safetensors.
 
     Raises InputError naming the first one that is missing or of another network.
     """
-    flat = [(folder / name).with_suffix(".safetensors") for name in MODELS]
-    paths = flat if any(path.exists() for path in flat) else [folder / name / MODEL for name in MODELS]
-    return {name: load_model(path, name) for name, path in zip(MODELS, paths, strict=True)}
-
-
-def score_cases(
-    models: Mapping[str, UNet3D],
-    paths: Sequence[Path],
-    profile: Profile | None = None,
-    *,
-    device: str = "auto",
-    clean: bool = True,
-    progress: bool = True,
-) -> pd.DataFrame:
-    """Segment cases with each network and with their vote and compare with their labels.
-
-    Columns: case, model, kidney, tumor, composite (Dice, 0 to 1), tumor_ml (volume of the true tumor).
-    Raises InputError for a case without label.
-    """
-    rows = []
-    for path in tqdm(paths, "scoring cases", disable=not progress, leave=False):
-        case = load_case(path)
-        if case.label is None:
-            raise InputError(f"{path} has no label to compare with.")
-        tumor_ml = float(np.count_nonzero(case.label == 2) * np.prod(case.spacing) / 1000)
-        for name, labels in predict_each(models, case, profile, device, clean).items():
-            rows.append({"case": case.name, "model": name, **dice_scores(labels, case.label), "tumor_ml": tumor_ml})
-    return pd.DataFrame(rows)
-
-
-def ablation_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means over cases, one row a model in the paper's order, in percent.
-
-    For each of kidney, tumor and composite: the mean, `_low` and `_high` (95 % bootstrap over cases), `_gain` over
-    the 3D U-Net on the same cases with `_gain_low` and `_gain_high`, and `_paper`.
-    """
-    rows = {}
-    for name in (name for name in ORDER if name in set(scores["model"])):
-        row = {}
-        for score in SCORES:
-            values = scores.pivot(index="case", columns="model", values=score) * 100
-            row[score] = values[name].mean()
-            row[f"{score}_low"], row[f"{score}_high"] = bootstrap_interval(values[name])
-            if "unet3d" in values and name != "unet3d":
-                gain = values[name] - values["unet3d"]
-                row[f"{score}_gain"] = gain.mean()
-                row[f"{score}_gain_low"], row[f"{score}_gain_high"] = bootstrap_interval(gain)
-            row[f"{score}_paper"] = PAPER[score].get(name, float("nan"))
-        rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def format_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for people: "82.1 [78.0, 85.5]" beside the paper's figure."""
-    shown = pd.DataFrame(index=[TITLES[name] for name in table.index])
-    for score, title in zip(SCORES, ("kidney", "tumor", "mean"), strict=True):
-        low, high = table[f"{score}_low"], table[f"{score}_high"]
-        cells = zip(table[score], low, high, strict=True)
-        shown[title] = [_with_interval(*cell, ".1f") for cell in cells]
-        shown[f"{title}, paper"] = ["–" if np.isnan(value) else f"{value:.2f}" for value in table[f"{score}_paper"]]
-    return shown
-
-
-def verdicts(table: pd.DataFrame) -> list[str]:
-    """A sentence for each variant: whether it beats the 3D U-Net on the same cases, with the paired difference."""
-    sentences: list[str] = []
-    if "unet3d" not in table.index:
-        return sentences
-    for name in table.index.drop("unet3d"):
-        parts = []
-        for score in ("kidney", "tumor"):
-            gain, low, high = (table.at[name, f"{score}_gain{end}"] for end in ("", "_low", "_high"))
-            word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
-            parts.append(f"{score} {word} the 3D U-Net ({_with_interval(gain, low, high, '+.1f')})")
-        sentences.append(f"{TITLES[name]}: {'; '.join(parts)}.")
-    return sentences
-
-
-def table_markdown(scores: pd.DataFrame, about: str) -> str:
-    """The table and the verdicts as Markdown; `about` says data, split and seed."""
-    table = ablation_table(scores)
-    shown = format_table(table).reset_index(names="Dice, %")
-    lines = [shown.columns, ["---"] * shown.shape[1], *shown.to_numpy()]
-    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-    note = (
-        f"{about}; n = {scores['case'].nunique()} test cases. Means with 95 % bootstrap intervals over cases, after "
-        "clean-up; they do not cover how a second training would differ. Differences are paired by case, in "
-        "percentage points."
-    )
-    return f"{text}\n\n{note}\n\n" + "\n".join(f"- {sentence}" for sentence in verdicts(table)) + "\n"
+    return {name: load_model(path, name) for name, path in _paths(folder, names).items()}
 
 
 def run_ablation(
@@ -162,43 +76,94 @@ def run_ablation(
     profile: Profile,
     out: Path,
     *,
+    names: Sequence[str] = tuple(MODELS),
+    seeds: Sequence[int] = (0,),
     checkpoints: Path | None = None,
+    devices: int = 1,
     split: Split | None = None,
-    seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
     progress: bool = True,
-) -> pd.DataFrame:
-    """Train the five (or load them from `checkpoints`), score them on the test cases of `data`, write the results.
+) -> Results:
+    """Train networks (or load them from `checkpoints`), score them on the test cases of `data`, write the results.
 
-    Returns the scores; see `write_results` for the files under `out`. Raises as `train_all` and `load_all` do.
+    names: the five of MODELS, and any of PEERS and VARIANTS beside them.
+    seeds: each trains all networks anew, in `out`/seed-<seed>/<name>; all of the first come before any of the second,
+    and a seed is scored as soon as its networks are there. checkpoints: a folder of that layout, or of one seed's.
+    devices: how many networks are trained at once, see `side_by_side`.
+
+    What is finished is not done again: networks are loaded, and a seed's scores kept if its networks are the same
+    files. See `write` for the files under `out`. Raises InputError as `train` and `load_all` do, for an `out` with
+    scores of something else, and, after all else is done, for trainings side by side that failed.
     """
     data, out = Path(data), Path(out)
     if is_store(data):
         raise InputError(f"{data} is a store, but test cases are scored as scanned; name the folder of cases.")
     split = split or load_split(data)
-    names = split.require("test")
-    if checkpoints is None:
-        models = train_all(
-            data, profile, out, split=split, seed=seed, device=device, overwrite=overwrite, progress=progress
-        )
-    else:
-        models = load_all(Path(checkpoints))
-    scores = score_cases(models, [data / name for name in names], device=device, progress=progress)
-    write_results(scores, out, f"{describe_data(data, split)}, profile {profile.name}, training seed {seed}")
-    return scores
+    paths = [data / name for name in split.require("test")]
+    about = {
+        "data": describe_data(data, split), "train": list(split.train), "test": list(split.test),
+        "profile": asdict(profile), "networks": {},
+    }  # fmt: skip
+    results, done = _earlier(out, about, overwrite)
+    strata = case_strata(data)
+    failures: list[str] = []
+    with _networks(data, profile, out, names, seeds, checkpoints, devices, split, device, overwrite, progress) as get:
+        for seed in seeds:
+            try:
+                folder, models = get(seed)
+            except _TrainingFailed as error:
+                failures.append(str(error))
+                continue
+            digests = {name: _digest(path) for name, path in _paths(folder, names).items()}
+            if not digests.items() <= done.get(str(seed), {}).items():
+                kept = [_without(results, seed)] if results else []
+                results = join([*kept, score_fully(models, paths, seed, strata, device=device, progress=progress)])
+                done[str(seed)] = digests
+            assert results is not None
+            write(results, out, about | {"networks": done})
+    if failures:
+        raise InputError(" ".join(failures))
+    assert results is not None
+    return results
 
 
-def _with_interval(mean: float, low: float, high: float, form: str) -> str:
-    """ "82.1 [78.0, 85.5]"; a single case has no interval."""
-    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
+    """Write scores.csv, parts.csv, agreement.csv, calibration.csv, about.json, and table.md, the report on them."""
+    for field in fields(Results):
+        with atomic_file(out / f"{field.name}.csv") as temporary:
+            getattr(results, field.name).to_csv(temporary, index=False, float_format="%.5f")
+    with atomic_file(out / TABLE) as temporary:
+        temporary.write_text(report(results, _phrase(about)), encoding="utf-8")
+    write_json(out / ABOUT, about)
+
+
+def load_results(folder: str | Path) -> tuple[Results, str]:
+    """The tables that `run_ablation` wrote, and a phrase that says of what they are.
+
+    Raises InputError where there are none.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        tables = [pd.read_csv(folder / f"{field.name}.csv") for field in fields(Results)]
+        return Results(*tables), _phrase(about)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
+
+
+def write_results(scores: pd.DataFrame, out: Path, about: str) -> None:
+    """Write `scores.csv` and `table.md` of scores alone, as `score_cases` gives them."""
+    with atomic_file(out / SCORES) as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.5f")
+    with atomic_file(out / TABLE) as temporary:
+        temporary.write_text(table_markdown(scores, about), encoding="utf-8")
 
 
 def describe_data(data: Path, split: Split | None = None) -> str:
     """A phrase for tables: which data, with how many cases for training and for test."""
     split = split or load_split(data)
-    manifest = data / "manifest.json"
-    made = json.loads(manifest.read_text()) if manifest.exists() else {}
+    made = _manifest(data)
     kind = (
         f"phantoms version {made['phantom_version']}, seed {made['seed']}"
         if "phantom_version" in made
@@ -207,9 +172,109 @@ def describe_data(data: Path, split: Split | None = None) -> str:
     return f"{kind}, {len(split.train)} for training and {len(split.test)} for test"
 
 
-def write_results(scores: pd.DataFrame, out: Path, about: str) -> None:
-    """Write `scores.csv` and `table.md`."""
-    with atomic_file(out / "scores.csv") as temporary:
-        scores.to_csv(temporary, index=False, float_format="%.5f")
-    with atomic_file(out / "table.md") as temporary:
-        temporary.write_text(table_markdown(scores, about), encoding="utf-8")
+def case_strata(data: Path) -> dict[str, dict[str, Any]]:
+    """What the data's manifest says of each case that scores may depend on: contrast phase, slice thickness."""
+    strata = {}
+    for row in _manifest(data).get("cases", []):
+        drawn = row.get("drawn", {}) | row.get("scanner", {})
+        strata[row["name"]] = {key: drawn[key] for key in ("phase", "slice_mm") if key in drawn}
+    return strata
+
+
+class _TrainingFailed(Exception):  # noqa: N818
+    pass
+
+
+@contextmanager
+def _networks(
+    data: Path, profile: Profile, out: Path, names: Sequence[str], seeds: Sequence[int], checkpoints: Path | None,
+    devices: int, split: Split, device: str, overwrite: bool, progress: bool,
+) -> Iterator[Any]:  # fmt: skip
+    """Yields a function from a seed to the folder of its networks and the networks, once they are trained."""
+
+    def folder_of(seed: int) -> Path:
+        root = Path(checkpoints or out)
+        return root if checkpoints and not (root / f"seed-{seed}").exists() else root / f"seed-{seed}"
+
+    def trained(seed: int, fresh: bool = overwrite) -> tuple[Path, dict[str, Network]]:
+        folder, store = folder_of(seed), out / "store"
+        options: dict[str, Any] = {"split": split, "seed": seed, "device": device, "progress": progress}
+        return folder, train_all(data, profile, folder, names=names, store=store, overwrite=fresh, **options)
+
+    if checkpoints is not None:
+        if len(seeds) > 1 and len({folder_of(seed) for seed in seeds}) < len(seeds):
+            raise InputError(f"{checkpoints} does not hold the networks of {len(seeds)} seeds in seed-0 and so on.")
+        yield lambda seed: (folder_of(seed), load_all(folder_of(seed), names))
+        return
+    if devices == 1:
+        yield trained
+        return
+
+    import torch
+
+    jobs = {
+        (seed, name): Job(name, seed, folder_of(seed) / name, out / "logs" / f"seed-{seed}-{name}.log")
+        for seed in seeds
+        for name in names
+        if overwrite or not (folder_of(seed) / name / MODEL).exists()
+    }
+    store = out / "prepared"
+    if jobs:
+        prepare(data, store, profile, split, strict=True, progress=progress)
+    torch.set_num_threads(1)  # of the scoring, beside the trainings
+    with (
+        side_by_side(list(jobs.values()), store, profile, devices, device, overwrite) as futures,
+        tqdm(total=len(jobs), desc=f"training, {devices} at a time", disable=not progress) as bar,
+    ):
+        for future in futures:
+            future.add_done_callback(lambda _: bar.update())
+        waiting = dict(zip(jobs, futures, strict=True))
+
+        def get(seed: int) -> tuple[Path, dict[str, Network]]:
+            errors = [waiting[key].exception() for key in jobs if key[0] == seed]
+            if any(errors):
+                raise _TrainingFailed(" ".join(str(error) for error in errors if error))
+            return trained(seed, fresh=False)
+
+        yield get
+
+
+def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    flat = [folder / f"{name}.safetensors" for name in names]
+    paths = flat if any(path.exists() for path in flat) else [folder / name / MODEL for name in names]
+    return dict(zip(names, paths, strict=True))
+
+
+def _earlier(out: Path, about: dict[str, Any], overwrite: bool) -> tuple[Results | None, dict[str, dict[str, str]]]:
+    """Results of an earlier run of the same experiment, and the digests of the networks that they are of."""
+    if overwrite or not (out / SCORES).exists():
+        return None, {}
+    if not (out / ABOUT).exists():
+        refuse_results(out, overwrite)
+    results, _ = load_results(out)
+    old = json.loads((out / ABOUT).read_text(encoding="utf-8"))
+    for key, value in json.loads(json.dumps(about)).items():
+        if key != "networks" and old.get(key) != value:
+            raise InputError(f"{out} holds an ablation with another {key}; name another folder or add --overwrite.")
+    return results, old["networks"]
+
+
+def _without(results: Results, seed: int) -> Results:
+    tables = (getattr(results, field.name) for field in fields(Results))
+    return Results(*(table[table["seed"] != seed] for table in tables))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _manifest(data: Path) -> dict[str, Any]:
+    path = data / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _phrase(about: Mapping[str, Any]) -> str:
+    """Data, split sizes, profile and seeds."""
+    profile, seeds = about["profile"], list(about["networks"])
+    trained = f"training seed {seeds[0]}" if len(seeds) == 1 else f"training seeds {', '.join(seeds)}"
+    return f"{about['data']}, profile {profile['name']} with {profile['steps']} steps, {trained}"

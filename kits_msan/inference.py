@@ -14,7 +14,7 @@ from torch import Tensor
 from kits_msan.cases import KIDNEY, Case, window
 from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
-from kits_msan.networks import CLASS_COUNT, UNet3D
+from kits_msan.networks import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.resampling import LabelsOnGrid, resample_case
 
@@ -23,7 +23,7 @@ PART = 16  # slices that the clean-up looks at together
 
 
 def predict(
-    models: UNet3D | Sequence[UNet3D],
+    models: Network | Sequence[Network],
     case: Case,
     profile: str | Profile | None = None,
     device: str = "auto",
@@ -35,7 +35,7 @@ def predict(
     clean: apply `keep_kidneys`.
     Raises InputError for a case without image and for networks trained at different spacings.
     """
-    models = [models] if isinstance(models, UNet3D) else list(models)
+    models = [models] if isinstance(models, Network) else list(models)
     [labels] = _segment(models, case, profile, device, lambda part: [vote_scores(part)])
     if clean:
         _keep_kidneys(labels)
@@ -43,7 +43,7 @@ def predict(
 
 
 def predict_each(
-    models: Mapping[str, UNet3D],
+    models: Mapping[str, Network],
     case: Case,
     profile: str | Profile | None = None,
     device: str = "auto",
@@ -57,7 +57,7 @@ def predict_each(
 
 
 def _segment(
-    models: Sequence[UNet3D],
+    models: Sequence[Network],
     case: Case,
     profile: str | Profile | None,
     device: str,
@@ -80,7 +80,7 @@ def _segment(
 
 @torch.inference_mode()
 def slab_probabilities(
-    models: Sequence[UNet3D], image: NDArray[np.int16], slab: int, device: str = "auto"
+    models: Sequence[Network], image: NDArray[np.int16], slab: int, device: str = "auto"
 ) -> Iterator[Tensor]:
     """The class probabilities of every network, in parts from the first slice to the last: (M, 3, d, H, W) float32.
 
@@ -91,7 +91,7 @@ def slab_probabilities(
     where = pick_device(device)
     models = [model.eval().to(where, memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
     depth, height, width = image.shape
-    multiple = [max(model.pool[axis] ** len(model.encoder) for model in models) for axis in range(3)]
+    multiple = [max(model.multiple[axis] for model in models) for axis in range(3)]
     slab += -slab % multiple[0]
     padding = (0, -width % multiple[2], 0, -height % multiple[1], 0, max(slab - depth, 0))
     starts = [*range(0, max(depth - slab, 0), max(slab // 2, 1)), max(depth - slab, 0)]
@@ -103,12 +103,14 @@ def slab_probabilities(
 
     total = torch.zeros(len(models), CLASS_COUNT, slab, height, width, device=where)
     weights = torch.zeros(slab, 1, 1, device=where)
+    results = torch.empty(together, *total.shape, device=where)  # (B, M, 3, slab, H, W)
     for first in range(0, len(starts), together):
         chosen = starts[first : first + together]
         slabs = [torch.from_numpy(window(image[start : start + slab])) for start in chosen]  # each (d, H, W)
         stacked = torch.stack(slabs + slabs[:1] * (len(slabs) == 1))  # (B, d, H, W)
         x = F.pad(stacked, padding)[:, None].to(where)  # -> (B, 1, slab, H + p, W + q); 0 is air after windowing
-        results = torch.stack([model(x)[..., :height, :width].float().softmax(1) for model in models], dim=1)
+        for index, model in enumerate(models):
+            results[: len(x), index] = model(x)[..., :height, :width].softmax(1)
         for start, following, probabilities in zip(chosen, [*starts[first + 1 :], depth], results, strict=False):
             total += probabilities * weight  # (M, 3, slab, H, W)
             weights += weight
@@ -212,7 +214,7 @@ def _islands(part: NDArray[np.uint8]) -> tuple[NDArray, int]:
     return ndimage.label(part, structure=np.ones((3, 3, 3)))
 
 
-def spacing_note(models: Sequence[UNet3D]) -> str:
+def spacing_note(models: Sequence[Network]) -> str:
     """At which spacing networks were trained, and what follows for a scan. Raises InputError if they differ."""
     profile = _common_profile(models)
     if profile.spacing is None:
@@ -221,7 +223,7 @@ def spacing_note(models: Sequence[UNet3D]) -> str:
     return f"{size} mm (profile {profile.name}); scans are resampled to it, and their segmentations back"
 
 
-def _common_profile(models: Sequence[UNet3D]) -> Profile:
+def _common_profile(models: Sequence[Network]) -> Profile:
     profiles = [model.profile for model in models]
     first = profiles[0] if profiles else None
     if first is None:

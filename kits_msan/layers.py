@@ -1,15 +1,69 @@
 """The three building blocks: the 3D U-Net's double convolution, the paper's attention and the Res2Net block.
 
-Shape comments use N batch, C channels, D slices, H rows, W columns.
+Before them what all networks share: `Network`, and where their outputs start. Shape comments use N batch,
+C channels, D slices, H rows, W columns.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kits_msan.profiles import Profile
+
+CLASS_COUNT = 3  # background, kidney, tumor
+PRIOR = (0.985, 0.012, 0.003)  # of the voxels of an abdominal CT, roughly: where the output biases start
 READINGS = ("neighbors", "finer", "all")
+
+
+class Network(nn.Module):
+    """What training, inference and checkpoints ask of a network: (N, 1, D, H, W) -> logits (N, 3, D, H, W).
+
+    config: what `build_model` needs, beside the name, to build it again.
+    multiple: D, H and W must be multiples of these.
+    """
+
+    profile: Profile | None = None  # the one that it was trained with; set on loading
+    supervision_weight = 0.0  # in the loss, of what a network in training returns beside its output
+
+    def __init__(self, config: dict[str, Any], multiple: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.config = config
+        self.multiple = multiple
+
+    def _check(self, x: Tensor) -> None:
+        """Raises ValueError for an input whose size does not fit."""
+        if x.ndim != 5 or x.shape[1] != 1:
+            raise ValueError(f"expected an input of shape (N, 1, D, H, W), not {tuple(x.shape)}.")
+        if any(n == 0 or n % step for n, step in zip(x.shape[2:], self.multiple, strict=True)):
+            raise ValueError(
+                f"slices, rows and columns {tuple(x.shape[2:])} must be multiples of {self.multiple}; pad first."
+            )
+
+
+def start_at_prior(head: nn.Conv3d) -> nn.Conv3d:
+    """The convolution to logits with its bias at the classes' prior, so that no step is spent learning it."""
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([math.log(p) for p in PRIOR]))  # type: ignore[union-attr]
+    return head
+
+
+class InstanceNorm(nn.InstanceNorm3d):
+    """`nn.InstanceNorm3d` with its values and weights, in less time on a processor.
+
+    That one leaves the memory order channels_last_3d, so each convolution after it copies its input back. Batch
+    normalization of a single sample computes the same and keeps the order.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().forward(x)
+        return torch.cat(  # N x (1, C, D, H, W) -> (N, C, D, H, W)
+            [F.batch_norm(one, None, None, self.weight, self.bias, training=True, eps=self.eps) for one in x.split(1)]
+        )
 
 
 def conv3(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -20,7 +74,7 @@ def conv3(channels_in: int, channels_out: int) -> nn.Sequential:
     """
     return nn.Sequential(
         nn.Conv3d(channels_in, channels_out, kernel_size=3, padding=1, bias=False),
-        nn.InstanceNorm3d(channels_out, affine=True),
+        InstanceNorm(channels_out, affine=True),
         nn.ReLU(inplace=True),
     )
 
@@ -139,7 +193,7 @@ def resize_to(x: Tensor, like: Tensor) -> Tensor:
 def _conv1(channels_in: int, channels_out: int, relu: bool = True) -> nn.Sequential:
     layers: list[nn.Module] = [
         nn.Conv3d(channels_in, channels_out, kernel_size=1, bias=False),
-        nn.InstanceNorm3d(channels_out, affine=True),
+        InstanceNorm(channels_out, affine=True),
     ]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 

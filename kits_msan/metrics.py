@@ -12,6 +12,7 @@ from kits_msan.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
 from kits_msan.errors import InputError
 
 SCORES = ("kidney", "tumor", "composite")
+RESAMPLES = 5000  # of the bootstrap
 TOLERANCE = 2.0  # millimetres within which two surfaces count as the same; our choice
 
 
@@ -39,7 +40,8 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     """How far surfaces lie apart, for kidney (tumor included) and tumor; MONAI's measures.
 
     spacing: millimetres. Gives `<class>_hd95`, the 95th percentile of the distances in millimetres, and
-    `<class>_surface_dice`, the share of both surfaces within 2 mm of the other, 0 to 1; nan where a mask is empty.
+    `<class>_surface_dice`, the share of both surfaces within 2 mm of the other, 0 to 1. Where only one of the two
+    holds the class there is no distance (nan), and the share is 0; where neither does, both are nan.
     Raises InputError for arrays of different shape.
     """
     import torch
@@ -49,7 +51,8 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     scores: dict[str, float] = {}
     for name, lowest in (("kidney", KIDNEY), ("tumor", TUMOR)):
         a, b = (torch.from_numpy(labels >= lowest)[None, None] for labels in (found, true))  # (1, 1, D, H, W)
-        distance = share = float("nan")
+        distance = float("nan")
+        share = 0.0 if a.any() or b.any() else float("nan")
         if a.any() and b.any():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # MONAI's, about its own code
@@ -81,25 +84,60 @@ def score_folders(predictions: str | Path, truth: str | Path, surface: bool = Fa
     return pd.DataFrame(rows)
 
 
-def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.95) -> tuple[float, float]:
-    """The percentile bootstrap interval of the mean over cases; nan values are left out.
+def tumor_measures(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[float]) -> dict[str, float]:
+    """The true tumor's size, and how much of it was found.
 
-    It says how far the mean may lie off because these cases were drawn and not others; not how it varies from one
-    training to the next. One value gives (nan, nan).
+    `tumor_ml`, its volume; `tumor_mm`, the diameter of the sphere of that volume, as in docs/kits19.md;
+    `tumor_recall`, the share of it that the prediction calls tumor, 0 to 1, nan without a tumor.
+    Raises InputError for arrays of different shape.
+    """
+    found, true = _same_shape(prediction, truth)
+    voxels = np.count_nonzero(true >= TUMOR)
+    volume = voxels * float(np.prod(spacing))  # mm3
+    hit = np.count_nonzero((found >= TUMOR) & (true >= TUMOR))
+    return {
+        "tumor_ml": volume / 1000,
+        "tumor_mm": float(np.cbrt(6 * volume / np.pi)),
+        "tumor_recall": hit / voxels if voxels else float("nan"),
+    }
+
+
+def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.95) -> tuple[float, float]:
+    """The percentile bootstrap interval of the mean over cases, or over cases and trainings; nan is left out.
+
+    values: (cases,), or (trainings, cases) where every training was scored on the same cases. In the first form it
+    says how far the mean may lie off because these cases were drawn and not others, not how it varies from one
+    training to the next. In the second, trainings and cases are both drawn anew, independently of each other (our
+    choice, after Owen 2007, "The pigeonhole bootstrap"); with three trainings it is rough, and rather too narrow
+    than too wide in what it says of them. A single value gives (nan, nan).
     """
     from scipy.stats import bootstrap
 
     known = np.asarray(values, float)
+    rng = np.random.default_rng(seed)
+    if known.ndim == 2 and len(known) > 1:
+        return _pigeonhole(known, rng, confidence)
     known = known[~np.isnan(known)]
     if len(known) < 2:
         return float("nan"), float("nan")
     if np.ptp(known) == 0:
         return float(known[0]), float(known[0])
     result = bootstrap(
-        (known,), np.mean, n_resamples=5000, confidence_level=confidence, method="percentile",
-        rng=np.random.default_rng(seed),
-    )  # fmt: skip
+        (known,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=rng
+    )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _pigeonhole(values: NDArray, rng: np.random.Generator, confidence: float) -> tuple[float, float]:
+    """The interval of the mean of (trainings, cases) when both are drawn with replacement."""
+    if np.count_nonzero(~np.isnan(values).all(axis=0)) < 2:
+        return float("nan"), float("nan")
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) for n in values.shape)  # times each is drawn
+    total = np.einsum("br,bc,rc->b", rows, columns, np.nan_to_num(values), optimize=True)
+    count = np.einsum("br,bc,rc->b", rows, columns, (~np.isnan(values)).astype(float), optimize=True)
+    means = total[count > 0] / count[count > 0]
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def _same_shape(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:

@@ -3,7 +3,6 @@
 Read `UNet3D.forward` first; `MSAN.forward` is the same walk with the three additions marked `# V1`, `# V2`, `# DS`.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,14 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kits_msan.errors import InputError
-from kits_msan.layers import ConvBlock, MultiScaleAttention, Res2NetBlock
-from kits_msan.profiles import Profile
-
-CLASS_COUNT = 3  # background, kidney, tumor
-PRIOR = (0.985, 0.012, 0.003)  # of the voxels of an abdominal CT, roughly: where the output biases start
+from kits_msan.layers import CLASS_COUNT, ConvBlock, MultiScaleAttention, Network, Res2NetBlock, start_at_prior
+from kits_msan.peers import PEERS
 
 
-class UNet3D(nn.Module):
+class UNet3D(Network):
     """3D U-Net (Çiçek et al. 2016): (N, 1, D, H, W) CT scaled to 0..1 -> logits (N, 3, D, H, W).
 
     width: channels at the finest scale, doubled at each pooling.
@@ -30,13 +26,11 @@ class UNet3D(nn.Module):
     Raises ValueError, before any work, for an input whose size does not fit.
     """
 
-    profile: Profile | None = None  # the one that it was trained with; set on loading
-
     def __init__(self, width: int = 32, poolings: int = 4, pool: tuple[int, int, int] = (1, 2, 2)) -> None:
-        super().__init__()
         if width < 1 or poolings < 1:
             raise ValueError(f"width {width} and poolings {poolings} must both be at least 1.")
-        self.config: dict[str, Any] = {"width": width, "poolings": poolings, "pool": list(pool)}
+        config = {"width": width, "poolings": poolings, "pool": list(pool)}
+        super().__init__(config, multiple=(pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings))
         self.pool = pool
         self.channels = [width * 2**level for level in range(poolings + 1)]  # finest first
         self.encoder = nn.ModuleList(
@@ -66,18 +60,9 @@ class UNet3D(nn.Module):
     def _decode(self, x: Tensor, skips: list[Tensor]) -> Tensor:
         for level in reversed(range(len(skips))):
             x = self.up[level](x)  # (N, 2C, D, H/2, W/2) -> (N, C, D, H, W)
-            x = torch.cat([skips[level], x], dim=1)  # -> (N, 2C, D, H, W)
+            x = torch.cat([skips.pop(), x], dim=1)  # -> (N, 2C, D, H, W)
             x = self.decoder[level](x)  # -> (N, C, D, H, W)
         return self.head(x)  # (N, width, D, H, W) -> (N, 3, D, H, W)
-
-    def _check(self, x: Tensor) -> None:
-        if x.ndim != 5 or x.shape[1] != 1:
-            raise ValueError(f"expected an input of shape (N, 1, D, H, W), not {tuple(x.shape)}.")
-        steps = tuple(size ** len(self.encoder) for size in self.pool)
-        if any(n == 0 or n % step for n, step in zip(x.shape[2:], steps, strict=True)):
-            raise ValueError(
-                f"slices, rows and columns {tuple(x.shape[2:])} must be multiples of {steps}; pad first."
-            )
 
 
 class MSAN(UNet3D):
@@ -87,6 +72,7 @@ class MSAN(UNet3D):
     deep_supervision: in training mode return a list of logits, the output first, then one per supervised pooling
     (the encoder's last two), all (N, 3, D, H, W). In eval mode the output alone. The heads are always there, so
     that weights load with or without it.
+    supervision_weight: of the heads' loss beside the output's, see `DeepSupervisionLoss`; our choice.
     reading: see `MultiScaleAttention`.
     """
 
@@ -99,10 +85,12 @@ class MSAN(UNet3D):
         deep_supervision: bool = False,
         reading: str = "neighbors",
         scale: int = 4,
+        supervision_weight: float = 0.4,
     ) -> None:
         super().__init__(width, poolings, pool)
-        self.config |= {"reading": reading, "scale": scale}
+        self.config |= {"reading": reading, "scale": scale, "supervision_weight": supervision_weight}
         self.deep_supervision = deep_supervision
+        self.supervision_weight = supervision_weight
         self.attention = MultiScaleAttention(self.channels, reading)
         self.res2net = Res2NetBlock(self.channels[-2], self.channels[-1], scale) if res2net else None
         self.aux_heads = nn.ModuleList(_head(channels) for channels in self.channels[-3:-1])
@@ -112,8 +100,9 @@ class MSAN(UNet3D):
         self._check(x)
         size = x.shape[2:]
         features, pooled = self._encode(x)
-        skips = self.attention(features)  # V1: shapes as features[:-1]
-        logits = self._decode(features[-1], skips)
+        bottom, skips = features[-1], self.attention(features)  # V1: shapes as features[:-1]
+        del features  # the finest maps are large, and only their enhanced copies are needed from here
+        logits = self._decode(bottom, skips)
         if not (self.training and self.deep_supervision):
             return logits
         aux = [  # DS: (N, C, D, h, w) -> (N, 3, D, h, w) -> (N, 3, D, H, W)
@@ -142,11 +131,8 @@ class MSAN(UNet3D):
 
 
 def _head(channels: int) -> nn.Conv3d:
-    """1x1x1 convolution to logits, whose bias starts at the classes' prior, so that no step is spent learning it."""
-    head = nn.Conv3d(channels, CLASS_COUNT, kernel_size=1)
-    with torch.no_grad():
-        head.bias.copy_(torch.tensor([math.log(p) for p in PRIOR]))  # type: ignore[union-attr]
-    return head
+    """1x1x1 convolution to logits."""
+    return start_at_prior(nn.Conv3d(channels, CLASS_COUNT, kernel_size=1))
 
 
 MODELS: dict[str, Callable[..., UNet3D]] = {  # the five that vote; paper, section 3.1
@@ -156,6 +142,14 @@ MODELS: dict[str, Callable[..., UNet3D]] = {  # the five that vote; paper, secti
     "msan_v2": partial(MSAN, res2net=True),
     "msan_v2_ds": partial(MSAN, res2net=True, deep_supervision=True),
 }
+VARIANTS: dict[str, Callable[..., UNet3D]] = {  # other readings and settings of the parts, for the ablation
+    "msan_v1_finer": partial(MSAN, reading="finer"),
+    "msan_v1_all": partial(MSAN, reading="all"),
+    "msan_v2_scale1": partial(MSAN, res2net=True, scale=1),
+    "msan_v2_scale8": partial(MSAN, res2net=True, scale=8),
+    "msan_v2_ds_weight0.2": partial(MSAN, res2net=True, deep_supervision=True, supervision_weight=0.2),
+    "msan_v2_ds_weight1.0": partial(MSAN, res2net=True, deep_supervision=True, supervision_weight=1.0),
+}
 TITLES = {
     "unet3d": "3D U-Net",
     "msan_v1": "MSAN-V1",
@@ -163,15 +157,24 @@ TITLES = {
     "msan_v2": "MSAN-V2",
     "msan_v2_ds": "MSAN-V2 + DS",
     "ensemble": "Ensemble",
+    "dynunet": "DynUNet (MONAI)",
+    "segresnet": "SegResNet (MONAI)",
+    "msan_v1_finer": "MSAN-V1, finer neighbor only",
+    "msan_v1_all": "MSAN-V1, all scales",
+    "msan_v2_scale1": "MSAN-V2, Res2Net scale 1",
+    "msan_v2_scale8": "MSAN-V2, Res2Net scale 8",
+    "msan_v2_ds_weight0.2": "MSAN-V2 + DS, weight 0.2",
+    "msan_v2_ds_weight1.0": "MSAN-V2 + DS, weight 1.0",
 }
 
 
-def build_model(name: str, **sizes: Any) -> UNet3D:
-    """One of MODELS with fresh weights; in eval mode `model(x)` gives logits (N, 3, D, H, W).
+def build_model(name: str, **sizes: Any) -> Network:
+    """One of MODELS, VARIANTS or PEERS with fresh weights; in eval mode `model(x)` gives logits (N, 3, D, H, W).
 
     sizes: `width`, `poolings`, `pool`; for an MSAN also `reading` and `scale`. Defaults are the paper profile's.
     Raises InputError for an unknown name, ValueError for sizes that do not fit together.
     """
-    if name not in MODELS:
-        raise InputError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}.")
-    return MODELS[name](**sizes)
+    known: dict[str, Callable[..., Network]] = {**MODELS, **VARIANTS, **PEERS}
+    if name not in known:
+        raise InputError(f"unknown model {name!r}; choose one of {', '.join(known)}.")
+    return known[name](**sizes)

@@ -6,141 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kits_msan import scoring
 from kits_msan.ablation import (
-    ORDER,
-    ablation_table,
+    case_strata,
     describe_data,
-    format_table,
     load_all,
+    load_results,
     run_ablation,
     score_cases,
-    table_markdown,
-    verdicts,
+    train_all,
+    write_results,
 )
 from kits_msan.cases import load_case
 from kits_msan.checkpoints import describe_model, save_model
 from kits_msan.errors import InputError
-from kits_msan.inference import predict
-from kits_msan.metrics import bootstrap_interval, dice_scores
+from kits_msan.inference import keep_kidneys, predict
+from kits_msan.metrics import dice_scores, surface_scores
 from kits_msan.networks import MODELS, build_model
-from kits_msan.profiles import Profile
-
-NAN = float("nan")
-# Dice of four cases: v1 is better on every case, v2 worse in tumor, v2_ds the same on average
-KIDNEY = {"unet3d": [0.80, 0.82, 0.84, 0.86], "msan_v1": [0.90, 0.93, 0.93, 0.96]}
-TUMOR = {
-    "unet3d": [0.40, 0.50, 0.60, NAN],
-    "msan_v1": [0.50, 0.62, 0.68, NAN],
-    "msan_v2": [0.30, 0.38, 0.52, 0.0],
-    "msan_v2_ds": [0.30, 0.50, 0.70, NAN],
-}
-
-
-@pytest.fixture
-def scores() -> pd.DataFrame:
-    """In an order that is not the table's, as if read from a shuffled file."""
-    rows = []
-    for model in ("ensemble", *reversed(MODELS)):
-        for case in range(4):
-            kidney = KIDNEY.get(model, KIDNEY["unet3d"])[case]
-            tumor = TUMOR.get(model, TUMOR["unet3d"])[case]
-            rows.append(
-                {
-                    "case": f"case_{case:05d}", "model": model, "kidney": kidney, "tumor": tumor,
-                    "composite": np.nanmean([kidney, tumor]), "tumor_ml": 10.0 * case,
-                }
-            )  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def test_table_has_the_means_in_percent_and_in_the_papers_order(scores: pd.DataFrame) -> None:
-    table = ablation_table(scores)
-    assert table.index.tolist() == list(ORDER) == [*MODELS, "ensemble"]
-    assert table.at["unet3d", "kidney"] == pytest.approx(83)
-    assert table.at["msan_v1", "kidney"] == pytest.approx(93)
-    assert table.at["unet3d", "tumor"] == pytest.approx(50)  # of three cases; the fourth has none
-    assert table.at["msan_v2", "tumor"] == pytest.approx(30)
-    assert table.at["unet3d", "composite"] == pytest.approx(100 * (0.60 + 0.66 + 0.72 + 0.86) / 4)
-    low, high = bootstrap_interval([80, 82, 84, 86])
-    assert (table.at["unet3d", "kidney_low"], table.at["unet3d", "kidney_high"]) == pytest.approx((low, high))
-    assert 80 <= low < 83 < high <= 86
-
-
-def test_gains_are_paired_by_case(scores: pd.DataFrame) -> None:
-    table = ablation_table(scores)
-    assert table.at["msan_v1", "kidney_gain"] == pytest.approx(10)
-    assert (table.at["msan_v1", "kidney_gain_low"], table.at["msan_v1", "kidney_gain_high"]) == pytest.approx(
-        bootstrap_interval([10, 11, 9, 10])
-    )
-    # the fourth case of v2 has an invented tumor, none in the U-Net's: not a pair
-    assert table.at["msan_v2", "tumor_gain"] == pytest.approx((-10 - 12 - 8) / 3)
-    assert table.at["msan_v2_ds", "tumor_gain"] == pytest.approx(0)
-    assert np.isnan(table.at["unet3d", "tumor_gain"])
-
-
-def test_paper_stands_beside_it(scores: pd.DataFrame) -> None:
-    table = ablation_table(scores)
-    paper = table[["kidney_paper", "tumor_paper", "composite_paper"]]
-    expected = {
-        "unet3d": [89.70, 46.90, 68.30],
-        "msan_v1": [92.47, 56.00, 74.23],
-        "msan_v1_ds": [NAN, NAN, NAN],
-        "msan_v2": [93.85, 58.22, 76.03],
-        "msan_v2_ds": [93.01, 61.41, 77.21],
-        "ensemble": [94.38, 64.89, 79.63],
-    }
-    for name, values in expected.items():
-        assert paper.loc[name].tolist() == pytest.approx(values, nan_ok=True)
-
-
-def test_verdicts_follow_the_intervals(scores: pd.DataFrame) -> None:
-    v1, v1_ds, v2, v2_ds, ensemble = verdicts(ablation_table(scores))
-    assert v1.startswith("MSAN-V1: kidney better than the 3D U-Net (+10.0 [+9.")
-    assert "tumor better than the 3D U-Net (+10.0 [+8.0, +12.0])" in v1
-    same = "not told apart from the 3D U-Net (+0.0 [+0.0, +0.0])"
-    assert v1_ds == f"MSAN-V1 + DS: kidney {same}; tumor {same}."
-    assert "tumor worse than the 3D U-Net (-10.0 [-12.0, -8.0])" in v2
-    assert "tumor not told apart from the 3D U-Net (+0.0 [-10.0, +10.0])" in v2_ds
-    assert ensemble.startswith("Ensemble: kidney not told apart")
-
-
-def test_table_for_people(scores: pd.DataFrame) -> None:
-    shown = format_table(ablation_table(scores))
-    assert shown.index.tolist() == ["3D U-Net", "MSAN-V1", "MSAN-V1 + DS", "MSAN-V2", "MSAN-V2 + DS", "Ensemble"]
-    assert shown.columns.tolist() == ["kidney", "kidney, paper", "tumor", "tumor, paper", "mean", "mean, paper"]
-    assert shown.at["3D U-Net", "kidney"].startswith("83.0 [8")
-    assert shown.at["3D U-Net", "kidney, paper"] == "89.70"
-    assert shown.at["MSAN-V1 + DS", "mean, paper"] == "–"
-
-
-def test_markdown_is_a_table_a_note_and_the_verdicts(scores: pd.DataFrame) -> None:
-    text = table_markdown(scores, "four made-up cases")
-    table, note, sentences = text.strip().split("\n\n")
-    lines = table.splitlines()
-    assert lines[0] == "| Dice, % | kidney | kidney, paper | tumor | tumor, paper | mean | mean, paper |"
-    assert set(lines[1]) == set("|- ")
-    assert len(lines) == 2 + 6
-    assert {line.count("|") for line in lines} == {8}
-    assert lines[2].startswith("| 3D U-Net | 83.0 [")
-    assert lines[7].startswith("| Ensemble | ")
-    assert note.startswith("four made-up cases; n = 4 test cases.")
-    assert sentences.splitlines() == [f"- {sentence}" for sentence in verdicts(ablation_table(scores))]
-
-
-def test_some_of_the_models_make_a_smaller_table(scores: pd.DataFrame) -> None:
-    few = scores[scores["model"].isin(["msan_v2", "unet3d"])]
-    assert ablation_table(few).index.tolist() == ["unet3d", "msan_v2"]
-    assert len(verdicts(ablation_table(few))) == 1
-    without = scores[scores["model"] != "unet3d"]  # nothing to compare with
-    assert verdicts(ablation_table(without)) == []
-    assert table_markdown(without, "made up").count("\n| ") == 6
-
-
-def test_single_case_has_no_interval(scores: pd.DataFrame) -> None:
-    table = ablation_table(scores[scores["case"] == "case_00000"])
-    assert table.at["msan_v1", "kidney"] == pytest.approx(90)
-    assert np.isnan(table.at["msan_v1", "kidney_low"])
-    assert "not told apart" in verdicts(table)[0]
+from kits_msan.profiles import SMOKE, Profile
+from kits_msan.scoring import score_fully
 
 
 @pytest.fixture
@@ -175,7 +59,7 @@ def test_scores_have_a_row_for_each_case_and_model(data: Path, models: Path) -> 
     paths = [data / "case_00000", data / "case_00003"]
     scores = score_cases(networks, paths, progress=False)
     assert scores["case"].tolist() == ["case_00000"] * 6 + ["case_00003"] * 6
-    assert scores["model"].tolist() == list(ORDER) * 2
+    assert scores["model"].tolist() == [*MODELS, "ensemble"] * 2
     case = load_case(paths[1])
     assert case.label is not None
     assert scores["tumor_ml"].tolist()[6:] == pytest.approx([(case.label == 2).sum() * 10 * 8 * 8 / 1000] * 6)
@@ -190,19 +74,168 @@ def test_case_without_label_is_refused(data: Path, models: Path, tmp_path: Path)
         score_cases(load_all(models / "flat"), [tmp_path / "case_00009"], progress=False)
 
 
+def test_full_scores_of_the_vote_of_five_beside_others(data: Path, models: Path) -> None:
+    networks = load_all(models / "flat")
+    peer = build_model("dynunet", width=4, poolings=2).eval()
+    peer.profile = networks["unet3d"].profile
+    path = data / "case_00003"
+    results = score_fully(
+        {**networks, "dynunet": peer}, [path], seed=4, strata={path.name: {"phase": "late"}}, progress=False
+    )
+    scores = results.scores
+    assert scores["model"].tolist() == [*MODELS, "dynunet", "ensemble"]
+    assert (scores["seed"] == 4).all()
+    assert (scores["phase"] == "late").all()
+    assert (scores["slice_mm"] == 10).all()
+    case = load_case(path)
+    assert case.label is not None
+    raw = predict(list(networks.values()), case, clean=False)  # the peer has no vote
+    voted = scores[scores["model"] == "ensemble"].iloc[0]
+    expected = dice_scores(keep_kidneys(raw), case.label) | surface_scores(
+        keep_kidneys(raw), case.label, case.spacing
+    )
+    assert voted[list(expected)].tolist() == pytest.approx(list(expected.values()), nan_ok=True)
+
+    parts = results.parts.set_index(["model", "cleanup"])["kidney"]
+    assert len(parts) == 7 * 3 + 2
+    by_hand = {"none": raw, "two components": keep_kidneys(raw), "one component": keep_kidneys(raw, 1)}
+    for cleanup, labels in by_hand.items():
+        assert parts["ensemble", cleanup] == pytest.approx(dice_scores(labels, case.label)["kidney"])
+    each = [predict(network, case, clean=False) for network in networks.values()]
+    near = np.any(each, axis=0) | (case.label > 0)
+    assert results.agreement["voxels"].sum() == near.sum()
+    assert results.agreement["wrong"].sum() == (raw != case.label)[near].sum()
+    assert set(results.calibration["model"]) == {*MODELS, "dynunet", "ensemble"}
+    assert (results.calibration["seed"] == 4).all()
+
+
+def test_networks_of_different_spacings_are_not_compared(data: Path, models: Path) -> None:
+    networks = load_all(models / "flat")
+    networks["msan_v1"].profile = replace(SMOKE, spacing=(5.0, 5.0, 5.0))
+    with pytest.raises(InputError, match="different spacings"):
+        score_fully(networks, [data / "case_00003"], progress=False)
+
+
 def test_whole_ablation_trains_scores_and_writes(data: Path, tmp_path: Path, tiny: Profile) -> None:
     profile = replace(tiny, steps=2)
-    scores = run_ablation(data, profile, tmp_path, progress=False)
-    assert scores["case"].unique().tolist() == ["case_00003"]  # the test part of the split
-    assert all((tmp_path / name / "model.safetensors").exists() for name in MODELS)
+    results = run_ablation(data, profile, tmp_path, progress=False)
+    assert results.scores["case"].unique().tolist() == ["case_00003"]  # the test part of the split
+    assert all((tmp_path / "seed-0" / name / "model.safetensors").exists() for name in MODELS)
     assert len(list((tmp_path / "store").glob("*.json"))) == 3  # shared by the five
-    read = pd.read_csv(tmp_path / "scores.csv")
-    pd.testing.assert_frame_equal(read, scores, atol=1e-5, check_dtype=False)
-    text = (tmp_path / "table.md").read_text(encoding="utf-8")
-    assert f"cases of {data.name}, 3 for training and 1 for test, profile smoke, training seed 0; n = 1" in text
-    loaded = run_ablation(data, profile, tmp_path / "again", checkpoints=tmp_path, progress=False)
-    pd.testing.assert_frame_equal(loaded, scores)
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == ["scores.csv", "table.md"]
+    read, about = load_results(tmp_path)
+    for name in ("scores", "parts", "agreement", "calibration"):
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(results, name), atol=1e-5, check_dtype=False)
+    assert (
+        about == f"cases of {data.name}, 3 for training and 1 for test, profile smoke with 2 steps, training seed 0"
+    )
+    assert f"{about}; n = 1" in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+    again = tmp_path / "again"
+    loaded = run_ablation(data, profile, again, checkpoints=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(loaded.scores, results.scores)
+    names = ["about.json", "agreement.csv", "calibration.csv", "parts.csv", "scores.csv", "table.md"]
+    assert sorted(path.name for path in again.iterdir()) == names
+
+
+def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    models = train_all(data, replace(tiny, steps=1), tmp_path, progress=False)
+    assert list(models) == list(MODELS)
+    loaded = load_all(tmp_path)
+    assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
+               for key, value in models[name].state_dict().items())  # fmt: skip
+    scores = score_cases(loaded, [data / "case_00003"], progress=False)
+    write_results(scores, tmp_path / "ablation", "made up")
+    assert sorted(path.name for path in (tmp_path / "ablation").iterdir()) == ["scores.csv", "table.md"]
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The cases that are scored, in order."""
+    seen: list[str] = []
+    score = scoring._score_case
+
+    def counting(models: dict, path: Path, *rest: object) -> scoring.Results:
+        seen.append(f"{path.name} by {len(models)}")
+        return score(models, path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("kits_msan.scoring._score_case", counting)
+    return seen
+
+
+def test_finished_seeds_are_kept_and_only_new_ones_scored(
+    data: Path, tmp_path: Path, tiny: Profile, counted: list[str]
+) -> None:
+    options = {"profile": replace(tiny, steps=1), "out": tmp_path, "progress": False}
+    first = run_ablation(data, seeds=[0], **options)  # type: ignore[arg-type]
+    both = run_ablation(data, seeds=[0, 1], **options)  # type: ignore[arg-type]
+    assert counted == ["case_00003 by 5"] * 2
+    assert both.scores["seed"].tolist() == [0] * 6 + [1] * 6
+    pd.testing.assert_frame_equal(both.scores[:6], first.scores, atol=1e-5, check_dtype=False)
+    assert not both.scores["kidney"][:6].equals(both.scores["kidney"][6:].reset_index(drop=True))
+    more = run_ablation(data, seeds=[0], names=[*MODELS, "segresnet"], **options)  # type: ignore[arg-type]
+    assert counted[2:] == ["case_00003 by 6"]
+    assert more.scores["seed"].tolist() == [1] * 6 + [0] * 7
+    same = run_ablation(data, seeds=[0, 1], **options)  # type: ignore[arg-type]
+    assert len(counted) == 3
+    assert set(same.scores["model"]) == {*MODELS, "ensemble", "segresnet"}  # fewer were asked for, none is lost
+    assert "training seeds 0, 1" in load_results(tmp_path)[1]
+
+
+def test_networks_trained_anew_are_scored_anew(data: Path, tmp_path: Path, models: Path, counted: list[str]) -> None:
+    def run() -> pd.DataFrame:
+        return run_ablation(data, SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False).scores
+
+    before = run()
+    pd.testing.assert_frame_equal(run(), before, atol=1e-5, check_dtype=False)
+    assert len(counted) == 1
+    other = build_model("unet3d", width=4, poolings=2)
+    save_model(models / "flat" / "unet3d.safetensors", other, describe_model("unet3d", other, SMOKE))
+    after = run()
+    assert len(counted) == 2
+    assert len(after) == len(before) == 6
+
+
+def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, models: Path) -> None:
+    def run(**options: object) -> None:
+        run_ablation(data, checkpoints=models / "flat", out=tmp_path / "out", progress=False, **options)  # type: ignore[arg-type]
+
+    run(profile=SMOKE)
+    with pytest.raises(InputError, match=r"out holds an ablation with another profile; .* --overwrite"):
+        run(profile=replace(SMOKE, steps=7))
+    run(profile=replace(SMOKE, steps=7), overwrite=True)
+    assert "with 7 steps" in load_results(tmp_path / "out")[1]
+    (tmp_path / "out" / "about.json").unlink()
+    with pytest.raises(InputError, match="already holds results"):
+        run(profile=SMOKE)
+
+
+def test_checkpoints_of_one_seed_do_not_pass_for_several(data: Path, tmp_path: Path, models: Path) -> None:
+    with pytest.raises(InputError, match="does not hold the networks of 2 seeds"):
+        run_ablation(data, SMOKE, tmp_path / "out", checkpoints=models / "flat", seeds=[0, 1], progress=False)
+
+
+def test_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no results of `kits-msan ablation`"):
+        load_results(tmp_path)
+
+
+def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
+    rows = [
+        {"name": "case_00000", "drawn": {"phase": "plain", "time": 0}, "scanner": {"slice_mm": 3.0}},
+        {"name": "case_00001"},
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"cases": rows}))
+    assert case_strata(tmp_path) == {"case_00000": {"phase": "plain", "slice_mm": 3.0}, "case_00001": {}}
+    assert case_strata(data) == {}
+
+
+def test_networks_trained_side_by_side_equal_those_trained_one_by_one(data: Path, tmp_path: Path) -> None:
+    profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
+    alone = run_ablation(data, profile, tmp_path / "alone", names=names, device="cpu", progress=False)
+    run_ablation(data, profile, tmp_path / "pair", names=names[:1], device="cpu", progress=False)  # begun alone
+    pair = run_ablation(data, profile, tmp_path / "pair", names=names, devices=2, device="cpu", progress=False)
+    assert [log.name for log in (tmp_path / "pair" / "logs").iterdir()] == ["seed-0-msan_v1.log"]
+    pd.testing.assert_frame_equal(pair.scores, alone.scores)
 
 
 def test_data_are_described_as_phantoms_where_they_are(tmp_path: Path, data: Path) -> None:

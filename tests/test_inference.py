@@ -19,6 +19,7 @@ def network(name: str, profile: Profile | None, seed: int = 0) -> UNet3D:
     """An untrained network that finds every class somewhere."""
     torch.manual_seed(seed)
     model = build_model(name, width=4, poolings=2).eval()
+    assert isinstance(model, UNet3D)
     with torch.no_grad():
         torch.nn.init.zeros_(model.head.bias)  # type: ignore[arg-type]
         model.head.weight.mul_(8)

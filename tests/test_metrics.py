@@ -6,7 +6,7 @@ import pytest
 
 from kits_msan.cases import LABEL, Case, save_segmentation
 from kits_msan.errors import InputError
-from kits_msan.metrics import bootstrap_interval, dice_scores, score_folders, surface_scores
+from kits_msan.metrics import bootstrap_interval, dice_scores, score_folders, surface_scores, tumor_measures
 
 NAN = float("nan")
 
@@ -113,6 +113,44 @@ def test_interval_leaves_out_cases_without_score() -> None:
     assert bootstrap_interval([0.1, 0.5, NAN, 0.8]) == bootstrap_interval([0.1, 0.5, 0.8])
 
 
+def test_interval_of_one_training_is_that_of_its_cases() -> None:
+    values = [0.1, 0.5, NAN, 0.8]
+    assert bootstrap_interval([values]) == bootstrap_interval(values)
+
+
+def test_interval_over_cases_and_trainings() -> None:
+    rng = np.random.default_rng(0)
+    trainings, cases = rng.normal(0, 3, (8, 1)), rng.normal(0, 5, (1, 60))
+    values = 80 + trainings + cases + rng.normal(0, 1, (8, 60))
+    low, high = bootstrap_interval(values)
+    assert low < values.mean() < high
+    # the mean of both draws varies by the trainings' and the cases' share: 9 / 8 + 25 / 60
+    expected = 2 * 1.96 * np.sqrt(trainings.var() / 8 + cases.var() / 60)
+    assert high - low == pytest.approx(expected, rel=0.1)
+    assert bootstrap_interval(values) == (low, high)  # same seed
+    # a training more with the same values adds nothing to what is known of cases
+    same = np.repeat(values[:1], 4, axis=0)
+    assert bootstrap_interval(same) == pytest.approx(bootstrap_interval(values[0]), abs=0.15)
+
+
+def test_interval_over_trainings_leaves_out_what_is_not_known() -> None:
+    low, high = bootstrap_interval([[0.2, 0.4, NAN], [0.2, 0.4, NAN]])
+    assert (low, high) == pytest.approx((0.2, 0.4))
+    assert np.isnan(bootstrap_interval([[0.2, NAN], [0.3, NAN]])).all()  # a single case
+
+
+def test_size_of_the_tumor_and_how_much_of_it_is_found() -> None:
+    truth, found = np.zeros((4, 10, 10), np.uint8), np.zeros((4, 10, 10), np.uint8)
+    truth[1:3, 2:7, 2:7] = 2  # 50 voxels of 5 x 2 x 2 mm: 1 ml, a sphere of 12.4 mm
+    found[1, 2:7, 2:7] = 2
+    found[0] = 2  # what is painted elsewhere does not count
+    found[2] = 1
+    measures = tumor_measures(found, truth, (5, 2, 2))
+    assert measures == pytest.approx({"tumor_ml": 1.0, "tumor_mm": 12.407, "tumor_recall": 0.5}, rel=1e-4)
+    none = tumor_measures(found, np.zeros_like(truth), (5, 2, 2))
+    assert none == pytest.approx({"tumor_ml": 0, "tumor_mm": 0, "tumor_recall": NAN}, nan_ok=True)
+
+
 @pytest.fixture
 def folders(tmp_path: Path, make_case: Callable[..., Case]) -> tuple[Path, Path]:
     """Truth of two cases, and predictions: the first right, the second without its tumor."""
@@ -134,7 +172,8 @@ def test_folders_are_compared_by_case_name(folders: tuple[Path, Path]) -> None:
     assert score_folders(found / "case_00001", truth)["case"].tolist() == ["case_00001"]
     surfaces = score_folders(found, truth, surface=True)
     assert surfaces["kidney_hd95"].tolist() == [0, 0]
-    assert surfaces["tumor_surface_dice"].tolist() == pytest.approx([1, NAN], nan_ok=True)
+    assert surfaces["tumor_surface_dice"].tolist() == [1, 0]  # missed altogether
+    assert surfaces["tumor_hd95"].tolist() == pytest.approx([0, NAN], nan_ok=True)
 
 
 def test_prediction_without_truth_is_refused(folders: tuple[Path, Path]) -> None:

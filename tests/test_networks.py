@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from kits_msan.errors import InputError
-from kits_msan.networks import MODELS, MSAN, PRIOR, TITLES, UNet3D, build_model
+from kits_msan.layers import PRIOR
+from kits_msan.networks import MODELS, MSAN, TITLES, VARIANTS, UNet3D, build_model
+from kits_msan.peers import PEERS
 
 MSANS = [name for name in MODELS if name != "unet3d"]
 SMALL: dict[str, Any] = {"width": 4, "poolings": 2}
@@ -25,7 +27,19 @@ def unet_parameters(width: int, poolings: int) -> int:
 
 def test_the_five_models_of_the_paper() -> None:
     assert list(MODELS) == ["unet3d", "msan_v1", "msan_v1_ds", "msan_v2", "msan_v2_ds"]
-    assert set(TITLES) == {*MODELS, "ensemble"}
+    assert list(TITLES) == [*MODELS, "ensemble", *PEERS, *VARIANTS]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_changes_one_setting_of_its_base(name: str) -> None:
+    base = next(base for base in sorted(MODELS, key=len, reverse=True) if name.startswith(f"{base}_"))
+    theirs, ours = build_model(base, width=4, poolings=2), build_model(name, width=4, poolings=2)
+    changed = {key: value for key, value in ours.config.items() if theirs.config[key] != value}
+    assert len(changed) == 1
+    assert str(*changed.values()) == name.removeprefix(f"{base}_").removeprefix("scale").removeprefix("weight")
+    assert isinstance(ours, MSAN)
+    assert isinstance(theirs, MSAN)
+    assert (ours.res2net is None, ours.deep_supervision) == (theirs.res2net is None, theirs.deep_supervision)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +138,7 @@ def test_defaults_are_the_papers_profile() -> None:
     with torch.device("meta"):
         assert build_model("msan_v2").config == {
             "width": 32, "poolings": 4, "pool": [1, 2, 2], "reading": "neighbors", "scale": 4,
+        "supervision_weight": 0.4,
         }  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""Several trainings at once, each in its own process on its own GPU, or on one thread of the processor."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kits_msan.devices import pick_device
+from kits_msan.errors import InputError
+from kits_msan.profiles import Profile, get_profile
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: `kits-msan train name --seed seed --out run`; what it prints goes to `log`."""
+
+    name: str
+    seed: int
+    run: Path
+    log: Path
+
+
+@contextmanager
+def side_by_side(
+    jobs: Sequence[Job], data: Path, profile: Profile, devices: int, device: str = "auto", overwrite: bool = False
+) -> Iterator[list[Future[None]]]:
+    """Start the jobs in their order, `devices` at a time; yields for each job its future.
+
+    data: a folder of cases or, better, a store for all of them.
+    The future of a job that fails raises InputError, a sentence that says why; the others go on. Leaving the block
+    early stops what is running; a training that is started again goes on from its checkpoint.
+    Raises InputError for a profile that the command cannot name and for more devices than there are GPUs.
+    """
+    command = [sys.executable, "-m", "kits_msan.cli", "train"]
+    options = ["--data", str(data), "--device", pick_device(device).type, *_profile_options(profile)]
+    options += ["--overwrite"] * overwrite
+    environments = _environments(devices, pick_device(device).type)
+    free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+    for environment in environments:
+        free.put(environment)
+    running: set[subprocess.Popen[bytes]] = set()
+    stopping = threading.Event()
+
+    def train(job: Job) -> None:
+        environment = free.get()
+        try:
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            with job.log.open("wb") as log:
+                if stopping.is_set():
+                    return
+                process = subprocess.Popen(
+                    [*command, job.name, "--seed", str(job.seed), "--out", str(job.run), *options],
+                    stdout=log, stderr=log, env=environment,
+                )  # fmt: skip
+                running.add(process)
+                code = process.wait()
+                running.discard(process)
+        finally:
+            free.put(environment)
+        if code and not stopping.is_set():
+            lines = job.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing was said"]
+            raise InputError(
+                f"training {job.name} with seed {job.seed} ended with code {code}: {lines[-1]}; see {job.log}. "
+                "Started again, it goes on from its checkpoint."
+            )
+
+    pool = ThreadPoolExecutor(devices)
+    with _termination_is_an_interrupt():
+        futures = [pool.submit(train, job) for job in jobs]
+        try:
+            yield futures
+        finally:
+            stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.terminate()
+            pool.shutdown(wait=True)
+
+
+def _profile_options(profile: Profile) -> list[str]:
+    if replace(get_profile(profile.name), steps=profile.steps) != profile:
+        raise InputError(f"profile {profile.name} was changed in more than its steps; train one network at a time.")
+    return ["--profile", profile.name, "--steps", str(profile.steps)]
+
+
+def _environments(devices: int, kind: str) -> list[dict[str, str]]:
+    """Of the processes: which GPU each sees; on a processor each has one thread, since more get in their own way."""
+    import torch
+
+    if kind != "cuda":
+        return [{**os.environ, "OMP_NUM_THREADS": "1"}] * devices
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    visible = [name for name in names if name] or [str(index) for index in range(torch.cuda.device_count())]
+    if len(visible) < devices:
+        raise InputError(f"{devices} devices were asked for, but there are {len(visible)} GPUs; ask for fewer.")
+    return [{**os.environ, "CUDA_VISIBLE_DEVICES": name} for name in visible[:devices]]
+
+
+@contextmanager
+def _termination_is_an_interrupt() -> Iterator[None]:
+    """A cluster's SIGTERM ends the block as Ctrl-C does, so that no training is left behind."""
+    with contextlib.ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+            stack.callback(signal.signal, signal.SIGTERM, before)
+        yield
