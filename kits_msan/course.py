@@ -1,22 +1,20 @@
 """Running the whole course with papermill: five notebooks in order, a progress bar, minutes and the table."""
 
+import ast
+import difflib
 import json
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
-from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, refuse_results, write_json
-from kits_msan.phantom import PHANTOM_VERSION, write_phantoms
-from kits_msan.profiles import Profile
+from kits_msan.profiles import Profile, get_profile
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -24,6 +22,44 @@ CHECKPOINTS = ROOT / "data" / "checkpoints"
 SHARES = (4, 1, 1, 86, 8)  # of a course's time that the notebooks take, roughly, when all networks are trained
 MINUTES = {"smoke": 0.7, "laptop": 17.0, "gpu": 25.0, "paper": 60.0 * 24 * 20}  # of a course; the bar corrects itself
 CELL_TIMEOUT = {"smoke": 600, "laptop": 3 * 3600, "gpu": 6 * 3600}  # seconds; a hanging cell must not hang the course
+PARAMETERS: dict[str, tuple[type, str]] = {  # of every notebook: its type, and how to say so
+    "profile": (str, "a name, such as smoke"),
+    "device": (str, "a name, such as cpu"),
+    "train": (bool, "True or False, with a capital letter"),
+    "data": (str, "the path of a folder, or empty"),
+    "seed": (int, "a whole number"),
+    "out": (str, "the path of a folder, or empty"),
+}
+
+
+def check_parameters(notebook: Mapping[str, Any]) -> Profile:
+    """The notebook's profile, once its parameters are known to be ones that it can work with.
+
+    notebook: its `globals()`. Papermill itself only warns of a name that does not exist, and makes of
+    `-p train false` a text, which counts as true. Raises InputError for both, and for a profile or device that is
+    not there.
+    """
+    from kits_msan.devices import pick_device
+
+    for name in _injected(notebook.get("In", [])):
+        if name not in PARAMETERS:
+            close = difflib.get_close_matches(name, PARAMETERS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(PARAMETERS)}."
+            raise InputError(f"this notebook has no parameter {name!r}; {hint}")
+    for name, (kind, wanted) in PARAMETERS.items():
+        if type(value := notebook[name]) is not kind:  # not isinstance: True is an int
+            raise InputError(f"the parameter {name} is {value!r}; it must be {wanted}.")
+    if notebook["seed"] < 0:
+        raise InputError(f"the parameter seed is {notebook['seed']}; it must be 0 or more.")
+    pick_device(notebook["device"])
+    return get_profile(notebook["profile"])
+
+
+def _injected(inputs: Sequence[str]) -> list[str]:
+    """The names set in the cells that papermill put in; `inputs` are the sources of the cells that ran."""
+    cells = [ast.parse(source) for source in inputs if source.startswith("# Parameters\n")]
+    nodes = [node for cell in cells for node in cell.body if isinstance(node, ast.Assign)]
+    return [target.id for node in nodes for target in node.targets if isinstance(target, ast.Name)]
 
 
 def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
@@ -32,6 +68,8 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
         if not Path(data).is_dir():
             raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
         return Path(data).resolve()
+    from kits_msan.phantom import PHANTOM_VERSION, write_phantoms
+
     folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     manifest = folder / "manifest.json"
     if not manifest.exists() or json.loads(manifest.read_text()).get("phantom_version") != PHANTOM_VERSION:
@@ -54,6 +92,8 @@ def run_course(
     1 if a notebook failed: the rest is not run, and the failed one, with its error, is in `out`.
     Raises InputError for missing notebooks or data, and for an `out` that holds results.
     """
+    from kits_msan.devices import pick_device
+
     notebooks = sorted(NOTEBOOKS.glob("0*.ipynb"))
     if not notebooks:
         raise InputError(f"{NOTEBOOKS} holds no notebooks; run the course from a clone of the project.")
@@ -69,7 +109,9 @@ def run_course(
     with _progress(notebooks, seconds, 60 * MINUTES[profile.name]):
         for notebook in notebooks:
             started = time.perf_counter()
-            failure = execute(notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name))
+            failure = execute(
+                notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name), keep_widgets=True
+            )
             seconds[notebook.name] = round(time.perf_counter() - started, 1)
             if failure:
                 break
@@ -86,9 +128,16 @@ def run_course(
 
 
 def execute(
-    notebook: Path, target: Path, parameters: dict[str, Any] | None = None, timeout: int | None = None
+    notebook: Path,
+    target: Path,
+    parameters: dict[str, Any] | None = None,
+    timeout: int | None = None,
+    keep_widgets: bool = False,
 ) -> str | None:
-    """Run one notebook and store it as `target`; returns None, or a sentence that names notebook and cell."""
+    """Run one notebook and store it as `target`; returns None, or a sentence that names notebook and cell.
+
+    keep_widgets: store the state of the viewers too, from which `site.py` draws them.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -97,14 +146,14 @@ def execute(
             warnings.simplefilter("ignore")
             papermill.execute_notebook(
                 notebook, target, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
-                execution_timeout=timeout, store_widget_state=False,
+                execution_timeout=timeout, store_widget_state=keep_widgets,
                 extra_arguments=["--log-level=ERROR"],  # the kernel's remarks would tear the progress bar
             )  # fmt: skip
     except PapermillExecutionError as error:
         return f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}"
     except Exception as error:  # the kernel died or a cell took too long: papermill lets nbclient's errors through
         return f"{notebook.name} failed: {type(error).__name__}: {error}"
-    _forget_kernel(target)
+    _forget_kernel(target, keep_widgets)
     return None
 
 
@@ -122,14 +171,15 @@ def refresh_notebooks() -> int:
     return 0
 
 
-def _forget_kernel(path: Path) -> None:
-    """Drop what only made sense while the kernel ran: without it, a live widget hides its own still picture."""
+def _forget_kernel(path: Path, keep_widgets: bool) -> None:
+    """Drop what only made sense while the kernel ran: without its state, a widget hides its own still picture."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     for part in [notebook, *notebook["cells"]]:
-        for key in ("papermill", "widgets", "execution"):
+        for key in ("papermill", "execution") if keep_widgets else ("papermill", "execution", "widgets"):
             part["metadata"].pop(key, None)
         for output in part.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            if not keep_widgets:
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -144,11 +194,13 @@ def _cell_name(target: Path, error: Any) -> str:
 @contextmanager
 def _progress(notebooks: list[Path], seconds: dict[str, float], expected: float) -> Iterator[None]:
     """A bar that counts seconds, and corrects its estimate by how long the finished notebooks took."""
+    from tqdm.auto import tqdm
+
     shares = {path.name: share * expected / sum(SHARES) for path, share in zip(notebooks, SHARES, strict=True)}
     started = time.perf_counter()
     stop = threading.Event()
 
-    def tick(bar: tqdm) -> None:
+    def tick(bar: Any) -> None:
         while not stop.wait(1.0):
             planned = sum(shares[name] for name in seconds)
             trust = expected / 10  # the short notebooks before the training say little about it

@@ -50,22 +50,7 @@ h1 {{ font-size: 1.2em; }}
 <script type="application/json" id="state">{state}</script>
 <script type="module">
 {script}
-// The page stands in for Jupyter: a model with the same five methods, and the volumes read from the page itself.
-const state = JSON.parse(document.getElementById("state").textContent);
-const bytes = (item) => Array.isArray(item) ? item.map(bytes) : Uint8Array.from(atob(item), (c) => c.charCodeAt(0));
-for (const name in state._data) state._data[name] = bytes(state._data[name]);
-const listeners = new Map();
-const model = {{
-  get: (name) => state[name],
-  set(name, value) {{
-    state[name] = value;
-    for (const listener of listeners.get(`change:${{name}}`) ?? []) listener();
-  }},
-  on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
-  off: (event, listener) => listeners.set(event, listeners.get(event).filter((other) => other !== listener)),
-  save_changes() {{}},
-}};
-widget().render({{ model, el: document.getElementById("viewer") }});
+showSlices(document.getElementById("viewer"), JSON.parse(document.getElementById("state").textContent));
 </script>
 </html>
 """
@@ -129,17 +114,23 @@ def image_tag(picture: bytes, alt: str) -> str:
 
 def page(title: str, state: Mapping[str, Any], picture: str, note: str) -> str:
     """The self-contained page: `state` is what the widget would send to a browser, bytes and all."""
-    here = Path(__file__).parent
-    script = (here / "viewer.js").read_text(encoding="utf-8").replace("export default", "const widget =")
     text = json.dumps(state, default=lambda block: base64.b64encode(block).decode("ascii"))
     return PAGE.format(
         title=html.escape(title),
-        css=(here / "viewer.css").read_text(encoding="utf-8"),
+        css=Path(__file__).with_name("viewer.css").read_text(encoding="utf-8"),
         picture=picture,
         note=html.escape(note),
         state=text.replace("<", "\\u003c"),  # so that no name can end the script element
-        script=script,
+        script=page_script(),
     )
+
+
+def page_script() -> str:
+    """JavaScript for pages without Jupyter: `showSlices(element, state)` puts a viewer into an element."""
+    viewer, stand_in = (
+        Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("viewer.js", "viewer_page.js")
+    )
+    return viewer.replace("export default", "const widget =") + stand_in
 
 
 def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,0 +1,125 @@
+"""The static course in Chromium, opened from disk with the network off: viewers, search, themes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import Page, expect
+
+from browser.hand import Hand, first_pixels, gray
+from browser.test_jupyterlab import CONTRAST
+from kits_msan import site
+from kits_msan.site import build_site
+
+pytestmark = pytest.mark.browser
+
+NAME = "01_known"
+SHOW = f"""import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from browser.hand import known_case, predictions
+from kits_msan import SliceViewer
+SliceViewer(known_case(), predictions(known_case()))"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course of one notebook, run by Jupyter; the folder of its pages."""
+    folder = tmp_path_factory.mktemp("course")
+    solution = new_code_cell("answer = 42", metadata={"tags": ["solution"]})
+    text = (
+        "# 1. Known: a case\n\n**The question.** What does $x^2$ mean?\n\n## A zebra crosses\n\nBehind it a kidney."
+    )
+    cells = [new_markdown_cell(text), new_code_cell(SHOW), solution]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / f"{NAME}.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site, "NOTEBOOKS", folder)
+        build_site(folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture
+def requests(page: Page) -> Iterator[list[str]]:
+    """What the page asks for; nothing but files and what it holds itself."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield asked
+    assert asked
+    assert not [url[:80] for url in asked if not url.startswith(("file://", "data:"))]
+
+
+def test_a_viewer_scrolls_without_a_kernel(page: Page, pages: Path, requests: list[str]) -> None:
+    page.goto((pages / f"{NAME}.html").as_uri())
+    hand = Hand(page)
+    hand.shows("axial", 5)
+    assert first_pixels(hand, ["truth", "model"]) == pytest.approx([gray(100.0)] * 2, abs=1)
+    hand.press("ArrowDown", "ArrowDown")
+    hand.shows("axial", 7)
+    assert first_pixels(hand, ["truth", "model"]) == pytest.approx([gray(140.0)] * 2, abs=1)
+    assert page.locator("[data-viewer] > img").count() == 0  # the still picture made room
+
+
+def test_search_finds_and_leads_there(page: Page, pages: Path, requests: list[str]) -> None:
+    page.goto((pages / "index.html").as_uri())
+    page.keyboard.press("/")
+    found = page.locator("#found a")
+    page.keyboard.type("crosses ZEBRA")
+    expect(found).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/01_known.html#a-zebra-crosses")
+    expect(page.get_by_role("heading", name="A zebra crosses")).to_be_in_viewport()
+    page.get_by_role("searchbox").fill("zebra kidney")  # words of one section, in heading and text
+    expect(found.first).to_contain_text("A zebra crosses")
+    page.get_by_role("searchbox").fill("xqzw")
+    expect(page.locator("#found")).to_have_text("nothing found")
+    page.keyboard.press("Escape")
+    expect(page.locator("#found")).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read_in_both_themes(page: Page, pages: Path, requests: list[str], theme: str) -> None:
+    page.goto((pages / f"{NAME}.html").as_uri())
+    Hand(page)
+    if page.locator("html").get_attribute("data-theme") != theme:
+        page.get_by_role("button", name=theme, exact=True).click()
+    expect(page.locator("html")).to_have_attribute("data-theme", theme)
+    selectors = (
+        "main h1",
+        "main p",
+        "aside a",
+        "header a",
+        ".highlight .kn",
+        ".highlight .n",
+        "figcaption b",
+    )
+    for selector in selectors:
+        assert page.locator(selector).first.evaluate(CONTRAST) > 4.5, selector  # WCAG 2.2, AA
+
+
+def test_a_theme_that_was_chosen_stays(page: Page, pages: Path, requests: list[str]) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto((pages / "index.html").as_uri())
+    page.get_by_role("button", name="dark", exact=True).click()
+    page.goto((pages / f"{NAME}.html").as_uri())
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_solutions_are_folded_and_formulas_drawn(page: Page, pages: Path, requests: list[str]) -> None:
+    page.goto((pages / f"{NAME}.html").as_uri())
+    answer = page.get_by_text("answer = 42")
+    expect(answer).to_be_hidden()
+    page.get_by_text("Solution", exact=True).click()
+    expect(answer).to_be_visible()
+    box = page.locator("main math").first.bounding_box()
+    assert box is not None
+    assert box["width"] > 5
+    assert box["height"] > 5
+
+
+def test_the_page_fits_a_phone(page: Page, pages: Path, requests: list[str]) -> None:
+    page.set_viewport_size({"width": 380, "height": 800})
+    page.goto((pages / f"{NAME}.html").as_uri())
+    Hand(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
