@@ -1,27 +1,24 @@
 """Slabs a second from disk, and memory: this package's store, MONAI's PersistentDataset, nnU-Net's blosc2 dataset.
 
-    python benchmarks/slabs.py          some minutes; writes results/slabs.json
+    python benchmarks/slabs.py
 
 The same slabs of 4 whole slices of 512x512, windowed to 0..1, with their labels: MONAI draws them with its random
 spatial crop, and the others read the ones that it drew; sums over all voxels must agree. One reader is one process
 with one thread, the page cache is warm for all. nnU-Net is measured if `nnunetv2` and `blosc2` can be imported.
 """
 
+import argparse
 import json
-import platform
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import arguments, child, peak, record, row, versions
 
 from kits_msan.cases import Case, kits_affine, load_case, save_case, window
 from kits_msan.kits19 import Split
@@ -29,9 +26,16 @@ from kits_msan.phantom import phantom_case
 from kits_msan.profiles import PAPER
 from kits_msan.store import open_cases, prepare
 
-RESULT = Path(__file__).with_name("results") / "slabs.json"
 CASES, DEPTH, DRAWS, REPEATS = 4, 96, 40, 3
+SIZE = (4, 512, 512)  # of a slab
 SPACING = (3.0, 0.78, 0.78)
+WHAT = "Slabs read, with labels"
+PEERS = {"monai": "MONAI PersistentDataset", "nnunet": "nnU-Net, blosc2"}
+GOALS = {"monai": 10.0, "nnunet": 1.0}
+METHOD = (
+    "Slabs of 4 x 512 x 512 voxels, windowed, with their labels, a second; one process, one thread, page cache warm, "
+    "the same slabs for all. nnU-Net's data set is measured where nnunetv2 is installed."
+)
 Draw = tuple[str, int]  # case and first slice
 Slab = tuple[torch.Tensor, torch.Tensor]  # (4, 512, 512) float32 in 0..1 and uint8
 
@@ -43,7 +47,7 @@ def names() -> list[str]:
 def make_cases(folder: Path) -> None:
     """Phantoms of 24 slices, mirrored end to end to the depth of an average KiTS19 case."""
     for seed, name in enumerate(names()):
-        case = phantom_case(seed, "paper", grid=(24, 512, 512), spacing=SPACING)
+        case = phantom_case(seed, "paper", grid=(24, *SIZE[1:]), spacing=SPACING)
         assert case.image is not None
         assert case.label is not None
         image, label = (np.concatenate([part, part[::-1]] * (DEPTH // 48)) for part in (case.image, case.label))
@@ -77,7 +81,7 @@ def monai_dataset(folder: Path) -> Any:
         LoadImaged(keys),
         EnsureChannelFirstd(keys),
         ScaleIntensityRanged("image", -200, 500, 0, 1, clip=True),
-        RandSpatialCropd(keys, (4, 512, 512), random_size=False),
+        RandSpatialCropd(keys, SIZE, random_size=False),
     ]
     return PersistentDataset(files, Compose(steps).set_random_state(0), cache_dir=folder / "monai")
 
@@ -108,7 +112,7 @@ def make_nnunet(folder: Path) -> None:
         assert case.image is not None
         assert case.label is not None
         image, label = window(case.image)[None], case.label.astype(np.int8)[None]
-        blocks, chunks = comp_blosc2_params(image.shape, (4, 512, 512))
+        blocks, chunks = comp_blosc2_params(image.shape, SIZE)
         dataset.save_case(image, label, {}, str(folder / "nnunet" / name), chunks=chunks, blocks=blocks)
 
 
@@ -146,27 +150,10 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
     return {"slabs_per_s": len(jobs) / seconds, "more_mb": (peak() - before) / 1e6, "sums": totals}
 
 
-def peak() -> int:
-    """Bytes of memory at most so far, of this program alone; mapped files count as far as they were read."""
-    status = Path("/proc/self/status")  # getrusage would start from the parent's
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
-
-
-def cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def main() -> None:
-    result: dict[str, Any] = {"cpu": cpu(), "python": platform.python_version(), "versions": {}}
-    for package in ("torch", "monai", "numpy", "nnunetv2", "blosc2"):
-        try:
-            result["versions"][package] = version(package)
-        except PackageNotFoundError:
-            result["versions"][package] = None
-    readers = ["monai", "ours"] + ["nnunet"] * bool(result["versions"]["nnunetv2"] and result["versions"]["blosc2"])
-    result |= {"slab": [4, 512, 512], "cases": CASES, "slices_a_case": DEPTH, "draws": DRAWS, "repeats": REPEATS}
+def main(args: argparse.Namespace) -> None:
+    found = versions()
+    readers = ["monai", "ours"] + ["nnunet"] * ("nnunetv2" in found and "blosc2" in found)
+    details: dict[str, Any] = {"slab": list(SIZE), "cases": CASES, "slices_a_case": DEPTH, "draws": DRAWS}
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(name)
@@ -179,29 +166,31 @@ def main() -> None:
             (folder / "nnunet").mkdir()
             make_nnunet(folder)
         runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in readers}
-        for _ in range(REPEATS):
+        for _ in range(1 if args.quick else REPEATS):
             for reader in readers:  # in turn, so that whatever else the machine does meets all of them
-                command = [sys.executable, "-W", "ignore", __file__, reader, name]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                runs[reader].append(json.loads(done.stdout.splitlines()[-1]))
+                runs[reader].append(child(__file__, *["--quick"] * args.quick, "--child", reader, name))
         disk = {"ours": "store", "monai": "monai", "nnunet": "nnunet"}
-        for reader, rows in runs.items():
-            for row in rows:
-                np.testing.assert_allclose(row["sums"], runs["monai"][0]["sums"], rtol=1e-4)
-            result[reader] = {
-                "slabs_per_s": round(statistics.median(row["slabs_per_s"] for row in rows), 2),
-                "all_slabs_per_s": [round(row["slabs_per_s"], 2) for row in rows],
-                "memory_mb": round(statistics.median(row["more_mb"] for row in rows), 1),
+        for reader, measured in runs.items():
+            for each in measured:
+                np.testing.assert_allclose(each["sums"], runs["monai"][0]["sums"], rtol=1e-4)
+            details[reader] = {
+                "slabs_per_s": [round(each["slabs_per_s"], 2) for each in measured],
+                "memory_mb": [round(each["more_mb"], 1) for each in measured],
                 "disk_mb": round(sum(f.stat().st_size for f in (folder / disk[reader]).rglob("*")) / 1e6),
             }
-    result["ours_over_monai"] = round(result["ours"]["slabs_per_s"] / result["monai"]["slabs_per_s"], 1)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    assert result["ours_over_monai"] >= 10
+    ours = details["ours"]["slabs_per_s"]
+    rows = [row(WHAT, ours, PEERS[peer], details[peer]["slabs_per_s"], "/s", GOALS[peer], at_least=True)
+            for peer in readers if peer != "ours"]  # fmt: skip
+    record("slabs", rows, args, METHOD, **details)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
+    parser = arguments(__doc__)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.quick:
+        CASES, DEPTH, DRAWS, SIZE = 2, 48, 4, (4, 64, 64)
+    if given.child:
+        print(json.dumps(measure(given.child[0], Path(given.child[1]))))
     else:
-        main()
+        main(given)

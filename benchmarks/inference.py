@@ -1,0 +1,176 @@
+"""A scan of 512 x 512 x 108 voxels to labels: `predict` against MONAI's sliding_window_inference and its vote.
+
+    python benchmarks/inference.py
+
+Both sides get the same scan in memory, the same weights, the same grid for the network, the same slabs of whole
+slices that overlap by half, and the same number of slabs at once; both end with uint8 labels on the scan's own grid,
+without clean-up. Each run is a process of its own, whose peak memory counts, libraries included.
+
+shipped   the course's networks on a phantom: resampled to their spacing, and the result back
+native    an untrained network of smoke width at the scan's own spacing: nearly all of the time is the network's
+
+MONAI as documented: sliding_window_inference (mode gaussian), softmax, Resize back, argmax, VoteEnsemble. Tuned: with
+network and input in channels_last_3d, which `predict` does by itself.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import Row, arguments, child, interleaved, peak, record, row
+from numpy.typing import NDArray
+
+from kits_msan.cases import Case, kits_affine, window
+from kits_msan.checkpoints import load_model
+from kits_msan.inference import PIXELS, predict
+from kits_msan.layers import Network
+from kits_msan.networks import MODELS, build_model
+from kits_msan.phantom import phantom_case
+from kits_msan.profiles import LAPTOP, SMOKE, Profile
+from kits_msan.resampling import grid_shape
+
+CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"
+SHAPE, QUICK = (108, 512, 512), (14, 64, 64)
+TITLES = {"monai": "MONAI, as documented", "tuned": "MONAI, channels_last_3d"}
+METHOD = (
+    "512 x 512 x 108 voxels to labels on the scan's own grid. Same scan, weights, network grid, slabs, overlap "
+    "(half) and slabs at once on both sides; peak memory of the process with its libraries. Shipped networks work "
+    "at 5 x 4 x 4 mm; at the scan's own spacing an untrained network of smoke width."
+)
+
+
+def write_scan(path: Path, shape: tuple[int, int, int]) -> None:
+    """A laptop phantom on a finer grid, with noise of 15 HU."""
+    image = phantom_case(7, LAPTOP).image
+    assert image is not None
+    fine = torch.nn.functional.interpolate(torch.from_numpy(image)[None, None].float(), shape, mode="trilinear")
+    noise = np.random.default_rng(0).normal(0, 15, shape)
+    np.save(path, np.rint(fine[0, 0].numpy() + noise).astype(np.int16))
+
+
+def load_scan(path: Path) -> Case:
+    image = np.load(path)
+    spacing = [n * mm / size for n, mm, size in zip(LAPTOP.grid, LAPTOP.spacing or (), image.shape, strict=True)]
+    mm = (spacing[0], spacing[1], spacing[2])
+    return Case("case_00000", image, None, mm, kits_affine(mm))
+
+
+def networks(grid: str, count: int) -> tuple[list[Network], Profile]:
+    """The last of the five, or all of them; and the profile to work at."""
+    names = list(MODELS)[-count:]
+    if grid == "shipped":
+        return [load_model(CHECKPOINTS / f"{name}.safetensors", name) for name in names], LAPTOP
+    torch.manual_seed(0)
+    sizes = {"width": SMOKE.width, "poolings": SMOKE.poolings}
+    return [build_model(name, **sizes).eval() for name in names], replace(SMOKE, spacing=None)
+
+
+@torch.inference_mode()
+def with_monai(models: Sequence[Network], case: Case, profile: Profile, tuned: bool) -> NDArray[np.uint8]:
+    from monai.inferers import sliding_window_inference
+    from monai.transforms import Resize, VoteEnsemble
+
+    assert case.image is not None
+    grid = grid_shape(case.shape, case.spacing, profile.spacing or case.spacing)
+    x = torch.from_numpy(window(case.image))[None]  # (1, D, H, W)
+    if grid != case.shape:
+        x = Resize(grid, mode="trilinear")(x)
+    x = x[None]
+    if tuned:
+        x = x.to(memory_format=torch.channels_last_3d)
+        models = [model.to(memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
+    window_size = (profile.slab, *grid[1:])
+    together = max(2, min(8, PIXELS // int(np.prod(window_size))))  # as many as `predict`
+
+    def labels(model: Network) -> torch.Tensor:
+        logits = sliding_window_inference(x, window_size, together, model, overlap=0.5, mode="gaussian")
+        chances = logits[0].softmax(0)  # (3, d, h, w)
+        if grid != case.shape:
+            chances = Resize(case.shape, mode="trilinear")(chances)
+        return chances.argmax(0, keepdim=True).to(torch.uint8)
+
+    found = [labels(model) for model in models]
+    voted = found[0] if len(found) == 1 else VoteEnsemble(num_classes=3)(found)
+    return np.asarray(voted[0], np.uint8)
+
+
+def measure(side: str, grid: str, count: int, scan: Path) -> dict[str, Any]:
+    """In this process: seconds and the peak of the memory; the labels go beside the scan."""
+    if side != "ours":
+        import monai.inferers
+        import monai.transforms  # noqa: F401
+    models, profile = networks(grid, count)
+    start = peak()
+    case = load_scan(scan)
+    started = time.perf_counter()
+    if side == "ours":
+        labels = predict(models, case, profile, device="cpu", clean=False)
+    else:
+        labels = with_monai(models, case, profile, tuned=side == "tuned")
+    seconds = time.perf_counter() - started
+    result = {"seconds": round(seconds, 2), "peak_mb": round(peak() / 1e6), "before_mb": round(start / 1e6)}
+    np.save(scan.with_name(f"{side}.npy"), labels)
+    return result
+
+
+def compare(
+    scan: Path, grid: str, count: int, sides: Sequence[str], repeats: int
+) -> tuple[list[Row], dict[str, Any]]:
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+
+    def run(side: str) -> Callable[[], float]:
+        def once() -> float:
+            runs[side].append(child(__file__, "--child", side, grid, count, scan))
+            return runs[side][-1]["seconds"]
+
+        return once
+
+    seconds = interleaved({side: run(side) for side in sides}, repeats)
+    memory = {side: [each["peak_mb"] for each in runs[side]] for side in sides}
+    ours = np.load(scan.with_name("ours.npy"))
+    agree = {side: round(float((np.load(scan.with_name(f"{side}.npy")) == ours).mean()), 5) for side in sides[1:]}
+    what = f"{'one network' if count == 1 else 'vote of five'}, {'shipped' if grid == 'shipped' else 'own spacing'}"
+    rows = []
+    for side in sides[1:]:
+        goal = 0.5 if side == "monai" else None
+        rows.append(row(f"Scan to labels, {what}", seconds["ours"], TITLES[side], seconds[side], goal=goal))
+        rows.append(row(f"Its peak memory, {what}", memory["ours"], TITLES[side], memory[side], "MB", goal))
+    return rows, {"runs": runs, "share_of_equal_labels": agree}
+
+
+def main(args: argparse.Namespace) -> None:
+    rows: list[Row] = []
+    details: dict[str, Any] = {}
+    plans = [  # grid, networks, sides, repeats
+        ("shipped", 1, ["ours", "monai", "tuned"], 3),
+        ("shipped", len(MODELS), ["ours", "monai"], 3),
+        ("native", 1, ["ours", "monai", "tuned"], 1),
+    ]  # fmt: skip
+    if args.quick:
+        plans = [("shipped", len(MODELS), ["ours", "monai"], 1), ("native", 1, ["ours", "tuned"], 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        scan = Path(folder) / "scan.npy"
+        write_scan(scan, QUICK if args.quick else SHAPE)
+        for grid, count, sides, repeats in plans:
+            new, found = compare(scan, grid, count, sides, repeats)
+            rows += new
+            details[f"{grid}, {count}"] = found
+    record("inference", rows, args, METHOD, **details)
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--child", nargs=4, metavar=("SIDE", "GRID", "COUNT", "SCAN"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        side, grid, count, scan = given.child
+        print(json.dumps(measure(side, grid, int(count), Path(scan))))
+    else:
+        main(given)

@@ -1,0 +1,149 @@
+"""Seconds a training step: each of the five networks against MONAI's DynUNet and SegResNet.
+
+    python benchmarks/step.py                     the laptop profile
+    python benchmarks/step.py --profile paper     on a GPU
+
+Forward, loss, backward and optimizer, on the same random batch; equal width, poolings, batch and loss, the same
+memory order and precision; one step of each network in turn. On a GPU also with torch.compile, with the peak of the
+memory and the share of the bfloat16 matrix peak, which is measured in the same run.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from common import Row, arguments, interleaved, record, row
+from torch.utils.flop_counter import FlopCounterMode
+
+from kits_msan.devices import pick_device, pick_precision
+from kits_msan.losses import build_loss
+from kits_msan.networks import MODELS, TITLES, build_model
+from kits_msan.peers import PEERS
+from kits_msan.profiles import PROFILES, Profile
+
+GOALS = {"unet3d": 1.0, "msan_v2_ds": 1.25}  # of DynUNet's time
+PAPER_STEPS = 400_000
+METHOD = (
+    "One training step (forward, loss, backward, optimizer) on the same batch, {batch} slabs of {slab} x {height} x "
+    "{width} voxels, base width {channels}, {precision}; networks in turn."
+)
+TRIED = [
+    "GroupNorm with one channel a group instead of InstanceNorm: faster forward (0.65 of the block's time), but a "
+    "slower backward, and an error of 1e-3 on slabs of 512 x 512.",
+    "Mean and variance by hand (torch.var_mean, addcmul): no faster than InstanceNorm.",
+    "The default memory order instead of channels_last_3d: convolution, InstanceNorm and ReLU at the finest level "
+    "took 93 ms forward and backward, not 66 (one thread, processor time).",
+]
+KEPT = [
+    "Instance normalization as batch normalization of single samples, which stays in channels_last_3d: before, the "
+    "step of the 3D U-Net took 1.00 and that of MSAN-V2 + DS 1.28 of DynUNet's time; after, 0.87 "
+    "and 1.06 (one thread, processor time, 8 repeats in turn, on a busy machine: lowest and highest 0.93 to 1.20 and "
+    "1.09 to 1.47 before, 0.83 to 0.96 and 0.88 to 1.39 after, so they overlap). It is less exact: probabilities of "
+    "two shipped networks on one phantom moved by up to 4e-4 and 1e-3, labels in 0 and 1 of 516,096 voxels."
+]
+
+
+class Trainer:
+    """A network with its optimizer and one batch."""
+
+    def __init__(self, name: str, profile: Profile, device: torch.device, compiled: bool = False) -> None:
+        torch.manual_seed(0)
+        self.device, self.precision = device, pick_precision("auto", device)
+        network = build_model(name, width=profile.width, poolings=profile.poolings).train()
+        network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(parameters, profile.learning_rate, fused=device.type == "cuda")
+        self.network = torch.compile(network) if compiled else network
+        self.loss = build_loss(profile.loss).to(device)
+        shape = (profile.batch, profile.slab, *profile.grid[1:])
+        self.image = torch.rand(shape, device=device)[:, None].to(memory_format=torch.channels_last_3d)
+        self.label = torch.randint(0, 3, shape, device=device, dtype=torch.uint8)
+
+    def step(self) -> None:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            output = self.network(self.image)
+        self.loss(output, self.label).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def seconds(self) -> float:
+        wait = torch.cuda.synchronize if self.device.type == "cuda" else lambda: None
+        wait()
+        started = time.perf_counter()
+        self.step()
+        wait()
+        return time.perf_counter() - started
+
+    def on_gpu(self, peak_flops: float) -> dict[str, Any]:
+        """Memory, and the share of the card's matrix peak."""
+        torch.cuda.reset_peak_memory_stats()
+        with FlopCounterMode(display=False) as counter:
+            self.step()
+        memory = torch.cuda.max_memory_allocated()
+        seconds = statistics.median(self.seconds() for _ in range(5))
+        share = counter.get_total_flops() / seconds / peak_flops
+        return {"peak_gb": round(memory / 1e9, 2), "share_of_matrix_peak": round(share, 3)}
+
+
+def matrix_peak(size: int = 8192, repeats: int = 20) -> float:
+    """Operations a second of a bfloat16 matrix product on the GPU."""
+    a = torch.randn(size, size, device="cuda", dtype=torch.bfloat16)
+    for _ in range(3):
+        a @ a
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        a @ a
+    torch.cuda.synchronize()
+    return 2 * size**3 * repeats / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--profile", choices=PROFILES, default="laptop")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--repeats", type=int, default=12)
+    args = parser.parse_args()
+    profile, device = PROFILES["smoke" if args.quick else args.profile], pick_device(args.device)
+    repeats = 2 if args.quick else args.repeats
+    variants = (False, True) if device.type == "cuda" and not args.quick else (False,)  # torch.compile
+
+    rows: list[Row] = []
+    details: dict[str, Any] = {"profile": profile.name, "device": device.type}
+    peak_flops = matrix_peak() if device.type == "cuda" else 0.0
+    for compiled in variants:
+        trainers = {name: Trainer(name, profile, device, compiled) for name in (*MODELS, *PEERS)}
+        sides: dict[str, Callable[[], float]] = {name: trainer.seconds for name, trainer in trainers.items()}
+        interleaved(sides, 2)  # to warm up
+        runs = interleaved(sides, repeats)
+        note = ", compiled" if compiled else ""
+        for peer in PEERS:
+            for name in MODELS:
+                goal = GOALS.get(name) if peer == "dynunet" and not compiled else None
+                what = f"Training step, {TITLES[name]}{note}"
+                rows.append(row(what, runs[name], TITLES[peer], runs[peer], goal=goal))
+        medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
+        slices = profile.batch * profile.slab
+        found: dict[str, Any] = {"seconds": {name: [round(s, 4) for s in run] for name, run in runs.items()}}
+        found["slices_per_s"] = {name: round(slices / seconds, 1) for name, seconds in medians.items()}
+        hours = sum(medians[name] for name in MODELS) * PAPER_STEPS / 3600
+        found["projected_hours_5_x_400000_steps"] = round(hours, 1)
+        if device.type == "cuda":
+            found["gpu"] = {name: trainer.on_gpu(peak_flops) for name, trainer in trainers.items()}
+        details["compiled" if compiled else "eager"] = found
+        del trainers, sides
+    if peak_flops:
+        details["matrix_peak_tflops"] = round(peak_flops / 1e12, 1)
+    precision = "bfloat16" if pick_precision("auto", device) == "bf16" else "float32"
+    method = METHOD.format(
+        batch=profile.batch, slab=profile.slab, height=profile.grid[1], width=profile.grid[2],
+        channels=profile.width, precision=precision,
+    )  # fmt: skip
+    part = "step" if profile.name in ("laptop", "smoke") else f"step_{profile.name}"
+    record(part, rows, args, method, kept=KEPT, tried=TRIED, **details)
+
+
+if __name__ == "__main__":
+    main()

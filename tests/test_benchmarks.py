@@ -1,0 +1,91 @@
+"""The benchmarks run, at tiny sizes, and the tables in the pages are those of the recorded results. No timing."""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "benchmarks"
+RESULTS = sorted((FOLDER / "results").glob("*.json"))
+PARTS = ["step", "inference", "memory", "slabs", "phantom", "start"]  # and the viewer, which has tests in a browser
+
+
+@pytest.fixture
+def common(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield import_module("common")
+    sys.modules.pop("common")
+
+
+def check(results: dict[str, Any]) -> None:
+    assert {"cpu", "cores", "gpu", "system"} <= set(results["machine"])
+    for part in results["parts"].values():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", part["measured"])
+        assert part["method"]
+        assert part["rows"]
+        for row in part["rows"]:
+            assert row["ours"] > 0
+            assert "ratio" not in row or 0 < row["lowest"] <= row["ratio"] <= row["highest"]
+            assert "goal" not in row or "ratio" in row
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_benchmark_runs(part: str, tmp_path: Path, common: Any) -> None:
+    before = {path: path.read_bytes() for path in [*RESULTS, FOLDER / "README.md", ROOT / "README.md"]}
+    other: dict[str, Any] = {"machine": {}, "parts": {"other": {"rows": []}}}
+    (tmp_path / f"{common.slug()}.json").write_text(json.dumps(other))
+    command = [sys.executable, "-W", "ignore", str(FOLDER / f"{part}.py"), "--quick", "--results", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [path] = tmp_path.glob("*.json")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    assert results["parts"].pop("other") == {"rows": []}  # what others have measured stays
+    assert list(results["parts"]) == [part]
+    check(results)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_recorded_results_are_valid(path: Path) -> None:
+    check(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(("page", "kind"), [(ROOT / "README.md", "short"), (FOLDER / "README.md", "long")])
+def test_tables_in_the_pages_are_those_of_the_results(page: Path, kind: str, common: Any) -> None:
+    text = page.read_text(encoding="utf-8")
+    [name] = re.findall(r"<!-- benchmarks (\S+) -->", text)
+    results = json.loads((FOLDER / "results" / name).read_text(encoding="utf-8"))
+    lines = {"short": common.short_table, "long": common.long_table}[kind](results)
+    assert common.between(text, lines, name) == text
+    changed: str = common.between(text, [*lines[:-1], lines[-1].replace("1", "2")], name)
+    assert changed != text
+
+
+def test_a_row_holds_repeat_against_repeat(common: Any) -> None:
+    row = common.row("it", [1.0, 4.0, 3.0], "peer", [2.0, 2.0, 3.0], goal=1.5)
+    assert (row["ratio"], row["lowest"], row["highest"], row["ours"], row["theirs"]) == (1.0, 0.5, 2.0, 3.0, 2.0)
+    assert common.table([row])[-1] == "| it | 3 s | peer | 2 s | **1** [0.5, 2] | ≤ 1.5 |"
+    assert common.table([common.row("alone", [5.0], unit="ms")])[-1] == "| alone | 5 ms |  |  |  |  |"
+
+
+def test_a_failing_child_is_reported(tmp_path: Path, common: Any) -> None:
+    (tmp_path / "bad.py").write_text("raise ValueError('broken')")
+    with pytest.raises(SystemExit, match="broken"):
+        common.child(str(tmp_path / "bad.py"))
+
+
+def test_quick_runs_record_nothing_unless_told_where(
+    common: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(common, "RESULTS", tmp_path / "results")
+    args = argparse.Namespace(quick=True, results=None)
+    common.record("step", [common.row("it", [1.0])], args, "")
+    assert not list(tmp_path.iterdir())
