@@ -58,7 +58,7 @@ checkpoints: install  ## train the shipped networks and their peers, and tabulat
 	mkdir -p data/ablation
 	cp runs/checkpoints/*.csv runs/checkpoints/about.json runs/checkpoints/table.md data/ablation
 
-bench: install  ## measure speed and memory against peers: twelve minutes, on a machine that does nothing else
+bench: install  ## measure speed and memory against peers; minutes, on a machine that does nothing else
 	set -e; for part in step inference memory slabs phantom start viewer; do $(BIN)/python benchmarks/$$part.py; done
 
 clean:  ## remove the environment and all runs

@@ -70,14 +70,14 @@ def examine() -> int:
 
 
 def advice(gpu: bool, processors: int, gigabytes: float) -> str:
-    """Which profile this machine should use, with the minutes that it took where it was measured."""
+    """Which profile this machine should use, with the minutes to expect."""
     if gpu:
         return (
-            f"Use the gpu profile: make course PROFILE=gpu, about {MINUTES['gpu']:.0f} minutes. "
+            f"Use the gpu profile: make course PROFILE=gpu, about {MINUTES['gpu']:.0f} minutes (a guess, not measured). "
             f"For a first look, the laptop profile, about {MINUTES['laptop']:.0f} minutes on two cores."
         )
     if processors >= 2 and gigabytes >= LEAST_MEMORY:
-        return f"Use the laptop profile: make course, about {MINUTES['laptop']:.0f} minutes (measured on two cores)."
+        return f"Use the laptop profile: make course, about {MINUTES['laptop']:.0f} minutes on two slow cores."
     return (
         "Work through the notebooks as they are, with the shipped networks; train only with the smoke profile: "
         f"make course PROFILE=smoke, about {60 * MINUTES['smoke']:.0f} seconds on two cores."

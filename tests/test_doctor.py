@@ -129,7 +129,7 @@ def test_the_machine_is_measured() -> None:
     assert 0.5 < doctor.available_memory() < 10_000
 
 
-def test_the_advice_names_measured_minutes() -> None:
+def test_the_advice_names_minutes() -> None:
     assert f"about {MINUTES['gpu']:.0f} minutes" in doctor.advice(True, 16, 64)
     assert f"make course, about {MINUTES['laptop']:.0f} minutes" in doctor.advice(False, 2, 8)
     for processors, gigabytes in ((1, 8), (8, 1)):
