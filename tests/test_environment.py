@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 RENAMED = {"pytorch": "torch"}  # conda's names
 IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX"}
 TOOLS = {"jupyterlab", "nbval"}  # used from the command line
-METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def name_of(requirement: str) -> str:
@@ -20,7 +20,7 @@ def name_of(requirement: str) -> str:
 
 
 def conda_packages() -> dict[str, str]:
-    text = (ROOT / "environment.yml").read_text().partition("dependencies:")[2]
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8").partition("dependencies:")[2]
     lines = re.findall(r"^  - ([^:\n]+)$", text, re.MULTILINE)
     return {RENAMED.get(name_of(line), name_of(line)): line for line in lines}
 
@@ -56,11 +56,11 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared() ->
     "name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]]
 )
 def test_every_package_is_pinned(name: str) -> None:
-    pins = {name_of(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"}
+    pins = {name_of(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"}
     assert name in pins
 
 
 def test_every_package_earns_its_line_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for line in METADATA["dependencies"]:
         assert f"`{name_of(line)}`" in readme, f"{name_of(line)} is not explained in README.md"
