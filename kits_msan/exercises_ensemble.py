@@ -66,7 +66,7 @@ EXERCISES = {
         solution=_vote(lambda probabilities: probabilities.sum(axis=0)),
         why="votes first; only where they tie do the summed probabilities decide.",
         inputs=_ballots,
-        hint="Count the votes of each class, find the most, and among the classes that have so many compare the sums.",
+        hint="Count the votes of each class; among the classes with the most votes, compare the sums.",
         mistakes={
             "this is the mean probability, not a vote: one very sure network can outweigh three.": (
                 lambda labels, probabilities: probabilities.sum(axis=0).argmax(axis=0)
@@ -112,7 +112,7 @@ EXERCISES = {
         inputs=_pairs,
         hint="Subtract case by case first; then a mean, and a standard deviation over the root of the cases.",
         mistakes={
-            "you added the variances of two separate groups; these are the same cases, so subtract case by case first.": (
+            "you added the variances of two groups; these are the same cases, so subtract case by case first.": (
                 lambda first, second: (
                     (first - second).mean(),
                     np.sqrt(first.var(ddof=1) / len(first) + second.var(ddof=1) / len(second)),

@@ -35,8 +35,8 @@ def _states() -> Inputs:
 
 
 def _adam(
-    first: float = 0.9, second: float = 0.999, correct: bool = True, root: bool = True, power: int = 2, sign: int = -1,
-    late: int = 0, keep_corrected: bool = False,
+    first: float = 0.9, second: float = 0.999, correct: bool = True, root: bool = True, power: int = 2,
+    sign: int = -1, late: int = 0, keep_corrected: bool = False,
 ) -> Callable[..., tuple[Any, Any, Any]]:  # fmt: skip
     """A step of Adam; the arguments are what can go wrong."""
 
