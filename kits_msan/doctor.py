@@ -73,7 +73,7 @@ def advice(gpu: bool, processors: int, gigabytes: float) -> str:
     """Which profile this machine should use, with the minutes to expect."""
     if gpu:
         return (
-            f"Use the gpu profile: make course PROFILE=gpu, about {MINUTES['gpu']:.0f} minutes (a guess, not measured). "
+            f"Use the gpu profile: make course PROFILE=gpu, about {MINUTES['gpu']:.0f} minutes (not measured). "
             f"For a first look, the laptop profile, about {MINUTES['laptop']:.0f} minutes on two cores."
         )
     if processors >= 2 and gigabytes >= LEAST_MEMORY:

@@ -103,7 +103,20 @@ def test_help_and_version(entry: list[str]) -> None:
         ("train", ["MODEL", "--data", "--profile", "--out", "--seed", "--device", "--precision", "--overwrite"]),
         ("predict", ["INPUT", "--checkpoint", "--out", "--device", "--no-clean", "--overwrite"]),
         ("evaluate", ["PREDICTIONS", "TRUTH", "--out", "--surface", "--overwrite"]),
-        ("ablation", ["--data", "--profile", "--out", "--checkpoints", "--seed", "--seeds", "--peers", "--devices", "--overwrite"]),
+        (
+            "ablation",
+            [
+                "--data",
+                "--profile",
+                "--out",
+                "--checkpoints",
+                "--seed",
+                "--seeds",
+                "--peers",
+                "--devices",
+                "--overwrite",
+            ],
+        ),
         ("course", ["--profile", "--out", "--data", "--no-train", "--seed", "--device", "--overwrite"]),
     ],
 )

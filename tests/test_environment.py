@@ -48,7 +48,7 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared() ->
     foreign = imported - set(sys.stdlib_module_names) - {"kits_msan"}
     declared = {name_of(line) for line in METADATA["dependencies"]} - TOOLS
     assert {IMPORTED_AS.get(name, name) for name in declared} <= foreign | {"ipywidgets"}
-    brought_along = {"IPython", "PIL", "nbformat", "packaging", "psutil", "pygments", "traitlets"}  # by jupyterlab, matplotlib
+    brought_along = {"IPython", "PIL", "nbformat", "packaging", "psutil", "pygments", "traitlets"}  # by others
     assert foreign - brought_along <= {IMPORTED_AS.get(name, name) for name in declared}
 
 
@@ -56,7 +56,8 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared() ->
     "name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]]
 )
 def test_every_package_is_pinned(name: str) -> None:
-    pins = {name_of(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"}
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {name_of(line) for line in lines if line and line[0] != "#"}
     assert name in pins
 
 

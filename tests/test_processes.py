@@ -43,7 +43,9 @@ def test_two_processes_with_two_slabs_equal_one_with_four(tmp_path: Path, data: 
     values = {"name": "msan_v2_ds", "data": str(data), "profile": profile.__dict__, "run": str(tmp_path / "two")}
     script.write_text(SCRIPT.format(**values))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    result = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, encoding="utf-8")
+    result = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, encoding="utf-8"
+    )
     assert result.returncode == 0, result.stderr
     for file in (MODEL, BEST):
         one, two = (load_checkpoint(tmp_path / run / file) for run in ("one", "two"))
