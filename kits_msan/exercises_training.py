@@ -114,7 +114,7 @@ EXERCISES = {
     ),
     "4.3": Exercise(
         solution=lambda: (HIGH, RIGHT, LOW),
-        why="too high leaps up before it settles, and settles higher; too low falls so slowly that you would wait all day.",
+        why="too high leaps up and settles higher, too low falls so slowly that you would wait all day.",
         hint='Answer with "too low", "right" and "too high", in the order A, B, C.',
         mistakes={
             "you took B and C the wrong way round: of two smooth curves, the steeper has the better rate.": (

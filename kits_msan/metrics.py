@@ -3,13 +3,16 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
 from kits_msan.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCORES = ("kidney", "tumor", "composite")
 RESAMPLES = 5000  # of the bootstrap
@@ -62,12 +65,14 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     return scores
 
 
-def score_folders(predictions: str | Path, truth: str | Path, surface: bool = False) -> pd.DataFrame:
+def score_folders(predictions: str | Path, truth: str | Path, surface: bool = False) -> "pd.DataFrame":
     """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
 
     Columns: case, kidney, tumor, composite; with `surface` those of `surface_scores` too.
     Raises InputError for a prediction without truth or on another grid.
     """
+    import pandas as pd  # takes half a second, which those who want a Dice alone should not wait for
+
     true_paths = {case_name(path): path for path in find_cases(truth)}
     rows = []
     for path in find_cases(predictions):
