@@ -93,7 +93,7 @@ def peak() -> int:
     """Bytes of memory that this process held at most so far; mapped files count as far as they were read."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage would start from the parent's
-        return 1024 * int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0])
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))[0])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -102,7 +102,7 @@ def machine() -> dict[str, Any]:
     import torch
 
     info = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
+    models = re.findall(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else []
     return {
         "cpu": models[0] if models else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -129,7 +129,7 @@ def record(part: str, rows: Sequence[Row], args: argparse.Namespace, method: str
     folder = args.results or RESULTS
     folder.mkdir(exist_ok=True)
     path = folder / f"{slug()}.json"
-    results = json.loads(path.read_text()) if path.exists() else {"parts": {}}
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"parts": {}}
     results["machine"] = machine()
     results["parts"][part] = {
         "measured": date.today().isoformat(), "python": platform.python_version(), "versions": versions(),

@@ -135,7 +135,7 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
             return item["image"][0], item["label"][0]
     else:
         read = {"ours": ours, "nnunet": nnunet}[reader](folder)
-        jobs = json.loads(drawn_file.read_text())
+        jobs = json.loads(drawn_file.read_text(encoding="utf-8"))
     before = peak()
     read(jobs[0])  # what is imported on first use
     draws.clear()
@@ -146,7 +146,7 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
         totals[1] += float(label.sum())
     seconds = time.perf_counter() - started
     if reader == "monai":
-        drawn_file.write_text(json.dumps(draws))
+        drawn_file.write_text(json.dumps(draws), encoding="utf-8")
     return {"slabs_per_s": len(jobs) / seconds, "more_mb": (peak() - before) / 1e6, "sums": totals}
 
 

@@ -1,27 +1,33 @@
 """The experiment of the paper: train or load the five networks, let them vote, score them, compare.
 
-`run_ablation` leaves its tables as small CSV files, from which everything that it says can be computed again.
+`run_ablation` leaves its tables as small files, see `results`.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from tqdm.auto import tqdm
 
 from kits_msan.checkpoints import load_model
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, refuse_results, write_json
 from kits_msan.kits19 import Split, load_split
 from kits_msan.layers import Network
 from kits_msan.networks import MODELS
 from kits_msan.profiles import Profile
-from kits_msan.report import report, table_markdown
+from kits_msan.report import table_markdown
+from kits_msan.results import (
+    case_strata,
+    describe_data,
+    digest,
+    earlier,
+    load_results,
+    without_seed,
+    write,
+    write_results,
+)
 from kits_msan.scoring import Results, join, score_cases, score_fully
 from kits_msan.side_by_side import Job, side_by_side
 from kits_msan.store import is_store, prepare
@@ -32,7 +38,6 @@ __all__ = [  # what a notebook asks of the experiment, under one name
     "ablation_table", "describe_data", "format_table", "load_all", "load_results", "run_ablation", "score_cases",
     "table_markdown", "train_all", "verdicts", "write_results",
 ]  # fmt: skip
-ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
 
 
 def train_all(
@@ -105,7 +110,7 @@ def run_ablation(
         "data": describe_data(data, split), "train": list(split.train), "test": list(split.test),
         "profile": asdict(profile), "networks": {},
     }  # fmt: skip
-    results, done = _earlier(out, about, overwrite)
+    results, done = earlier(out, about, overwrite)
     strata = case_strata(data)
     failures: list[str] = []
     with _networks(data, profile, out, names, seeds, checkpoints, devices, split, device, overwrite, progress) as get:
@@ -115,9 +120,9 @@ def run_ablation(
             except _TrainingFailed as error:
                 failures.append(str(error))
                 continue
-            digests = {name: _digest(path) for name, path in _paths(folder, names).items()}
+            digests = {name: digest(path) for name, path in _paths(folder, names).items()}
             if not digests.items() <= done.get(str(seed), {}).items():
-                kept = [_without(results, seed)] if results else []
+                kept = [without_seed(results, seed)] if results else []
                 results = join([*kept, score_fully(models, paths, seed, strata, device=device, progress=progress)])
                 done[str(seed)] = digests
             assert results is not None
@@ -126,59 +131,6 @@ def run_ablation(
         raise InputError(" ".join(failures))
     assert results is not None
     return results
-
-
-def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
-    """Write scores.csv, parts.csv, agreement.csv, calibration.csv, about.json, and table.md, the report on them."""
-    for field in fields(Results):
-        with atomic_file(out / f"{field.name}.csv") as temporary:
-            getattr(results, field.name).to_csv(temporary, index=False, float_format="%.5f")
-    with atomic_file(out / TABLE) as temporary:
-        temporary.write_text(report(results, _phrase(about)), encoding="utf-8")
-    write_json(out / ABOUT, about)
-
-
-def load_results(folder: str | Path) -> tuple[Results, str]:
-    """The tables that `run_ablation` wrote, and a phrase that says of what they are.
-
-    Raises InputError where there are none.
-    """
-    folder = Path(folder)
-    try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        tables = [pd.read_csv(folder / f"{field.name}.csv") for field in fields(Results)]
-        return Results(*tables), _phrase(about)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
-
-
-def write_results(scores: pd.DataFrame, out: Path, about: str) -> None:
-    """Write `scores.csv` and `table.md` of scores alone, as `score_cases` gives them."""
-    with atomic_file(out / SCORES) as temporary:
-        scores.to_csv(temporary, index=False, float_format="%.5f")
-    with atomic_file(out / TABLE) as temporary:
-        temporary.write_text(table_markdown(scores, about), encoding="utf-8")
-
-
-def describe_data(data: Path, split: Split | None = None) -> str:
-    """A phrase for tables: which data, with how many cases for training and for test."""
-    split = split or load_split(data)
-    made = _manifest(data)
-    kind = (
-        f"phantoms version {made['phantom_version']}, seed {made['seed']}"
-        if "phantom_version" in made
-        else f"cases of {data.name}"
-    )
-    return f"{kind}, {len(split.train)} for training and {len(split.test)} for test"
-
-
-def case_strata(data: Path) -> dict[str, dict[str, Any]]:
-    """What the data's manifest says of each case that scores may depend on: contrast phase, slice thickness."""
-    strata = {}
-    for row in _manifest(data).get("cases", []):
-        drawn = row.get("drawn", {}) | row.get("scanner", {})
-        strata[row["name"]] = {key: drawn[key] for key in ("phase", "slice_mm") if key in drawn}
-    return strata
 
 
 class _TrainingFailed(Exception):  # noqa: N818
@@ -243,38 +195,3 @@ def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     flat = [folder / f"{name}.safetensors" for name in names]
     paths = flat if any(path.exists() for path in flat) else [folder / name / MODEL for name in names]
     return dict(zip(names, paths, strict=True))
-
-
-def _earlier(out: Path, about: dict[str, Any], overwrite: bool) -> tuple[Results | None, dict[str, dict[str, str]]]:
-    """Results of an earlier run of the same experiment, and the digests of the networks that they are of."""
-    if overwrite or not (out / SCORES).exists():
-        return None, {}
-    if not (out / ABOUT).exists():
-        refuse_results(out, overwrite)
-    results, _ = load_results(out)
-    old = json.loads((out / ABOUT).read_text(encoding="utf-8"))
-    for key, value in json.loads(json.dumps(about)).items():
-        if key != "networks" and old.get(key) != value:
-            raise InputError(f"{out} holds an ablation with another {key}; name another folder or add --overwrite.")
-    return results, old["networks"]
-
-
-def _without(results: Results, seed: int) -> Results:
-    tables = (getattr(results, field.name) for field in fields(Results))
-    return Results(*(table[table["seed"] != seed] for table in tables))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _manifest(data: Path) -> dict[str, Any]:
-    path = data / "manifest.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _phrase(about: Mapping[str, Any]) -> str:
-    """Data, split sizes, profile and seeds."""
-    profile, seeds = about["profile"], list(about["networks"])
-    trained = f"training seed {seeds[0]}" if len(seeds) == 1 else f"training seeds {', '.join(seeds)}"
-    return f"{about['data']}, profile {profile['name']} with {profile['steps']} steps, {trained}"

@@ -139,9 +139,10 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def ablation(args: argparse.Namespace) -> None:
     """Run the paper's comparison."""
-    from kits_msan.ablation import TABLE, run_ablation
+    from kits_msan.ablation import run_ablation
     from kits_msan.networks import MODELS, VARIANTS
     from kits_msan.peers import PEERS
+    from kits_msan.results import TABLE
     from kits_msan.store import split_of
 
     names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]

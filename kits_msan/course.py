@@ -73,7 +73,10 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
 
     folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     manifest = folder / "manifest.json"
-    if not manifest.exists() or json.loads(manifest.read_text()).get("phantom_version") != PHANTOM_VERSION:
+    if (
+        not manifest.exists()
+        or json.loads(manifest.read_text(encoding="utf-8")).get("phantom_version") != PHANTOM_VERSION
+    ):
         write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
     return folder
 

@@ -168,7 +168,9 @@ class Fetcher:
             with open(file.part, "ab" if go_on else "wb") as stream:
                 if not go_on:
                     note = _describe(response)
-                    file.note.write_text(json.dumps({"url": file.url, **note}))  # the part is empty at this moment
+                    file.note.write_text(
+                        json.dumps({"url": file.url, **note}), encoding="utf-8"
+                    )  # the part is empty at this moment
                     file.received = 0
                 file.expected = note["length"] or file.expected
                 # raw, since some servers declare a stored .gz as Content-Encoding and requests would inflate it

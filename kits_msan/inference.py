@@ -162,9 +162,9 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     """Remove islands: a copy of (D, H, W) labels with only the largest connected components of kidney-and-tumor.
 
     components: how many to keep. The paper's "simple maximal connected component" (section 3.1) is read as two,
-    since one would delete the second kidney. A component without any kidney voxel is no kidney, however large,
-    so tumor that touches none of the kept ones goes too; only where no component has kidney does tumor stay alone.
-    Voxels that share a corner are connected.
+    since one would delete the second kidney. Tumor counts up to twice the kidney that it touches: a spleen taken for
+    tumor must not oust a kidney. So a component without any kidney goes, however large; only where none has kidney
+    does tumor stay alone. Voxels that share a corner are connected.
     """
     out = labels.copy()
     _keep_kidneys(out, components)
@@ -195,7 +195,7 @@ def _keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> None:
     size = np.bincount(whole, np.concatenate(sizes), minlength=total)
     kidney = np.bincount(whole, np.concatenate(with_kidney), minlength=total)
     if kidney.any():
-        size[kidney == 0] = 0
+        size = np.minimum(size, 3 * kidney)  # kidney and at most twice as much tumor
     kept = [island for island in np.argsort(-size, kind="stable")[:components] if size[island]]
     keep = np.isin(whole, kept)
     for part, first in zip(_parts(labels), firsts, strict=True):

@@ -11,20 +11,17 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import latex2mathml.converter
 import nbformat
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from kits_msan.course import NOTEBOOKS, ROOT, execute
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder
+from kits_msan.site_text import Page, markdown, read_page, slug
 from kits_msan.viewer_html import page_script
 
 WIDGETS, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
@@ -55,16 +52,6 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page: its file's name, title and HTML, and the sections [anchor, heading, text] that the search knows."""
-
-    name: str
-    title: str
-    body: str
-    sections: list[list[str]]
 
 
 def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = False) -> None:
@@ -123,9 +110,9 @@ def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], state
 
     exporter = HTMLExporter(template_name="basic")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    exporter.register_filter("markdown2html", lambda text: _markdown(text, source, links))
+    exporter.register_filter("markdown2html", lambda text: markdown(text, source, links))
     body, _ = exporter.from_notebook_node(notebook)
-    return _page(links[source], body)
+    return read_page(links[source], body)
 
 
 def _viewer_state(widget: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,8 +132,8 @@ def _viewer_state(widget: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _document_page(source: Path, links: Mapping[Path, str]) -> Page:
-    body = _markdown(source.read_text(encoding="utf-8"), source, links)
-    return _page(links[source], body)
+    body = markdown(source.read_text(encoding="utf-8"), source, links)
+    return read_page(links[source], body)
 
 
 def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
@@ -161,85 +148,9 @@ def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
         text = notebook.cells[0].source
         question = "\n\n".join(re.findall(r"^\*\*(?:The question|Time)\.\*\*.*", text, re.MULTILINE))
         objectives = "\n".join(re.findall(r"^- .*", text, re.MULTILINE))
-        parts.append(f'<h2 id="{_slug(page.title)}"><a href="{page.name}">{page.title}</a></h2>')
-        parts.append(_markdown(f"{question}\n\n{objectives}", NOTEBOOKS / "index", {}))
-    return _page("index.html", "\n".join(parts))
-
-
-class _Renderer(IPythonRenderer):
-    """Markdown to HTML: formulas as MathML, anchors like GitHub's, links between the project's files."""
-
-    def __init__(self, source: Path, links: Mapping[Path, str]):
-        super().__init__(escape=False)
-        self.source, self.links = source, links
-
-    def heading(self, text: str, level: int, **_: Any) -> str:
-        return f'<h{level} id="{_slug(re.sub("<[^>]+>", "", text))}">{text}</h{level}>\n'
-
-    def block_math(self, body: str) -> str:
-        return self._math(body, "block")
-
-    def inline_math(self, body: str) -> str:
-        return self._math(body, "inline")
-
-    def _math(self, body: str, display: str) -> str:
-        try:
-            return str(latex2mathml.converter.convert(body.strip(), display=display))
-        except Exception as error:  # the library raises a class of its own for each kind of mistake
-            raise InputError(f"{self.source.name}: the formula {body!r} is not LaTeX that can be shown.") from error
-
-    def link(self, text: str, url: str, title: str | None = None) -> str:
-        path, mark, anchor = url.partition("#")
-        if "://" in url or url.startswith("mailto:"):
-            return str(super().link(text, url, title))
-        anchor = mark + _slug(anchor)
-        if not path:
-            return str(super().link(text, anchor, title))
-        target = self.links.get((self.source.parent / path).resolve())
-        return str(super().link(text, target + anchor, title)) if target else text  # other files are not on the site
-
-
-def _markdown(text: str, source: Path, links: Mapping[Path, str]) -> str:
-    return str(MarkdownWithMath(renderer=_Renderer(source, links)).render(text))
-
-
-def _slug(text: str) -> str:
-    """The anchor of a heading, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", html.unescape(text).strip().lower()).replace(" ", "-")
-
-
-class _Sections(HTMLParser):
-    """Collects [anchor, heading, text] of every section."""
-
-    HEADINGS, SILENT = ("h1", "h2", "h3"), ("script", "style")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sections: list[list[str]] = [["", "", ""]]
-        self.inside: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self.HEADINGS:
-            self.sections.append([dict(attrs).get("id") or "", "", ""])
-        if tag in (*self.HEADINGS, *self.SILENT):
-            self.inside.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.inside and self.inside[-1] == tag:
-            self.inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        where = self.inside[-1] if self.inside else ""
-        if where not in self.SILENT:
-            self.sections[-1][1 if where else 2] += data
-
-
-def _page(name: str, body: str) -> Page:
-    parser = _Sections()
-    parser.feed(body)
-    sections = [[" ".join(part.split()) for part in section] for section in parser.sections]
-    sections = [section for section in sections if any(section)]
-    return Page(name, html.escape(next((heading for _, heading, _ in sections if heading), name)), body, sections)
+        parts.append(f'<h2 id="{slug(page.title)}"><a href="{page.name}">{page.title}</a></h2>')
+        parts.append(markdown(f"{question}\n\n{objectives}", NOTEBOOKS / "index", {}))
+    return read_page("index.html", "\n".join(parts))
 
 
 def _menu(pages: Sequence[Page]) -> str:

@@ -68,5 +68,5 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [f"case_{number:05d}" for number in range(4)]
     for number, name in enumerate(names):
         save_case(ball_case(name, seed=number), folder / name)
-    (folder / "split.json").write_text(json.dumps({"train": names[:3], "test": names[3:]}))
+    (folder / "split.json").write_text(json.dumps({"train": names[:3], "test": names[3:]}), encoding="utf-8")
     return folder

@@ -8,7 +8,6 @@ import pytest
 
 from kits_msan import scoring
 from kits_msan.ablation import (
-    case_strata,
     describe_data,
     load_all,
     load_results,
@@ -24,6 +23,7 @@ from kits_msan.inference import keep_kidneys, predict
 from kits_msan.metrics import dice_scores, surface_scores
 from kits_msan.networks import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
+from kits_msan.results import case_strata
 from kits_msan.scoring import score_fully
 
 
@@ -224,7 +224,7 @@ def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
         {"name": "case_00000", "drawn": {"phase": "plain", "time": 0}, "scanner": {"slice_mm": 3.0}},
         {"name": "case_00001"},
     ]
-    (tmp_path / "manifest.json").write_text(json.dumps({"cases": rows}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"cases": rows}), encoding="utf-8")
     assert case_strata(tmp_path) == {"case_00000": {"phase": "plain", "slice_mm": 3.0}, "case_00001": {}}
     assert case_strata(data) == {}
 
@@ -253,7 +253,9 @@ def test_split_without_test_cases_is_refused(data: Path, tmp_path: Path, tiny: P
         (tmp_path / "data" / name).mkdir(parents=True)
         for file in (data / name).iterdir():
             (tmp_path / "data" / name / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "data" / "split.json").write_text(json.dumps({"train": ["case_00000", "case_00001"], "test": []}))
+    (tmp_path / "data" / "split.json").write_text(
+        json.dumps({"train": ["case_00000", "case_00001"], "test": []}), encoding="utf-8"
+    )
     with pytest.raises(InputError, match="leaves no test case"):
         run_ablation(tmp_path / "data", tiny, tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()

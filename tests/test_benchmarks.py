@@ -41,7 +41,7 @@ def check(results: dict[str, Any]) -> None:
 def test_every_benchmark_runs(part: str, tmp_path: Path, common: Any) -> None:
     before = {path: path.read_bytes() for path in [*RESULTS, FOLDER / "README.md", ROOT / "README.md"]}
     other: dict[str, Any] = {"machine": {}, "parts": {"other": {"rows": []}}}
-    (tmp_path / f"{common.slug()}.json").write_text(json.dumps(other))
+    (tmp_path / f"{common.slug()}.json").write_text(json.dumps(other), encoding="utf-8")
     command = [sys.executable, "-W", "ignore", str(FOLDER / f"{part}.py"), "--quick", "--results", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -77,7 +77,7 @@ def test_a_row_holds_repeat_against_repeat(common: Any) -> None:
 
 
 def test_a_failing_child_is_reported(tmp_path: Path, common: Any) -> None:
-    (tmp_path / "bad.py").write_text("raise ValueError('broken')")
+    (tmp_path / "bad.py").write_text("raise ValueError('broken')", encoding="utf-8")
     with pytest.raises(SystemExit, match="broken"):
         common.child(str(tmp_path / "bad.py"))
 

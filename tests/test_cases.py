@@ -348,7 +348,7 @@ def test_missing_path(tmp_path: Path, function: Callable[[Path], object]) -> Non
 
 @pytest.mark.parametrize("function", [load_case, load_label, find_cases])
 def test_folder_without_a_case(tmp_path: Path, function: Callable[[Path], object]) -> None:
-    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="holds no"):
         function(tmp_path)
 
@@ -363,7 +363,7 @@ def test_cases_are_found_sorted_and_hidden_ones_are_not(tmp_path: Path) -> None:
     for name in ("case_00010", "case_00002", ".tmp-half"):
         write(tmp_path / name / LABEL, labels())
     write(tmp_path / "scan.nii", volume())
-    (tmp_path / "split.json").write_text("{}")
+    (tmp_path / "split.json").write_text("{}", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     found = [tmp_path / name for name in ("case_00002", "case_00010", "scan.nii")]
     assert find_cases(tmp_path) == found

@@ -56,6 +56,20 @@ def test_tumor_counts_for_the_size_of_its_component() -> None:
     np.testing.assert_array_equal(cleaned[:, :, 10:], labels[:, :, 10:])
 
 
+def test_a_spleen_taken_for_tumor_does_not_oust_a_kidney() -> None:
+    labels = island(np.s_[6:10, 10:20, 8:18], 2)  # 400 voxels of tumor
+    labels[6:9, 10, 8:12] = 1  # and 12 of kidney: counts 36, the smaller kidney 56
+    np.testing.assert_array_equal(keep_kidneys(labels), scan())
+    labels[6:10, 10:12, 8:18] = 1  # 80 of kidney: counts 240, and ousts it
+    assert not keep_kidneys(labels)[:, :, 20:].any()
+
+
+def test_a_kidney_with_a_far_larger_tumor_is_kept() -> None:
+    labels = scan()
+    labels[2:9, 4:18, 23:30] = 2  # 686 voxels
+    np.testing.assert_array_equal(keep_kidneys(labels), labels)
+
+
 def test_more_components_keep_more() -> None:
     labels = island(np.s_[7:10, 12:15, 10:14], 1)
     np.testing.assert_array_equal(keep_kidneys(labels, components=3), labels)
@@ -100,7 +114,8 @@ def test_islands_that_reach_through_many_slices_are_whole(depth: int, share: flo
     labels = rng.choice(3, (depth, 9, 10), p=(1 - share, 0.7 * share, 0.3 * share)).astype(np.uint8)
     labels[::7, 3] = labels[:, 3, 3] = 1  # one that reaches through all
     islands, count = ndimage.label(labels, structure=np.ones((3, 3, 3)))
-    sizes = {i: (islands == i).sum() for i in range(1, count + 1) if (labels[islands == i] == 1).any()}
+    kidney = {i: (labels[islands == i] == 1).sum() for i in range(1, count + 1)}
+    sizes = {i: min((islands == i).sum(), 3 * kidney[i]) for i in kidney if kidney[i]}
     for components in (1, 2, 5):
         kept = sorted(sizes, key=lambda i: -sizes[i])[:components]
         wanted = np.where(np.isin(islands, kept), labels, 0)

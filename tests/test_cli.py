@@ -133,7 +133,10 @@ def test_phantom_makes_the_layout_of_kits19(phantoms: Path) -> None:
     assert tree(phantoms) == sorted(
         [*names, *(f"{name}/{file}" for name in names for file in (IMAGE, LABEL)), "manifest.json", "split.json"]
     )
-    assert json.loads((phantoms / "split.json").read_text()) == {"train": names[:2], "test": names[2:]}
+    assert json.loads((phantoms / "split.json").read_text(encoding="utf-8")) == {
+        "train": names[:2],
+        "test": names[2:],
+    }
     case = load_case(phantoms / names[0])
     assert (case.shape, case.spacing) == (SMOKE.grid, SMOKE.spacing)
     assert case.label is not None
@@ -184,7 +187,7 @@ def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
     stored.to_filename(tmp_path / "scan.nii")
     out = tmp_path / "out"
     (out / "scan").mkdir(parents=True)
-    (out / "scan" / LABEL).write_text("old")
+    (out / "scan" / LABEL).write_text("old", encoding="utf-8")
     result = run(
         "predict", tmp_path / "scan.nii", "--checkpoint", checkpoints / "msan_v2.safetensors", "--out", out,
         "--no-clean", "--overwrite",
@@ -248,8 +251,8 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
     write("nan.nii.gz", with_nan)
     write("inf.nii.gz", with_inf)
     write("air.nii.gz", np.full(image.shape, -1000, np.int16))
-    (folder / "text.nii.gz").write_text("not a scan")
-    (folder / "photo.png").write_text("not a scan")
+    (folder / "text.nii.gz").write_text("not a scan", encoding="utf-8")
+    (folder / "photo.png").write_text("not a scan", encoding="utf-8")
     content = gzip.compress((folder / "good.nii.gz").read_bytes(), 0)
     whole = gzip.compress(nib.Nifti1Image(image, affine).to_bytes())
     assert content
@@ -284,9 +287,9 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
     save_model(folder / "other-spacing.safetensors", model, other)
 
     (folder / "results").mkdir()
-    (folder / "results" / "scores.csv").write_text("mine")
-    (folder / "results" / "model.safetensors").write_text("mine")
-    (folder / "file").write_text("mine")
+    (folder / "results" / "scores.csv").write_text("mine", encoding="utf-8")
+    (folder / "results" / "model.safetensors").write_text("mine", encoding="utf-8")
+    (folder / "file").write_text("mine", encoding="utf-8")
     return folder
 
 
@@ -396,7 +399,7 @@ def refusals(bad: Path) -> dict[str, tuple[Result, list[str]]]:
         }
         results = {name: job.result() for name, job in jobs.items()}
     left = sorted(set(tree(bad)) - set(before))
-    assert (bad / "results" / "scores.csv").read_text() == "mine"
+    assert (bad / "results" / "scores.csv").read_text(encoding="utf-8") == "mine"
     return {
         name: (results[name], [path for path in left if path.startswith(f"out-{number}/") or "out-" not in path])
         for number, name in enumerate(BY_ENTRY)
@@ -422,7 +425,9 @@ def test_bad_input(bad: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     captured = capsys.readouterr()
     check_refused(Result(code, captured.out, shown(captured.err)), message)
     assert tree(bad) == before
-    assert {(bad / "results" / file).read_text() for file in ("scores.csv", "model.safetensors")} == {"mine"}
+    assert {(bad / "results" / file).read_text(encoding="utf-8") for file in ("scores.csv", "model.safetensors")} == {
+        "mine"
+    }
 
 
 def test_one_bad_scan_does_not_cost_the_others(
@@ -496,14 +501,14 @@ def test_course_ends_with_minutes_and_the_table(
     def execute(source: Path, target: Path, parameters: dict, timeout: int | None, keep_widgets: bool) -> None:
         shutil.copy(source, target)
         (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
-        (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |")
+        (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
 
     monkeypatch.setattr(kits_msan.course, "execute", execute)
     assert main(["course", "--profile", "smoke", "--out", str(tmp_path / "out"), "--data", str(data)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines if " min  0" in line] == [f"0{i}_part.ipynb" for i in range(1, 6)]
     assert lines[-1] == "| the table |"
-    assert len(json.loads((tmp_path / "out" / "seconds.json").read_text())) == 5
+    assert len(json.loads((tmp_path / "out" / "seconds.json").read_text(encoding="utf-8"))) == 5
 
 
 def test_course_without_notebooks_is_refused(books: Path, tmp_path: Path, data: Path) -> None:

@@ -64,7 +64,7 @@ def test_series_is_read_and_its_segmentation_lies_where_the_patient_lay(
     tmp_path: Path, axes: np.ndarray, compressed: bool
 ) -> None:
     write_series(tmp_path / "scan", voxels(), axes, compressed=compressed)
-    (tmp_path / "scan" / "notes.txt").write_text("no DICOM")
+    (tmp_path / "scan" / "notes.txt").write_text("no DICOM", encoding="utf-8")
     case = load_case(tmp_path / "scan")
     assert case.image is not None
     assert (case.name, case.shape, case.image.dtype) == ("scan", SHAPE, np.int16)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kits_msan import doctor
+from kits_msan import doctor, software
 from kits_msan.course import CHECKPOINTS, MINUTES
-from kits_msan.doctor import LOOK, MISSING, OK, Finding
+from kits_msan.software import LOOK, MISSING, OK, Finding
 
 Answer = Callable[..., "subprocess.Popen[str]"]
 
@@ -67,8 +67,8 @@ def test_without_any_package_it_says_what_is_missing() -> None:
 def test_graphics_cards(
     monkeypatch: pytest.MonkeyPatch, about: dict[str, object], card: str, state: str, words: str
 ) -> None:
-    monkeypatch.setattr(doctor, "graphics_card", lambda: card)
-    [finding] = doctor.torch_and_gpu(torch_says(**about))
+    monkeypatch.setattr(software, "graphics_card", lambda: card)
+    [finding] = software.torch_and_gpu(torch_says(**about))
     assert finding.state == state
     assert words in str(finding)
 
@@ -76,28 +76,28 @@ def test_graphics_cards(
 def test_a_torch_that_crashes_or_hangs_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     crash: Answer = lambda code: subprocess.Popen([sys.executable, "-c", code], **pipe)  # type: ignore[call-overload] # noqa: E731
-    [finding] = doctor.torch_and_gpu(crash("raise OSError('libtorch.so: not found')"))
+    [finding] = software.torch_and_gpu(crash("raise OSError('libtorch.so: not found')"))
     assert (finding.state, finding.found) == (MISSING, "OSError: libtorch.so: not found")
-    [finding] = doctor.torch_and_gpu(crash("import sys; sys.exit(3)"))
+    [finding] = software.torch_and_gpu(crash("import sys; sys.exit(3)"))
     assert finding.found == "exit code 3"
-    monkeypatch.setattr(doctor, "TORCH_SECONDS", 0.1)
-    [finding] = doctor.torch_and_gpu(crash("import time; time.sleep(60)"))
+    monkeypatch.setattr(software, "TORCH_SECONDS", 0.1)
+    [finding] = software.torch_and_gpu(crash("import time; time.sleep(60)"))
     assert finding.state == MISSING
 
 
 def test_old_and_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_declared", lambda: ["torch>=2.6", "numpy"])
+    monkeypatch.setattr(software, "_declared", lambda: ["torch>=2.6", "numpy"])
     versions = {"torch": "2.5.1", "numpy": "2.0.0"}
-    monkeypatch.setattr(doctor, "_installed", versions.__getitem__)
-    [finding] = doctor.packages()
+    monkeypatch.setattr(software, "_installed", versions.__getitem__)
+    [finding] = software.packages()
     assert (finding.state, finding.found) == (MISSING, "torch>=2.6 (found 2.5.1)")
     versions["torch"] = "2.13.0+cpu"
-    [finding] = doctor.packages()
+    [finding] = software.packages()
     assert finding.state == LOOK
     assert "numpy 2.0.0 (pin: " in finding.found
     assert "torch" not in finding.found
     versions["numpy"] = ""
-    [finding] = doctor.packages()
+    [finding] = software.packages()
     assert (finding.state, finding.found) == (MISSING, "not installed: numpy")
 
 
@@ -106,7 +106,7 @@ def test_old_and_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_versions_of_python(monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], state: str) -> None:
     monkeypatch.setattr(sys, "version_info", version)
-    assert states(doctor.python) == [state]
+    assert states(software.python) == [state]
 
 
 def test_small_machines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,13 +137,13 @@ def test_the_advice_names_minutes() -> None:
 
 
 def test_a_jupyter_of_another_python_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert states(doctor.jupyter) == [OK]
+    assert states(software.jupyter) == [OK]
     monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / name))
-    [finding] = doctor.jupyter()
+    [finding] = software.jupyter()
     assert finding.state == LOOK
     assert str(tmp_path / "jupyter-lab") in finding.found
-    monkeypatch.setattr(doctor, "_installed", lambda name: "")
-    assert states(doctor.jupyter) == [MISSING]
+    monkeypatch.setattr(software, "_installed", lambda name: "")
+    assert states(software.jupyter) == [MISSING]
 
 
 def test_broken_checkpoints_are_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -75,10 +75,12 @@ def test_official_layout_license_once_and_quick_second_run(
     assert_whole(tmp_path, server, (0, 1, 2))
     said = capsys.readouterr().out
     assert "CC BY-NC-SA 4.0" in said
-    assert "CC BY-NC-SA 4.0" in (tmp_path / LICENSE_FILE).read_text()
+    assert "CC BY-NC-SA 4.0" in (tmp_path / LICENSE_FILE).read_text(encoding="utf-8")
     assert "0 files are here already, 6 are to be fetched: about 0.00 GB" in said
     server.requests.clear()
-    (tmp_path / "case_00000" / ".part-imaging.nii.gz.json").write_text("{}")  # killed just after the renaming
+    (tmp_path / "case_00000" / ".part-imaging.nii.gz.json").write_text(
+        "{}", encoding="utf-8"
+    )  # killed just after the renaming
     get(server, tmp_path, (0, 1, 2))
     assert server.requests == []
     assert_whole(tmp_path, server, (0, 1, 2))
@@ -188,7 +190,7 @@ def test_bad_arguments(tmp_path: Path, options: dict, message: str) -> None:
 
 
 def test_out_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
         download([0], tmp_path / "file", image_base="http://127.0.0.1:9", label_base="http://127.0.0.1:9")
 

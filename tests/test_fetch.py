@@ -173,7 +173,7 @@ def test_ended_between_last_byte_and_test(server: Server, tmp_path: Path) -> Non
 @pytest.mark.parametrize("note", ["", "[]", "{}", "null", '{"url": 3}'])
 def test_damaged_note_starts_over(server: Server, tmp_path: Path, note: str) -> None:
     begin(server, tmp_path)
-    remote_file(server, tmp_path).note.write_text(note)
+    remote_file(server, tmp_path).note.write_text(note, encoding="utf-8")
     get(server, tmp_path)
     assert server.asked(REMOTE) == [None]
 

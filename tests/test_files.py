@@ -14,7 +14,7 @@ def tree(folder: Path) -> list[str]:
 
 
 def write_half(path: Path) -> None:
-    path.write_text("half")
+    path.write_text("half", encoding="utf-8")
     raise OSError("disk full")
 
 
@@ -23,9 +23,9 @@ def test_file_appears_whole_with_its_ending_and_ordinary_rights(tmp_path: Path) 
     with atomic_file(target) as temporary:
         assert temporary.name.endswith(".nii.gz")
         assert temporary.parent == target.parent
-        temporary.write_text("whole")
+        temporary.write_text("whole", encoding="utf-8")
         assert not target.exists()
-    assert target.read_text() == "whole"
+    assert target.read_text(encoding="utf-8") == "whole"
     assert tree(tmp_path) == ["new", "new/scan.nii.gz"]
     mask = os.umask(0)
     os.umask(mask)
@@ -34,17 +34,17 @@ def test_file_appears_whole_with_its_ending_and_ordinary_rights(tmp_path: Path) 
 
 def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
-    target.write_text("old")
+    target.write_text("old", encoding="utf-8")
     with pytest.raises(OSError, match="disk full"), atomic_file(target) as temporary:
         write_half(temporary)
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
     assert tree(tmp_path) == ["a.txt"]
 
 
 def test_folder_appears_whole(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "out"
     with atomic_folder(target) as temporary:
-        (temporary / "a.txt").write_text("whole")
+        (temporary / "a.txt").write_text("whole", encoding="utf-8")
         assert not target.exists()
     assert tree(tmp_path) == ["deep", "deep/out", "deep/out/a.txt"]
 
@@ -59,17 +59,17 @@ def test_failed_folder_takes_its_new_parents_away_again(tmp_path: Path) -> None:
 def test_overwritten_folder_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    (out / "old.txt").write_text("old")
+    (out / "old.txt").write_text("old", encoding="utf-8")
     with pytest.raises(OSError, match="disk full"), atomic_folder(out, overwrite=True) as temporary:
         write_half(temporary / "new.txt")
     assert tree(tmp_path) == ["out", "out/old.txt"]
     with atomic_folder(out, overwrite=True) as temporary:
-        (temporary / "new.txt").write_text("new")
+        (temporary / "new.txt").write_text("new", encoding="utf-8")
     assert tree(tmp_path) == ["out", "out/new.txt"]
 
 
 def test_folder_with_results_is_refused_before_any_work(tmp_path: Path) -> None:
-    (tmp_path / "old.txt").write_text("old")
+    (tmp_path / "old.txt").write_text("old", encoding="utf-8")
     with pytest.raises(InputError, match=r"already holds results.*--overwrite"), atomic_folder(tmp_path):
         pytest.fail("the block must not run")
     assert tree(tmp_path) == ["old.txt"]
@@ -81,7 +81,7 @@ def test_refuse_results(tmp_path: Path) -> None:
     empty.mkdir()
     refuse_results(tmp_path / "absent", overwrite=False)
     refuse_results(empty, overwrite=False)
-    file.write_text("x")
+    file.write_text("x", encoding="utf-8")
     refuse_results(tmp_path, overwrite=True)
     with pytest.raises(InputError, match="already holds results"):
         refuse_results(tmp_path, overwrite=False)
@@ -92,7 +92,7 @@ def test_refuse_results(tmp_path: Path) -> None:
 def test_write_json_replaces_what_was_there(tmp_path: Path) -> None:
     for value in ({"a": [1, 2]}, {"b": None}):
         write_json(tmp_path / "a.json", value)
-        assert json.loads((tmp_path / "a.json").read_text()) == value
+        assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
     assert tree(tmp_path) == ["a.json"]
 
 
@@ -103,7 +103,7 @@ def test_bad_input_takes_new_folders_away_and_no_others(tmp_path: Path) -> None:
         with removed_on_bad_input(*folders):
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / "a.txt").write_text("x")
+                (folder / "a.txt").write_text("x", encoding="utf-8")
             if error:
                 raise error
 

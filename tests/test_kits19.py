@@ -103,7 +103,7 @@ def make_folder(path: Path, names: list[str], split: object = None) -> Path:
         (path / name).mkdir(parents=True)
         (path / name / "imaging.nii.gz").touch()
     if split is not None:
-        (path / "split.json").write_text(split if isinstance(split, str) else json.dumps(split))
+        (path / "split.json").write_text(split if isinstance(split, str) else json.dumps(split), encoding="utf-8")
     return path
 
 
@@ -111,11 +111,13 @@ def test_split_file_in_the_folder_or_given(tmp_path: Path) -> None:
     names = ["case_00000", "case_00001", "case_00185", "other"]
     folder = make_folder(tmp_path / "data", names)
     assert load_split(folder) == Split(("case_00000", "case_00001"), ("case_00185",))
-    (folder / "split.json").write_text(json.dumps({"train": ["other", "case_00185"], "test": ["case_00000"]}))
+    (folder / "split.json").write_text(
+        json.dumps({"train": ["other", "case_00185"], "test": ["case_00000"]}), encoding="utf-8"
+    )
     assert load_split(folder) == Split(("other", "case_00185"), ("case_00000",))
     assert load_split(str(folder), exclude=[185]) == Split(("other",), ("case_00000",))
     given_file = tmp_path / "mine.json"
-    given_file.write_text(json.dumps({"train": ["case_00001", "case_00015"], "test": []}))
+    given_file.write_text(json.dumps({"train": ["case_00001", "case_00015"], "test": []}), encoding="utf-8")
     assert load_split(folder, given_file, exclude=EXCLUDED_2019) == Split(("case_00001",), ())
 
 

@@ -291,7 +291,7 @@ def test_written_folder_looks_like_kits19(written: Path) -> None:
     assert sorted(path.name for path in written.iterdir()) == [
         "case_00000", "case_00001", "case_00002", "manifest.json", "split.json",
     ]  # fmt: skip
-    assert json.loads((written / "split.json").read_text()) == {
+    assert json.loads((written / "split.json").read_text(encoding="utf-8")) == {
         "train": ["case_00000", "case_00001"],
         "test": ["case_00002"],
     }
@@ -308,7 +308,7 @@ def test_written_cases_are_those_of_their_seeds(written: Path) -> None:
 
 
 def test_manifest_says_how_each_case_was_made(written: Path) -> None:
-    manifest = json.loads((written / "manifest.json").read_text())
+    manifest = json.loads((written / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["phantom_version"] == PHANTOM_VERSION
     assert (manifest["profile"], manifest["seed"]) == ("smoke", 5)
     assert [row["name"] for row in manifest["cases"]] == ["case_00000", "case_00001", "case_00002"]

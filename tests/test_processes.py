@@ -41,7 +41,7 @@ def test_two_processes_with_two_slabs_equal_one_with_four(tmp_path: Path, data: 
     train("msan_v2_ds", data, profile, tmp_path / "one", device="cpu", precision="32", validate=1, progress=False)
     script = tmp_path / "script.py"
     values = {"name": "msan_v2_ds", "data": str(data), "profile": profile.__dict__, "run": str(tmp_path / "two")}
-    script.write_text(SCRIPT.format(**values))
+    script.write_text(SCRIPT.format(**values), encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     result = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, encoding="utf-8"

@@ -75,7 +75,9 @@ def test_smoke_networks_segment_few_slices_and_wide_ones(make_case: MakeCase, tm
     names = [f"case_{number:05d}" for number in range(2)]
     for name in names:
         save_case(make_case(name, shape=shape, spacing=(3.0, 0.78, 0.78)), tmp_path / "data" / name)
-    (tmp_path / "data" / "split.json").write_text(json.dumps({"train": names[:1], "test": names[1:]}))
+    (tmp_path / "data" / "split.json").write_text(
+        json.dumps({"train": names[:1], "test": names[1:]}), encoding="utf-8"
+    )
     run = [
         "train",
         "unet3d",

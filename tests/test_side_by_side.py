@@ -20,23 +20,24 @@ from pathlib import Path
 
 name, run = sys.argv[sys.argv.index("train") + 1], Path(sys.argv[sys.argv.index("--out") + 1])
 run.mkdir(parents=True)
-(run / "told").write_text(" ".join(sys.argv[1:]) + " threads " + os.environ.get("OMP_NUM_THREADS", "?"))
+threads = os.environ.get("OMP_NUM_THREADS", "?")
+(run / "told").write_text(f"{' '.join(sys.argv[1:])} threads {threads}", encoding="utf-8")
 while name == "waits" and not (run.parent / "go").exists():
     time.sleep(0.01)
 if name == "fails":
     print("Traceback: far above", file=sys.stderr)
     print("kits-msan: the loss is nan.", file=sys.stderr)
     sys.exit(2)
-(run / "done").write_text(str(time.time()))
+(run / "done").write_text(str(time.time()), encoding="utf-8")
 """
 
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of Python: a script that runs the stand-in whatever module it is asked for."""
-    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    (tmp_path / "stand_in.py").write_text(STAND_IN, encoding="utf-8")
     script = tmp_path / "python"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{tmp_path / "stand_in.py"}" "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{tmp_path / "stand_in.py"}" "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     monkeypatch.setattr("kits_msan.side_by_side.sys.executable", str(script))
 
@@ -52,7 +53,7 @@ def test_each_job_is_one_training_on_one_thread(tmp_path: Path) -> None:
     todo = jobs(tmp_path, "a", "b", "c")
     with side_by_side(todo, tmp_path / "store", SMOKE, devices=2, device="cpu") as futures:
         assert [future.result() for future in futures] == [None] * 3
-    told = (tmp_path / "1-b" / "told").read_text()
+    told = (tmp_path / "1-b" / "told").read_text(encoding="utf-8")
     assert "kits_msan.cli train b --seed 1 " in told
     assert f"--data {tmp_path / 'store'} --device cpu --profile smoke --steps 5" in told
     assert "--overwrite" not in told
@@ -80,7 +81,7 @@ def test_one_failure_is_a_sentence_and_the_others_go_on(tmp_path: Path) -> None:
         f"training fails with seed 0 ended with code 2: kits-msan: the loss is nan.; see {log}. "
         "Started again, it goes on from its checkpoint."
     )
-    assert "far above" in log.read_text()
+    assert "far above" in log.read_text(encoding="utf-8")
     assert (tmp_path / "1-b" / "done").exists()
 
 

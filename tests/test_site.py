@@ -183,7 +183,7 @@ def test_a_broken_formula_is_named(tmp_path: Path) -> None:
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     run = write_notebook(tmp_path / "run", new_markdown_cell("# One"))
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "mine.txt").write_text("mine")
+    (tmp_path / "site" / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="already holds results"):
         build_site(tmp_path / "site", [run])
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["mine.txt"]

@@ -45,7 +45,7 @@ def test_store_holds_every_case_of_the_split(data: Path, made: Path, tiny: Profi
     assert is_store(made)
     assert not is_store(data)
     assert split_of(made) == load_split(data)
-    manifest = json.loads((made / MANIFEST).read_text())
+    manifest = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
     assert list(manifest["cases"]) == NAMES
     assert manifest["left_out"] == {}
     for case in open_cases(made, NAMES, tiny, made / "unused"):
@@ -67,12 +67,14 @@ def test_training_from_the_store_alone_equals_training_from_the_cases(
     assert not (tmp_path / "b" / "store").exists()
     for key, tensor in from_cases.state_dict().items():
         np.testing.assert_array_equal(tensor.numpy(), from_store.state_dict()[key].numpy())
-    assert json.loads((tmp_path / "b" / "config.json").read_text())["cases"] == NAMES[:3]  # the training part
+    assert (
+        json.loads((tmp_path / "b" / "config.json").read_text(encoding="utf-8"))["cases"] == NAMES[:3]
+    )  # the training part
 
 
 def test_other_splits_and_exclusions_of_a_store(made: Path, tmp_path: Path) -> None:
     split = tmp_path / "split.json"
-    split.write_text(json.dumps({"train": NAMES[2:], "test": NAMES[:1]}))
+    split.write_text(json.dumps({"train": NAMES[2:], "test": NAMES[:1]}), encoding="utf-8")
     assert split_of(made, split) == Split(tuple(NAMES[2:]), (NAMES[0],))
     assert split_of(made, split, [2]) == Split((NAMES[3],), (NAMES[0],))
     assert split_of(made, exclude=[0, 3]) == Split(tuple(NAMES[1:3]), ())
@@ -134,8 +136,8 @@ def test_damaged_store_is_never_used(data: Path, made: Path, tiny: Profile, dama
 
 
 def test_store_of_another_version_is_refused(made: Path, tiny: Profile) -> None:
-    manifest = json.loads((made / MANIFEST).read_text())
-    (made / MANIFEST).write_text(json.dumps({**manifest, "store_version": 1}))
+    manifest = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
+    (made / MANIFEST).write_text(json.dumps({**manifest, "store_version": 1}), encoding="utf-8")
     for function in (lambda: split_of(made), lambda: open_cases(made, NAMES, tiny, made)):
         with pytest.raises(InputError, match="prepared by another version"):
             function()
@@ -187,7 +189,10 @@ def test_broken_case_is_named_and_left_out(own: Path, tmp_path: Path, capsys: py
     assert f"case_00001 is left out: {file} is truncated or damaged" in shown.err
     assert "case_00003 is left out" in shown.err
     assert split_of(tmp_path / "store") == Split((NAMES[0], NAMES[2]), ())
-    assert json.loads((tmp_path / "store" / MANIFEST).read_text())["left_out"].keys() == {NAMES[1], NAMES[3]}
+    assert json.loads((tmp_path / "store" / MANIFEST).read_text(encoding="utf-8"))["left_out"].keys() == {
+        NAMES[1],
+        NAMES[3],
+    }
 
 
 def test_command_prepares_and_trains(data: Path, tmp_path: Path) -> None:
@@ -196,7 +201,7 @@ def test_command_prepares_and_trains(data: Path, tmp_path: Path) -> None:
     train_it = ["train", "unet3d", "--data", store, "--profile", "smoke", "--steps", "1", "--device", "cpu"]
     assert main([*train_it, "--exclude", "0,1", "--out", str(run)]) == 0
     assert (run / MODEL).exists()
-    assert json.loads((run / "config.json").read_text())["cases"] == [NAMES[2]]
+    assert json.loads((run / "config.json").read_text(encoding="utf-8"))["cases"] == [NAMES[2]]
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,6 @@ def test_a_copy_forgets_outputs_and_leaves_the_notebook_as_it_was() -> None:
 
 
 def test_writing_removes_copies_of_what_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "06_gone.ipynb").write_text("{}")
+    (tmp_path / "06_gone.ipynb").write_text("{}", encoding="utf-8")
     assert write_students(tmp_path) == 0
     assert sorted(copy.name for copy in tmp_path.iterdir()) == [teacher.name for teacher in TEACHER]

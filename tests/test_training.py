@@ -161,7 +161,7 @@ def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Pro
     run = tmp_path / "run"
     train("msan_v2", data, tiny, run, seed=5, progress=False)
     assert {path.name for path in run.iterdir()} - {LOCK} == {CONFIG, METRICS, EVENTS, CURVE, MODEL, "store"}
-    config = json.loads((run / CONFIG).read_text())
+    config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
     assert (config["model"], config["seed"]) == ("msan_v2", 5)
     assert config["cases"] == ["case_00000", "case_00001", "case_00002"]  # the training part alone
     assert config["profile"]["name"] == "smoke"
@@ -223,7 +223,7 @@ def test_run_with_other_settings_is_refused_or_overwritten(
     assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     train(name, data, profile, run, store=store, seed=seed, overwrite=True, progress=False)
     assert (run / MODEL).read_bytes() != before[MODEL]
-    assert json.loads((run / CONFIG).read_text())["seed"] == seed
+    assert json.loads((run / CONFIG).read_text(encoding="utf-8"))["seed"] == seed
 
 
 def test_overwriting_a_stopped_run_starts_over(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
@@ -234,7 +234,7 @@ def test_overwriting_a_stopped_run_starts_over(data: Path, tmp_path: Path, store
 
 
 def test_folder_with_something_else_in_it_is_refused(data: Path, tmp_path: Path, tiny: Profile) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="already holds results"):
         train("unet3d", data, tiny, tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

@@ -94,7 +94,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     for name in ("notebooks", "home"):
         (folder / name).mkdir(parents=True)
     (folder / "overrides").mkdir()
-    (folder / "overrides" / "overrides.json").write_text(SETTINGS)
+    (folder / "overrides" / "overrides.json").write_text(SETTINGS, encoding="utf-8")
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
@@ -134,4 +134,4 @@ def _wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path, seconds
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(encoding='utf-8')[-2000:]}")
