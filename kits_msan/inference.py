@@ -20,6 +20,7 @@ from kits_msan.resampling import LabelsOnGrid, resample_case
 
 PIXELS = 2**19  # of the slabs that pass a network together: what bounds the memory
 PART = 16  # slices that the clean-up looks at together
+LONGER = 2  # slabs than in training: an organ's neighbors above and below tell it from a tumor
 
 
 def predict(
@@ -85,18 +86,19 @@ def slab_probabilities(
     """The class probabilities of every network, in parts from the first slice to the last: (M, 3, d, H, W) float32.
 
     image: (D, H, W) HU at the networks' spacing, of any size: it is padded with air as far as they need.
-    Slabs overlap by half, and slices in a slab's middle, which have neighbors on both sides, count more; our
-    choice. A few slabs' results are held at a time.
+    slab: slices of a slab in training. Here slabs are twice as long and overlap by half, and slices in a slab's
+    middle, which have neighbors on both sides, count more; our choice. A few slabs' results are held at a time.
     """
     where = pick_device(device)
     models = [model.eval().to(where, memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
     depth, height, width = image.shape
     multiple = [max(model.multiple[axis] for model in models) for axis in range(3)]
+    slab = min(LONGER * slab, max(slab, depth))
     slab += -slab % multiple[0]
     padding = (0, -width % multiple[2], 0, -height % multiple[1], 0, max(slab - depth, 0))
     starts = [*range(0, max(depth - slab, 0), max(slab // 2, 1)), max(depth - slab, 0)]
     ramp = torch.arange(1, slab + 1, device=where)
-    weight = torch.minimum(ramp, ramp.flip(0)).float()[:, None, None]  # 1, 2, 2, 1 for four slices
+    weight = torch.minimum(ramp, ramp.flip(0)).float()[:, None, None]  # 1, 2, 3, 4, 4, 3, 2, 1 for eight slices
 
     # at least two slabs at once: alone, a slab falls to a convolution that is twenty times slower on a processor
     together = max(2, min(8, PIXELS // (slab * height * width)))
@@ -164,7 +166,7 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     components: how many to keep. The paper's "simple maximal connected component" (section 3.1) is read as two,
     since one would delete the second kidney. Tumor counts up to twice the kidney that it touches: a spleen taken for
     tumor must not oust a kidney. So a component without any kidney goes, however large; only where none has kidney
-    does tumor stay alone. Voxels that share a corner are connected.
+    does tumor stay alone. Voxels that share a face are connected: with corners, more organs hang on a kidney.
     """
     out = labels.copy()
     _keep_kidneys(out, components)
@@ -211,7 +213,7 @@ def _parts(labels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _islands(part: NDArray[np.uint8]) -> tuple[NDArray, int]:
-    return ndimage.label(part, structure=np.ones((3, 3, 3)))
+    return ndimage.label(part)  # by faces
 
 
 def spacing_note(models: Sequence[Network]) -> str:
