@@ -196,8 +196,9 @@ def test_out_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def start(server: Server, out: Path, table: Path) -> subprocess.Popen:
-    code = (
-        "import sys, pandas as pd; from kits_msan.download import download; out, base, table = sys.argv[1:]; "
+    code = (  # a shell has its background jobs ignore Ctrl-C, and they pass that on: the tests may be such a job
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import pandas as pd; from kits_msan.download import download; out, base, table = sys.argv[1:]; "
         "download([0, 1, 2], out, image_base=base + '/images', label_base=base + '/labels', workers=2, "
         "table=pd.read_csv(table, index_col=0))"
     )
