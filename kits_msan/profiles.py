@@ -39,7 +39,7 @@ SMOKE = Profile(
 )  # fmt: skip
 LAPTOP = Profile(
     "laptop", train_cases=160, test_cases=24, spacing=(5.0, 4.0, 4.0), grid=(56, 96, 96), width=8, poolings=3,
-    slab=4, batch=2, steps=1200, learning_rate=5e-3, schedule="one-cycle", loss="dice-ce",
+    slab=4, batch=2, steps=1200, learning_rate=2e-3, schedule="one-cycle", loss="dice-ce",
     weight_decay=1e-2, augment="intensity", tumor_share=0.4, kidney_share=0.3,
 )  # fmt: skip
 GPU = Profile(
