@@ -27,7 +27,7 @@ class Profile:
     schedule: str  # "steps": divided by 10 every quarter, as the paper does; "one-cycle": ours, for short runs
     loss: str  # "dice": the paper's; "dice-ce": with weighted cross-entropy, ours, for short runs
     weight_decay: float = 0.0
-    augment: str = ""  # "intensity", or "all": rotation, scale and shift too; the paper names none
+    augment: str = ""  # names or groups of `augment.py`, joined by commas; the paper names none
     tumor_share: float = 0.0  # slabs drawn around a slice with tumor, and around one with kidney;
     kidney_share: float = 0.0  # the rest are drawn anywhere, as all are in the paper's profile
 

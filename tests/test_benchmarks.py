@@ -89,3 +89,28 @@ def test_quick_runs_record_nothing_unless_told_where(
     args = argparse.Namespace(quick=True, results=None)
     common.record("step", [common.row("it", [1.0])], args, "")
     assert not list(tmp_path.iterdir())
+
+
+def test_augmentations_are_measured_and_a_second_run_trains_none_anew(tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        str(FOLDER / "augmentation.py"),
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+    ]
+    command += ["--profile", "smoke", "--steps", "1", "--cases", "1", "--only", "blur", "intensity"]
+    times = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        times.append({path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")})
+    assert times[0] == times[1]
+    assert set(times[0]) == {"none-0", "blur-0", "intensity-0"}
+    lines = (out / "table.md").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:5]] == ["| none", "| blur", "| intensity"]
+    assert "1 of split validation" in lines[-1]
