@@ -21,6 +21,7 @@ from kits_msan.tables import (
     with_interval,
     worst_cases,
 )
+from kits_msan.variation import shown_seeds, shown_variants, without_variants
 
 
 def table_markdown(scores: pd.DataFrame, about: str) -> str:
@@ -59,16 +60,21 @@ def against_peers(scores: pd.DataFrame) -> list[str]:
 
 def report(results: Results, about: str) -> str:
     """All that `kits-msan ablation` found out."""
-    scores = results.scores
+    scores = without_variants(results.scores)
     sections = [
         table_markdown(scores, about),
+        _section("From training to training", shown_seeds(scores), "Mean Dice over the test cases, each column "
+                 "a training of every network; range is the largest minus the smallest."),
+        _section("Other readings and settings of the parts", shown_variants(results.scores), "Differences in Dice "
+                 "on the same cases and seeds, percentage points. With one training each, luck is not covered."),
         _section("Surfaces", _surface(scores), "Share of surfaces within 2 mm, and 95 % Hausdorff distance where "
                  "both the truth and the network have the class, so that a missed tumor lowers only the first."),
         *(_section(f"By {STRATA[by]}", shown_strata(scores, by), "") for by in STRATA),
         _section("What each step adds", _parts(results.parts), "Differences in Dice, percentage points."),
         _section("Does disagreement predict error?", _agreement(results.agreement), _auroc(results.agreement)),
-        _section("Calibration", _calibration(results.calibration), "Expected calibration error in percentage points, "
-                 "over voxels with a predicted probability of 1 % or more; the ensemble is the mean of the five."),
+        _section("Calibration", _calibration(without_variants(results.calibration)), "Expected calibration error in "
+                 "percentage points, over voxels with a predicted probability of 1 % or more; the ensemble is the "
+                 "mean of the five."),
         _section("The five worst cases of the ensemble", _worst(scores), ""),
     ]  # fmt: skip
     return "\n".join(section for section in sections if section)

@@ -248,7 +248,8 @@ def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, 
     surface = {f"{target}_{what}": 1.0 for target in ("kidney", "tumor") for what in ("hd95", "surface_dice")}
     scores = measured.assign(**surface)
     peer = scores[scores["model"] == "msan_v1"].assign(model="dynunet")
-    scores = pd.concat([scores, peer], ignore_index=True)
+    variant = scores[scores["model"] == "msan_v1"].assign(model="msan_v1_all")
+    scores = pd.concat([scores, peer, variant], ignore_index=True)
     agreement = pd.DataFrame({"seed": 0, "case": ["a", "a"], "agreeing": [3, 5], "voxels": [10, 90], "wrong": [5, 5]})
     calibration = pd.DataFrame(
         {
@@ -264,9 +265,9 @@ def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, 
     text = report(Results(scores, parts, agreement, calibration), "made up")
     titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     assert titles == [
-        "Surfaces", "By tumor diameter", "By contrast phase", "What each step adds",
-        "Does disagreement predict error?",
-        "Calibration", "The five worst cases of the ensemble",
+        "From training to training", "Other readings and settings of the parts", "Surfaces", "By tumor diameter",
+        "By contrast phase", "What each step adds", "Does disagreement predict error?", "Calibration",
+        "The five worst cases of the ensemble",
     ]  # fmt: skip
     assert (
         "made up; n = 4 test cases. Means with 95 % bootstrap intervals over cases and trainings, after clean-up."
@@ -274,6 +275,7 @@ def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, 
     )
     assert "| 3D U-Net | 10.0 |" in text  # predicted 15 %, observed 25 %
     assert "- Ensemble: kidney worse than DynUNet (MONAI) (-10.0 [" in text
+    assert text.count(TITLES["msan_v1_all"]) == 1  # in its own section, not among the networks
     assert "nan" not in text
 
 
