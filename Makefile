@@ -4,7 +4,7 @@ PROFILE ?= laptop
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test nbval lint lab notebooks student checkpoints doctor site bench clean
+.PHONY: help install course test nbval lint lab notebooks student checkpoints ablation doctor site bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -57,6 +57,13 @@ checkpoints: install  ## train the shipped networks and their peers, and tabulat
 	done
 	mkdir -p data/ablation
 	cp runs/checkpoints/*.csv runs/checkpoints/about.json runs/checkpoints/table.md data/ablation
+
+ablation: install  ## three trainings of every network, its peers and variants, tabulated: two hours on two cores; goes on
+	test -e data/phantoms-laptop-0/split.json || $(BIN)/kits-msan phantom data/phantoms-laptop-0
+	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 2000 --peers --seeds 3 --devices 2 --out runs/ablation
+	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 2000 --peers --variants --devices 2 --out runs/ablation
+	mkdir -p data/ablation-seeds
+	cp runs/ablation/*.csv runs/ablation/about.json runs/ablation/table.md data/ablation-seeds
 
 bench: install  ## measure speed and memory against peers; minutes, on a machine that does nothing else
 	set -e; for part in step inference memory slabs phantom start viewer; do $(BIN)/python benchmarks/$$part.py; done
