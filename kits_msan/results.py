@@ -19,12 +19,15 @@ ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
 
 
 def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
-    """Write scores.csv, parts.csv, agreement.csv, calibration.csv, about.json, and table.md, the report on them."""
+    """Write scores.csv, parts.csv, agreement.csv, calibration.csv, about.json, and table.md, the report on them.
+
+    The report is made from what the files hold, so that a reader of the files comes to the same rounded figures.
+    """
     for field in fields(Results):
         with atomic_file(out / f"{field.name}.csv") as temporary:
             getattr(results, field.name).to_csv(temporary, index=False, float_format="%.5f")
     with atomic_file(out / TABLE) as temporary:
-        temporary.write_text(report(results, _phrase(about)), encoding="utf-8")
+        temporary.write_text(report(_read(out), _phrase(about)), encoding="utf-8")
     write_json(out / ABOUT, about)
 
 
@@ -36,8 +39,7 @@ def load_results(folder: str | Path) -> tuple[Results, str]:
     folder = Path(folder)
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        tables = [pd.read_csv(folder / f"{field.name}.csv") for field in fields(Results)]
-        return Results(*tables), _phrase(about)
+        return _read(folder), _phrase(about)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
 
@@ -94,6 +96,10 @@ def without_seed(results: Results, seed: int) -> Results:
 def digest(path: Path) -> str:
     """A short checksum of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _read(folder: Path) -> Results:
+    return Results(*(pd.read_csv(folder / f"{field.name}.csv") for field in fields(Results)))
 
 
 def _manifest(data: Path) -> dict[str, Any]:

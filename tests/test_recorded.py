@@ -1,0 +1,26 @@
+"""The figures that are committed: tables follow from the scores beside them, and the pages quote the tables."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kits_msan.report import report
+from kits_msan.results import TABLE, load_results
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = [ROOT / "data" / name for name in ("ablation", "ablation-seeds")]
+INTERVAL = r"[+-]?\d+\.\d \[[+-]?\d+\.\d,\s[+-]?\d+\.\d\]"  # 86.0 [82.4, 89.0]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_report_is_that_of_the_scores(folder: Path) -> None:
+    assert (folder / TABLE).read_text(encoding="utf-8") == report(*load_results(folder))
+
+
+@pytest.mark.parametrize("page", ["README.md", "data/README.md"])
+def test_pages_quote_the_reports(page: str) -> None:
+    reports = "".join((folder / TABLE).read_text(encoding="utf-8") for folder in FOLDERS)
+    quoted = [" ".join(found.split()) for found in re.findall(INTERVAL, (ROOT / page).read_text(encoding="utf-8"))]
+    assert len(quoted) >= 18
+    assert [figure for figure in quoted if figure not in reports] == []
