@@ -106,7 +106,8 @@ def main() -> None:
         "by case and seed, with 95 % bootstrap intervals over both."
     )
     text = f"{markdown(table(scores, kinds))}\n\n{about}\n"
-    (args.out / "table.md").write_text(text, encoding="utf-8")
+    with atomic_file(args.out / "table.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -93,16 +93,8 @@ def test_quick_runs_record_nothing_unless_told_where(
 
 def test_augmentations_are_measured_and_a_second_run_trains_none_anew(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "out"
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        str(FOLDER / "augmentation.py"),
-        "--data",
-        str(data),
-        "--out",
-        str(out),
-    ]
+    script = str(FOLDER / "augmentation.py")
+    command = [sys.executable, "-W", "ignore", script, "--data", str(data), "--out", str(out)]
     command += ["--profile", "smoke", "--steps", "1", "--cases", "1", "--only", "blur", "intensity"]
     times = []
     for _ in range(2):
