@@ -49,8 +49,8 @@ student: install  ## write the student's copies, without solutions, to notebooks
 	$(BIN)/python -m kits_msan.student
 
 checkpoints: install  ## train the shipped networks and their peers, and tabulate: two hours or more on two cores
-	$(BIN)/kits-msan phantom data/phantoms-laptop-0 --overwrite
-	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 6000 --peers --devices 2 --out runs/checkpoints --overwrite
+	$(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24 --overwrite
+	$(BIN)/kits-msan ablation --data data/phantoms-664 --steps 5000 --peers --devices 2 --out runs/checkpoints --overwrite
 	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
 	  cp runs/checkpoints/seed-0/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
 	  cp runs/checkpoints/seed-0/$$name/metrics.csv data/checkpoints/$$name.csv; \
@@ -59,9 +59,9 @@ checkpoints: install  ## train the shipped networks and their peers, and tabulat
 	cp runs/checkpoints/*.csv runs/checkpoints/about.json runs/checkpoints/table.md data/ablation
 
 ablation: install  ## three trainings of every network, its peers and variants, tabulated: two hours on two cores; goes on
-	test -e data/phantoms-laptop-0/split.json || $(BIN)/kits-msan phantom data/phantoms-laptop-0
-	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 2000 --peers --seeds 3 --devices 2 --out runs/ablation
-	$(BIN)/kits-msan ablation --data data/phantoms-laptop-0 --steps 2000 --peers --variants --devices 2 --out runs/ablation
+	test -e data/phantoms-664/split.json || $(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24
+	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --variants --devices 2 --out runs/ablation
+	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --seeds 3 --devices 2 --out runs/ablation
 	mkdir -p data/ablation-seeds
 	cp runs/ablation/*.csv runs/ablation/about.json runs/ablation/table.md data/ablation-seeds
 

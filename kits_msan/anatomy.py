@@ -16,23 +16,23 @@ VERTEBRA, RIB_PITCH, RIB_12 = 35.0, 25.0, -62.0  # height of one; distance of tw
 
 def abdomen(
     rng: np.random.Generator,
-    hulls: Sequence[Shape],
     fat_mm: float,
-    perirenal_mm: float,
+    perirenal: Sequence[Shape],
     oral_contrast: bool,
     metal_hip: bool,
 ) -> Iterator[Part]:
     """Everything but the kidneys, in the order in which it is painted: what comes later lies on top.
 
-    hulls: the outlines of the kidneys, which get fat around them; fat_mm: under the skin.
+    fat_mm: of fat under the skin; perirenal: the fat around the kidneys and what grows on them, which keeps the
+    organs and the muscles of the back away.
     """
     yield from body(fat_mm)
     yield from chest(rng)
     yield from bowel(rng, oral_contrast)
     yield from upper_organs(rng, oral_contrast)
-    for hull in hulls:
-        yield Part("perirenal fat", hull.grown(perirenal_mm, 1.5).within(cavity))
     yield from back(rng)
+    for shape in perirenal:
+        yield Part("perirenal fat", shape.within(cavity, off_spine))
     yield from pelvis(rng, metal_hip)
     yield from pelvic_organs(rng)
     yield from vessels(rng)
@@ -87,7 +87,7 @@ def chest(rng: np.random.Generator) -> Iterator[Part]:
 
 
 def back(rng: np.random.Generator) -> Iterator[Part]:
-    """Muscles beside the spine, and the spine: over the bowel and the fat, under the kidneys."""
+    """Muscles beside the spine, and the spine: over the bowel, under the kidneys and their fat."""
     sheath = rng.uniform(0.5, 4)  # mm of fat between the muscles
     for side in (-1, 1):
         size = rng.uniform(0.7, 1.25)

@@ -66,6 +66,11 @@ class Lesion:
         """Of the sphere of the same volume."""
         return float(2 * np.prod(self.radii) ** (1 / 3))
 
+    @property
+    def outline(self) -> Shape:
+        """A lumpy ellipsoid, as far as nothing is in its way."""
+        return ellipsoid(self.center, self.radii, self.axes).grown(0, self.rough * min(self.radii))
+
 
 def draw_kidneys(rng: np.random.Generator, fat: float) -> tuple[Kidney, ...]:
     """Right and left kidney, for a share of fat from 0 to 1; seldom one is missing or shrunken."""
@@ -172,7 +177,7 @@ def kidney_parts(kidney: Kidney, phase_shift: float) -> Iterator[Part]:
 def lesion_parts(lesion: Lesion) -> Iterator[Part]:
     """A cyst is round and smooth and labelled kidney; a tumor is lumpy and may have a dead core or chalk in it."""
     size = min(lesion.radii)
-    mass = ellipsoid(lesion.center, lesion.radii, lesion.axes).grown(0, lesion.rough * size).within(cavity, off_spine)
+    mass = lesion.outline.within(cavity, off_spine)
     yield Part(lesion.tissue, mass, TUMOR if lesion.kind == "tumor" else KIDNEY, lesion.brighter)
     if lesion.necrosis:
         core = ellipsoid(lesion.center, np.multiply(lesion.radii, lesion.necrosis), lesion.axes).grown(0, 0.12 * size)

@@ -25,7 +25,7 @@ from kits_msan.profiles import Profile, get_profile
 from kits_msan.scanner import cables, scan, table
 from kits_msan.shapes import TISSUES, Canvas, Field, Part, Space, smooth_noise
 
-PHANTOM_VERSION = 2  # goes up when the same seed gives other voxels
+PHANTOM_VERSION = 3  # goes up when the same seed gives other voxels
 SPLITS = ("train", "test", "validation")
 MOST_CASES, LARGEST_SEED = 100_000, 2**31 - 1  # in a split; as a base seed
 WARP = 3.5  # mm, standard deviation of the smooth warp that makes organs irregular
@@ -150,8 +150,10 @@ def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng:
 
 def _parts(patient: Patient, rng: np.random.Generator) -> Iterator[Part]:
     """Everything in the order in which it is painted."""
-    hulls = [kidney.hull for kidney in patient.kidneys]
-    yield from abdomen(rng, hulls, patient.fat_mm, 1 + 14 * patient.fat, patient.oral_contrast, patient.metal_hip)
+    mm = 1 + 14 * patient.fat  # of fat around a kidney; half of it around a tumor or cyst, which stretches it
+    perirenal = [kidney.hull.grown(mm, 1.5) for kidney in patient.kidneys]
+    perirenal += [lesion.outline.grown(mm / 2, 1.5) for lesion in patient.lesions]
+    yield from abdomen(rng, patient.fat_mm, perirenal, patient.oral_contrast, patient.metal_hip)
     for kidney in patient.kidneys:
         yield from kidney_parts(kidney, rng.uniform(0, 2 * np.pi))
     for lesion in patient.lesions:

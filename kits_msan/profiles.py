@@ -26,6 +26,7 @@ class Profile:
     learning_rate: float
     schedule: str  # "steps": divided by 10 every quarter, as the paper does; "one-cycle": ours, for short runs
     loss: str  # "dice": the paper's; "dice-ce": with weighted cross-entropy, ours, for short runs
+    optimizer: str = "adamw"  # the paper's Adam where the decay is zero; or "muon", ours, for short runs
     weight_decay: float = 0.0
     augment: str = ""  # names or groups of `augment.py`, joined by commas; the paper names none
     tumor_share: float = 0.0  # slabs drawn around a slice with tumor, and around one with kidney;
@@ -35,12 +36,12 @@ class Profile:
 SMOKE = Profile(
     "smoke", train_cases=2, test_cases=1, spacing=(10.0, 8.0, 8.0), grid=(16, 48, 48), width=4, poolings=2,
     slab=4, batch=2, steps=5, learning_rate=5e-3, schedule="one-cycle", loss="dice-ce",
-    weight_decay=1e-2, augment="all", tumor_share=0.4, kidney_share=0.3,
+    optimizer="muon", weight_decay=1e-2, augment="all", tumor_share=0.4, kidney_share=0.3,
 )  # fmt: skip
 LAPTOP = Profile(
     "laptop", train_cases=160, test_cases=24, spacing=(5.0, 4.0, 4.0), grid=(56, 96, 96), width=8, poolings=3,
-    slab=4, batch=2, steps=1200, learning_rate=2e-3, schedule="one-cycle", loss="dice-ce",
-    weight_decay=1e-2, augment="intensity", tumor_share=0.4, kidney_share=0.3,
+    slab=4, batch=2, steps=1200, learning_rate=4e-3, schedule="one-cycle", loss="dice-ce",
+    optimizer="muon", weight_decay=1e-2, augment="intensity", tumor_share=0.4, kidney_share=0.3,
 )  # fmt: skip
 GPU = Profile(
     "gpu", train_cases=160, test_cases=24, spacing=(2.5, 1.6, 1.6), grid=(96, 256, 256), width=32, poolings=4,

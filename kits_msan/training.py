@@ -18,6 +18,7 @@ from kits_msan.kits19 import Split, refuse_test_cases
 from kits_msan.logs import METRICS, read_metrics
 from kits_msan.losses import build_loss
 from kits_msan.networks import TITLES, Network, build_model
+from kits_msan.optimizers import OPTIMIZERS
 from kits_msan.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
 from kits_msan.profiles import Profile
 from kits_msan.runs import BEST, CONFIG, LAST, MODEL, RunFolder, fingerprint
@@ -95,7 +96,7 @@ def train(
             )
         folder.about["data"] = fingerprint(cases)
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(  # without decay, AdamW is Adam
+        optimizer = OPTIMIZERS[profile.optimizer](
             [p for p in network.parameters() if p.requires_grad], profile.learning_rate,
             weight_decay=profile.weight_decay, fused=fabric.device.type in ("cpu", "cuda"),
         )  # fmt: skip

@@ -20,6 +20,7 @@ from kits_msan.phantom import (
     MOST_CASES,
     PHANTOM_VERSION,
     SPLITS,
+    _parts,
     case_seed,
     patient_of,
     phantom_case,
@@ -138,7 +139,7 @@ def test_liver_lies_to_the_right_and_the_lungs_on_top(cases: list[Case]) -> None
 
 
 def test_every_organ_is_there_and_in_the_table_of_tissues(patients: list[Patient]) -> None:
-    parts = list(abdomen(np.random.default_rng(0), [], patients[0].fat_mm, 5, True, metal_hip=True))
+    parts = list(abdomen(np.random.default_rng(0), patients[0].fat_mm, [], True, metal_hip=True))
     seen = {part.tissue for part in parts if isinstance(part.tissue, str)}
     wanted = [
         "liver",
@@ -155,6 +156,15 @@ def test_every_organ_is_there_and_in_the_table_of_tissues(patients: list[Patient
     assert seen.issuperset(wanted)
     assert seen.issubset(TISSUES)
     assert all(part.label is None for part in parts)  # only kidneys and lesions are labelled
+
+
+def test_fat_parts_kidneys_and_lesions_from_organs_and_muscles(patients: list[Patient]) -> None:
+    for patient in patients[:5]:
+        tissues = [part.tissue for part in _parts(patient, np.random.default_rng(0))]
+        fat = [at for at, tissue in enumerate(tissues) if tissue == "perirenal fat"]
+        assert len(fat) == len(patient.kidneys) + len(patient.lesions)
+        organs = [at for at, tissue in enumerate(tissues) if tissue in ("liver", "spleen", "pancreas", "disk")]
+        assert max(organs) < min(fat) < max(fat) < tissues.index("renal cortex")
 
 
 # How the drawn patients spread, beside KiTS19's 210
