@@ -10,8 +10,8 @@ import kits_msan
 PACKAGE = Path(kits_msan.__file__).parent
 FLOW = """
 errors files profiles nifti dicom cases resampling shapes pelvis anatomy kidneys scanner patients phantom
-kits19 fetch download store augment slabs layers peers networks losses optimizers devices processes checkpoints inference
-metrics validation logs runs training fusion scoring tables variation report results side_by_side ablation
+kits19 fetch download store augment slabs layers peers networks losses optimizers devices processes checkpoints
+inference metrics validation logs runs training fusion scoring tables variation report results side_by_side ablation
 viewer_data viewer_html viewer figures exercise exercises_data exercises_attention exercises_res2net
 exercises_training exercises_ensemble checks course student machine software doctor site_text site arguments cli
 """
