@@ -171,7 +171,8 @@ def test_finished_seeds_are_kept_and_only_new_ones_scored(
     assert counted == ["case_00003 by 5"] * 2
     assert both.scores["seed"].tolist() == [0] * 6 + [1] * 6
     pd.testing.assert_frame_equal(both.scores[:6], first.scores, atol=1e-5, check_dtype=False)
-    assert not both.scores["kidney"][:6].equals(both.scores["kidney"][6:].reset_index(drop=True))
+    rows = both.calibration.set_index("seed")
+    assert not rows.loc[0].reset_index(drop=True).equals(rows.loc[1].reset_index(drop=True))
     more = run_ablation(data, seeds=[0], names=[*MODELS, "segresnet"], **options)  # type: ignore[arg-type]
     assert counted[2:] == ["case_00003 by 6"]
     assert more.scores["seed"].tolist() == [1] * 6 + [0] * 7
