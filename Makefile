@@ -48,7 +48,7 @@ notebooks: install  ## run the notebooks as they are committed, and store their 
 student: install  ## write the student's copies, without solutions, to notebooks/student
 	$(BIN)/python -m kits_msan.student
 
-checkpoints: install  ## train the shipped networks and their peers, and tabulate: two hours or more on two cores
+checkpoints: install  ## train the shipped networks and their peers, and tabulate: one to two hours on two cores
 	$(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24 --overwrite
 	$(BIN)/kits-msan ablation --data data/phantoms-664 --steps 5000 --peers --devices 2 --out runs/checkpoints --overwrite
 	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
@@ -58,7 +58,7 @@ checkpoints: install  ## train the shipped networks and their peers, and tabulat
 	mkdir -p data/ablation
 	cp runs/checkpoints/*.csv runs/checkpoints/about.json runs/checkpoints/table.md data/ablation
 
-ablation: install  ## three trainings of every network, its peers and variants, tabulated: two hours on two cores; goes on
+ablation: install  ## three trainings of every network, its peers and variants, tabulated: one to two hours on two cores; goes on
 	test -e data/phantoms-664/split.json || $(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24
 	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --variants --devices 2 --out runs/ablation
 	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --seeds 3 --devices 2 --out runs/ablation
