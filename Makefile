@@ -48,9 +48,9 @@ notebooks: install  ## run the notebooks as they are committed, and store their 
 student: install  ## write the student's copies, without solutions, to notebooks/student
 	$(BIN)/python -m kits_msan.student
 
-checkpoints: install  ## train the shipped networks and their peers, and tabulate: one to two hours on two cores
+checkpoints: install  ## train the shipped networks and their peers, and tabulate: two hours on two cores
 	$(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24 --overwrite
-	$(BIN)/kits-msan ablation --data data/phantoms-664 --steps 5000 --peers --devices 2 --out runs/checkpoints --overwrite
+	$(BIN)/kits-msan ablation --data data/phantoms-664 --steps 10000 --peers --devices 2 --out runs/checkpoints --overwrite
 	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
 	  cp runs/checkpoints/seed-0/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
 	  cp runs/checkpoints/seed-0/$$name/metrics.csv data/checkpoints/$$name.csv; \
