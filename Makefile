@@ -58,10 +58,9 @@ checkpoints: install  ## train the shipped networks and their peers, and tabulat
 	mkdir -p data/ablation
 	cp runs/checkpoints/*.csv runs/checkpoints/about.json runs/checkpoints/table.md data/ablation
 
-ablation: install  ## three trainings of every network, its peers and variants, tabulated: one to two hours on two cores; goes on
+ablation: install  ## three trainings of every network, its peers and variants, tabulated: two hours on two cores; goes on
 	test -e data/phantoms-664/split.json || $(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24
-	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --variants --devices 2 --out runs/ablation
-	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --seeds 3 --devices 2 --out runs/ablation
+	$(BIN)/kits-msan ablation --data data/phantoms-664 --peers --variants --seeds 3 --devices 2 --out runs/ablation
 	mkdir -p data/ablation-seeds
 	cp runs/ablation/*.csv runs/ablation/about.json runs/ablation/table.md data/ablation-seeds
 

@@ -98,13 +98,20 @@ def peak() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and graphics card: what the figures hold for."""
+    """Processor, cores and graphics card: what the figures hold for.
+
+    Clouds give processors of several generations one name, so torch's widest instructions tell them apart.
+    """
     import torch
+
+    from kits_msan.devices import pick_precision
 
     info = Path("/proc/cpuinfo")
     models = re.findall(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else []
     return {
         "cpu": models[0] if models else platform.processor() or platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability().lower(),
+        "precision": pick_precision("auto", torch.device("cpu")),
         "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.system(),
@@ -114,7 +121,7 @@ def machine() -> dict[str, Any]:
 def slug() -> str:
     """The name of this machine's file of results, from what it is."""
     about = machine()
-    words = [about["cpu"], about["cores"], "cores", about["gpu"] or ""]
+    words = [about["cpu"], about["instructions"], about["precision"], about["cores"], "cores", about["gpu"] or ""]
     return re.sub(r"[^a-z0-9]+", "-", " ".join(map(str, words)).lower()).strip("-")
 
 
@@ -165,7 +172,9 @@ def table(rows: Sequence[Row]) -> list[str]:
 def caption(results: Mapping[str, Any]) -> str:
     about = results["machine"]
     gpu = f", {about['gpu']}" if about["gpu"] else ""
-    return f"{about['cpu']}, {about['cores']} cores{gpu}. Ratios are medians over repeats, with [lowest, highest]."
+    kind = f"{about['instructions']}, {'bfloat16' if about['precision'] == 'bf16' else 'float32'}"
+    machine = f"{about['cpu']} ({kind}), {about['cores']} cores{gpu}"
+    return f"{machine}. Ratios are medians over repeats, with [lowest, highest]."
 
 
 def long_table(results: Mapping[str, Any]) -> list[str]:

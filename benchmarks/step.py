@@ -3,9 +3,9 @@
     python benchmarks/step.py                     the laptop profile
     python benchmarks/step.py --profile paper     on a GPU
 
-Forward, loss, backward and optimizer, on the same random batch; equal width, poolings, batch and loss, the same
-memory order and precision; one step of each network in turn. On a GPU also with torch.compile, with the peak of the
-memory and the share of the bfloat16 matrix peak, which is measured in the same run.
+Forward, loss, backward and the profile's optimizer, on the same random batch; equal width, poolings, batch and loss,
+the same memory order and precision; one step of each network in turn. On a GPU also with torch.compile, with the peak
+of the memory and the share of the bfloat16 matrix peak, which is measured in the same run.
 """
 
 import statistics
@@ -20,14 +20,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.losses import build_loss
 from kits_msan.networks import MODELS, TITLES, build_model
+from kits_msan.optimizers import OPTIMIZERS
 from kits_msan.peers import PEERS
 from kits_msan.profiles import PROFILES, Profile
 
 GOALS = {"unet3d": 1.0, "msan_v2_ds": 1.25}  # of DynUNet's time
 PAPER_STEPS = 400_000
 METHOD = (
-    "One training step (forward, loss, backward, optimizer) on the same batch, {batch} slabs of {slab} x {height} x "
-    "{width} voxels, base width {channels}, {precision}; networks in turn."
+    "One training step (forward, loss, backward, optimizer {optimizer}) on the same batch, {batch} slabs of {slab} x "
+    "{height} x {width} voxels, base width {channels}, {precision}; networks in turn."
 )
 TRIED = [
     "GroupNorm with one channel a group instead of InstanceNorm: faster forward (0.65 of the block's time), but a "
@@ -54,7 +55,9 @@ class Trainer:
         network = build_model(name, width=profile.width, poolings=profile.poolings).train()
         network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         parameters = [p for p in network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameters, profile.learning_rate, fused=device.type == "cuda")
+        self.optimizer = OPTIMIZERS[profile.optimizer](
+            parameters, profile.learning_rate, fused=device.type in ("cpu", "cuda")
+        )
         self.network = torch.compile(network) if compiled else network
         self.loss = build_loss(profile.loss).to(device)
         shape = (profile.batch, profile.slab, *profile.grid[1:])
@@ -139,7 +142,7 @@ def main() -> None:
     precision = "bfloat16" if pick_precision("auto", device) == "bf16" else "float32"
     method = METHOD.format(
         batch=profile.batch, slab=profile.slab, height=profile.grid[1], width=profile.grid[2],
-        channels=profile.width, precision=precision,
+        channels=profile.width, precision=precision, optimizer=profile.optimizer,
     )  # fmt: skip
     part = "step" if profile.name in ("laptop", "smoke") else f"step_{profile.name}"
     record(part, rows, args, method, kept=KEPT, tried=TRIED, **details)

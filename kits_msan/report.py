@@ -66,7 +66,7 @@ def report(results: Results, about: str) -> str:
         _section("From training to training", shown_seeds(scores), "Mean Dice over the test cases, each column "
                  "a training of every network; range is the largest minus the smallest."),
         _section("Other readings and settings of the parts", shown_variants(results.scores), "Differences in Dice "
-                 "on the same cases and seeds, percentage points. With one training each, luck is not covered."),
+                 "on the same cases and seeds, percentage points. Of a single training luck is not covered."),
         _section("Surfaces", _surface(scores), "Share of surfaces within 2 mm, and 95 % Hausdorff distance where "
                  "both the truth and the network have the class, so that a missed tumor lowers only the first."),
         *(_section(f"By {STRATA[by]}", shown_strata(scores, by), "") for by in STRATA),

@@ -26,7 +26,7 @@ def common(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def check(results: dict[str, Any]) -> None:
-    assert {"cpu", "cores", "gpu", "system"} <= set(results["machine"])
+    assert {"cpu", "instructions", "precision", "cores", "gpu", "system"} <= set(results["machine"])
     for part in results["parts"].values():
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", part["measured"])
         assert part["method"]
