@@ -95,7 +95,7 @@ def ablation(table: pd.DataFrame) -> Figure:
         axes.plot(table[f"{score}_paper"], rows, "D", color="#D55E00", mfc="none", label="paper, on real KiTS19")
         axes.set(yticks=rows, yticklabels=[TITLES[name] for name in table.index], xlabel=f"{score} Dice, %")
         axes.grid(axis="x", alpha=0.3)
-    both[0].legend(loc="best", fontsize=8)
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
