@@ -167,7 +167,7 @@ def _networks(
     jobs = {
         (seed, name): Job(name, seed, folder_of(seed) / name, out / "logs" / f"seed-{seed}-{name}.log")
         for seed in seeds
-        for name in reversed(names)  # the peers first, since SegResNet takes longest and would end alone
+        for name in reversed(names)  # peers before our own: SegResNet takes longest and would end alone
         if overwrite or not (folder_of(seed) / name / MODEL).exists()
     }
     store = out / "prepared"
