@@ -43,10 +43,10 @@ lab: install  ## open the notebooks in JupyterLab, for this machine only
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_data_exploration.ipynb
 
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
-	$(BIN)/python -m kits_msan.course
+	$(BIN)/python -m kits_msan.course.run
 
 student: install  ## write the student's copies, without solutions, to notebooks/student
-	$(BIN)/python -m kits_msan.student
+	$(BIN)/python -m kits_msan.course.student
 
 checkpoints: install  ## train the shipped networks and their peers, and tabulate: two hours on two cores
 	$(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24 --overwrite

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from kits_msan.augment import GROUPS, INTENSITIES, MOVES
-from kits_msan.cases import Case, load_case
+from kits_msan.ablation.tables import markdown, with_interval
+from kits_msan.data.augment import GROUPS, INTENSITIES, MOVES
+from kits_msan.data.cases import Case, load_case
+from kits_msan.data.store import prepare, split_of
 from kits_msan.files import atomic_file
 from kits_msan.metrics import bootstrap_interval, dice_scores
-from kits_msan.phantom import PHANTOM_VERSION, case_seed, phantom_case
+from kits_msan.phantom.make import PHANTOM_VERSION, case_seed, phantom_case
 from kits_msan.profiles import Profile, get_profile
-from kits_msan.side_by_side import KEEP_MEMORY
-from kits_msan.store import prepare, split_of
-from kits_msan.tables import markdown, with_interval
+from kits_msan.training.side_by_side import KEEP_MEMORY
 
 KINDS = ("", *INTENSITIES, *MOVES, *GROUPS)
 NETWORK, REAL = "unet3d", "real"
@@ -38,7 +38,7 @@ def train_and_score(
     import torch
 
     from kits_msan.inference import predict
-    from kits_msan.training import train
+    from kits_msan.training.loop import train
 
     torch.set_num_threads(1)
     profile = replace(profile, augment=kind)

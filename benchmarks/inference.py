@@ -28,14 +28,14 @@ import torch
 from common import Row, arguments, child, interleaved, peak, record, row
 from numpy.typing import NDArray
 
-from kits_msan.cases import Case, kits_affine, window
-from kits_msan.checkpoints import load_model
+from kits_msan.data.cases import Case, kits_affine, window
+from kits_msan.data.resampling import grid_shape
 from kits_msan.inference import PIXELS, predict
-from kits_msan.layers import Network
-from kits_msan.networks import MODELS, build_model
-from kits_msan.phantom import phantom_case
+from kits_msan.networks.checkpoints import load_model
+from kits_msan.networks.layers import Network
+from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import LAPTOP, SMOKE, Profile
-from kits_msan.resampling import grid_shape
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"
 SHAPE, QUICK = (108, 512, 512), (14, 64, 64)

@@ -20,24 +20,24 @@ from typing import Any
 import torch
 from common import arguments, record, row
 
-import kits_msan.runs
-from kits_msan.checkpoints import load_checkpoint
-from kits_msan.phantom import write_phantoms
+import kits_msan.training.runs
+from kits_msan.networks.checkpoints import load_checkpoint
+from kits_msan.phantom.make import write_phantoms
 from kits_msan.profiles import SMOKE
-from kits_msan.runs import BEST, LAST, MODEL
-from kits_msan.training import METRICS, read_metrics, train
+from kits_msan.training.loop import METRICS, read_metrics, train
+from kits_msan.training.runs import BEST, LAST, MODEL
 
 NAME, SAVE_SECONDS, SEED = "msan_v2_ds", 0.1, 0
 METHOD = "Weights, best weights and logged losses of killed and resumed trainings against an uninterrupted one."
 PROCESSES = multiprocessing.get_context("forkserver")  # each process starts with the imports done, and nothing else
-PROCESSES.set_forkserver_preload(["kits_msan.training", "lightning_fabric", "matplotlib.figure", "tensorboardX"])
+PROCESSES.set_forkserver_preload(["kits_msan.training.loop", "lightning_fabric", "matplotlib.figure", "tensorboardX"])
 Moments = Iterator[tuple[bool, float]]  # whether to wait for a step first, and seconds to wait then
 
 
 def train_here(data: Path, run: Path, steps: int) -> None:
     """In a process of its own."""
     torch.set_num_threads(1)
-    kits_msan.runs.SAVE_SECONDS = SAVE_SECONDS
+    kits_msan.training.runs.SAVE_SECONDS = SAVE_SECONDS
     profile = replace(SMOKE, steps=steps)
     train(NAME, data, profile, run, device="cpu", precision="32", validate=1, progress=False)
 

@@ -17,8 +17,8 @@ from common import arguments, interleaved, record, row
 from scipy import ndimage
 from torch import from_numpy
 
-from kits_msan.cases import Case, kits_affine, save_case
-from kits_msan.phantom import phantom_case
+from kits_msan.data.cases import Case, kits_affine, save_case
+from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import LAPTOP, SMOKE
 
 SHAPE = (108, 512, 512)

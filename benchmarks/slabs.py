@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from common import arguments, child, peak, record, row, versions
 
-from kits_msan.cases import Case, kits_affine, load_case, save_case, window
-from kits_msan.kits19 import Split
-from kits_msan.phantom import phantom_case
+from kits_msan.data.cases import Case, kits_affine, load_case, save_case, window
+from kits_msan.data.kits19 import Split
+from kits_msan.data.store import open_cases, prepare
+from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import PAPER
-from kits_msan.store import open_cases, prepare
 
 CASES, DEPTH, DRAWS, REPEATS = 4, 96, 40, 3
 SIZE = (4, 512, 512)  # of a slab

@@ -18,11 +18,11 @@ from common import Row, arguments, interleaved, record, row
 from torch.utils.flop_counter import FlopCounterMode
 
 from kits_msan.devices import pick_device, pick_precision
-from kits_msan.losses import build_loss
-from kits_msan.networks import MODELS, TITLES, build_model
-from kits_msan.optimizers import OPTIMIZERS
-from kits_msan.peers import PEERS
+from kits_msan.networks.msan import MODELS, TITLES, build_model
+from kits_msan.networks.peers import PEERS
 from kits_msan.profiles import PROFILES, Profile
+from kits_msan.training.losses import build_loss
+from kits_msan.training.optimizers import OPTIMIZERS
 
 GOALS = {"unet3d": 1.0, "msan_v2_ds": 1.25}  # of DynUNet's time
 PAPER_STEPS = 400_000

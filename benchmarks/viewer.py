@@ -45,8 +45,8 @@ COLUMNS = {
 SETUP = """
 import sys; sys.path[:0] = {paths}
 import numpy as np
-from kits_msan.cases import Case, kits_affine
-from kits_msan.viewer import SliceViewer
+from kits_msan.data.cases import Case, kits_affine
+from kits_msan.viewer.widget import SliceViewer
 
 random = np.random.default_rng(0)
 d, h, w = {slices}, 512, 512

@@ -3,36 +3,30 @@
 The public names below are loaded on first use, so that `import kits_msan` costs next to nothing.
 """
 
-from importlib import import_module
-from typing import Any
+from kits_msan.lazy import public
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Case": "cases",
-    "InputError": "errors",
-    "MODELS": "networks",
-    "PROFILES": "profiles",
-    "SliceViewer": "viewer",
-    "build_model": "networks",
-    "dice_scores": "metrics",
-    "find_cases": "cases",
-    "keep_kidneys": "inference",
-    "load_case": "cases",
-    "load_model": "checkpoints",
-    "majority_vote": "inference",
-    "phantom_case": "phantom",
-    "predict": "inference",
-    "save_segmentation": "cases",
-}
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"kits_msan.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'kits_msan' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = public(
+    __name__,
+    {
+        "Case": "data.cases",
+        "InputError": "errors",
+        "MODELS": "networks.msan",
+        "PROFILES": "profiles",
+        "SliceViewer": "viewer.widget",
+        "build_model": "networks.msan",
+        "checks": "course.exercises.checks",
+        "dice_scores": "metrics",
+        "figures": "course.figures",
+        "find_cases": "data.cases",
+        "keep_kidneys": "inference",
+        "load_case": "data.cases",
+        "load_model": "networks.checkpoints",
+        "majority_vote": "inference",
+        "phantom_case": "phantom.make",
+        "predict": "inference",
+        "save_segmentation": "data.cases",
+    },
+)
+__all__ += ["__version__"]

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: int) -> int:
     """Say why, once: of several processes that train together the first speaks, and the launcher minds its code."""
-    from kits_msan.processes import is_first_process
+    from kits_msan.training.processes import is_first_process
 
     if not is_first_process():
         return 0
@@ -46,7 +46,7 @@ def _fail(message: str, code: int) -> int:
 
 def phantom(args: argparse.Namespace) -> None:
     """Make synthetic cases."""
-    from kits_msan.phantom import write_phantoms
+    from kits_msan.phantom.make import write_phantoms
 
     profile = get_profile(args.profile)
     cases = args.cases or profile.train_cases + profile.test_cases
@@ -61,8 +61,8 @@ def phantom(args: argparse.Namespace) -> None:
 
 def prepare(args: argparse.Namespace) -> None:
     """Make a store."""
-    from kits_msan.kits19 import load_split
-    from kits_msan.store import prepare
+    from kits_msan.data.kits19 import load_split
+    from kits_msan.data.store import prepare
 
     split = load_split(args.data, args.split, _excluded(args))
     left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict)
@@ -73,10 +73,10 @@ def prepare(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train one network."""
+    from kits_msan.data.store import split_of
     from kits_msan.files import refuse_results
-    from kits_msan.processes import is_first_process
-    from kits_msan.store import split_of
-    from kits_msan.training import MODEL, train
+    from kits_msan.training.loop import MODEL, train
+    from kits_msan.training.processes import is_first_process
 
     profile = _profile(args)
     split = split_of(args.data, args.split, _excluded(args))
@@ -92,11 +92,11 @@ def train(args: argparse.Namespace) -> None:
 
 def predict(args: argparse.Namespace) -> None:
     """Segment scans."""
-    from kits_msan.cases import LABEL, case_name, find_cases, load_case, save_segmentation
-    from kits_msan.checkpoints import load_model
+    from kits_msan.data.cases import LABEL, case_name, find_cases, load_case, save_segmentation
     from kits_msan.devices import pick_device
     from kits_msan.files import refuse_results
     from kits_msan.inference import predict, spacing_note
+    from kits_msan.networks.checkpoints import load_model
 
     pick_device(args.device)
     paths = find_cases(args.input)
@@ -139,11 +139,11 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def ablation(args: argparse.Namespace) -> None:
     """Run the paper's comparison."""
-    from kits_msan.ablation import run_ablation
-    from kits_msan.networks import MODELS, VARIANTS
-    from kits_msan.peers import PEERS
-    from kits_msan.results import TABLE
-    from kits_msan.store import split_of
+    from kits_msan.ablation.results import TABLE
+    from kits_msan.ablation.run import run_ablation
+    from kits_msan.data.store import split_of
+    from kits_msan.networks.msan import MODELS, VARIANTS
+    from kits_msan.networks.peers import PEERS
 
     names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
     run_ablation(
@@ -161,7 +161,7 @@ def _profile(args: argparse.Namespace) -> Profile:
 
 def course(args: argparse.Namespace) -> int:
     """Run the notebooks."""
-    from kits_msan.course import run_course
+    from kits_msan.course.run import run_course
 
     return run_course(
         get_profile(args.profile), args.out, device=args.device, seed=args.seed, data=args.data,
@@ -171,7 +171,7 @@ def course(args: argparse.Namespace) -> int:
 
 def site(args: argparse.Namespace) -> None:
     """Write the course as pages."""
-    from kits_msan.site import build_site
+    from kits_msan.course.site.build import build_site
 
     notebooks = sorted(args.course_run.glob("0*.ipynb")) if args.course_run else []
     if args.course_run and not notebooks:
@@ -184,15 +184,15 @@ def site(args: argparse.Namespace) -> None:
 
 def doctor(args: argparse.Namespace) -> int:
     """Examine the machine."""
-    from kits_msan.doctor import examine
+    from kits_msan.course.doctor.examine import examine
 
     return examine()
 
 
 def download(args: argparse.Namespace) -> None:
     """Fetch KiTS19."""
-    from kits_msan.download import IMAGE_BASE, LABEL_BASE, download
-    from kits_msan.kits19 import parse_cases
+    from kits_msan.data.download import IMAGE_BASE, LABEL_BASE, download
+    from kits_msan.data.kits19 import parse_cases
 
     done = download(
         parse_cases(args.cases), args.out, labels_only=args.labels_only,
@@ -202,7 +202,7 @@ def download(args: argparse.Namespace) -> None:
 
 
 def _excluded(args: argparse.Namespace) -> list[int]:
-    from kits_msan.kits19 import parse_cases
+    from kits_msan.data.kits19 import parse_cases
 
     return parse_cases(args.exclude) if args.exclude else []
 

@@ -11,12 +11,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from kits_msan.cases import KIDNEY, Case, window
+from kits_msan.data.cases import KIDNEY, Case, window
+from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
-from kits_msan.networks import CLASS_COUNT, Network
+from kits_msan.networks.msan import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
-from kits_msan.resampling import LabelsOnGrid, resample_case
 
 PIXELS = 2**19  # of the slabs that pass a network together: what bounds the memory
 PART = 16  # slices that the clean-up looks at together

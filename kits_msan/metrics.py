@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
+from kits_msan.data.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
 from kits_msan.errors import InputError
 
 if TYPE_CHECKING:

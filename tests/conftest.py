@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from kits_msan.cases import Case, kits_affine, save_case
+from kits_msan.data.cases import Case, kits_affine, save_case
 from kits_msan.profiles import SMOKE, Profile
 
 torch.set_num_threads(1)

@@ -19,14 +19,14 @@ import pandas as pd
 import pytest
 
 import kits_msan
-import kits_msan.course
-import kits_msan.phantom
-from kits_msan.cases import IMAGE, LABEL, Case, kits_affine, load_case, load_label
-from kits_msan.checkpoints import describe_model, save_model
+import kits_msan.course.run
+import kits_msan.phantom.make
 from kits_msan.cli import main
+from kits_msan.data.cases import IMAGE, LABEL, Case, kits_affine, load_case, load_label
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
-from kits_msan.networks import MODELS, build_model
+from kits_msan.networks.checkpoints import describe_model, save_model
+from kits_msan.networks.msan import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
 NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
@@ -449,7 +449,7 @@ def test_full_disk_is_said_in_the_systems_words(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "segmentation.nii.gz")
 
-    monkeypatch.setattr("kits_msan.cases.write_labels", full)
+    monkeypatch.setattr("kits_msan.data.cases.write_labels", full)
     monkeypatch.chdir(bad)
     assert main(["predict", "good.nii.gz", *UNET.split(), "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == "kits-msan: segmentation.nii.gz: No space left on device.\n"
@@ -474,7 +474,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of five notebooks that the course takes for its own; the first two do something."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    monkeypatch.setattr(kits_msan.course, "NOTEBOOKS", folder)
+    monkeypatch.setattr(kits_msan.course.run, "NOTEBOOKS", folder)
     for number in range(1, 6):
         notebook(folder, f"0{number}_part.ipynb", "")
     return folder
@@ -503,7 +503,7 @@ def test_course_ends_with_minutes_and_the_table(
         (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
 
-    monkeypatch.setattr(kits_msan.course, "execute", execute)
+    monkeypatch.setattr(kits_msan.course.run, "execute", execute)
     assert main(["course", "--profile", "smoke", "--out", str(tmp_path / "out"), "--data", str(data)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines if " min  0" in line] == [f"0{i}_part.ipynb" for i in range(1, 6)]
@@ -514,21 +514,21 @@ def test_course_ends_with_minutes_and_the_table(
 def test_course_without_notebooks_is_refused(books: Path, tmp_path: Path, data: Path) -> None:
     shutil.rmtree(books)
     with pytest.raises(InputError, match="holds no notebooks; run the course from a clone"):
-        kits_msan.course.run_course(SMOKE, tmp_path / "out", data=data)
+        kits_msan.course.run.run_course(SMOKE, tmp_path / "out", data=data)
     assert not (tmp_path / "out").exists()
 
 
 def test_phantoms_of_the_course_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kits_msan.course, "ROOT", tmp_path)
-    folder = kits_msan.course.course_data(SMOKE, seed=2)
+    monkeypatch.setattr(kits_msan.course.run, "ROOT", tmp_path)
+    folder = kits_msan.course.run.course_data(SMOKE, seed=2)
     assert folder == tmp_path / "data" / "phantoms-smoke-2"
     assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases
     made = []
-    monkeypatch.setattr(kits_msan.phantom, "write_phantoms", lambda *arguments, **_: made.append(arguments))
-    assert kits_msan.course.course_data(SMOKE, seed=2) == folder
+    monkeypatch.setattr(kits_msan.phantom.make, "write_phantoms", lambda *arguments, **_: made.append(arguments))
+    assert kits_msan.course.run.course_data(SMOKE, seed=2) == folder
     assert made == []
-    monkeypatch.setattr(kits_msan.phantom, "PHANTOM_VERSION", -1)  # another version of the package draws others
-    kits_msan.course.course_data(SMOKE, seed=2)
+    monkeypatch.setattr(kits_msan.phantom.make, "PHANTOM_VERSION", -1)  # another version of the package draws others
+    kits_msan.course.run.course_data(SMOKE, seed=2)
     assert len(made) == 1
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kits_msan.cases import Case, window
+from kits_msan.data.cases import Case, window
+from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.errors import InputError
 from kits_msan.inference import LONGER, keep_kidneys, majority_vote, predict, predict_each, slab_probabilities
-from kits_msan.layers import InstanceNorm
 from kits_msan.metrics import dice_scores
-from kits_msan.networks import MODELS, UNet3D, build_model
+from kits_msan.networks.layers import InstanceNorm
+from kits_msan.networks.msan import MODELS, UNet3D, build_model
 from kits_msan.profiles import Profile
-from kits_msan.resampling import LabelsOnGrid, resample_case
 
 
 def network(name: str, profile: Profile | None, seed: int = 0) -> UNet3D:

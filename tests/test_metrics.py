@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kits_msan.cases import LABEL, Case, save_segmentation
+from kits_msan.data.cases import LABEL, Case, save_segmentation
 from kits_msan.errors import InputError
 from kits_msan.metrics import bootstrap_interval, dice_scores, score_folders, surface_scores, tumor_measures
 

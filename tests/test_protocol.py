@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kits_msan.cases import LABEL, Case, load_case, save_case
 from kits_msan.cli import main
+from kits_msan.data.cases import LABEL, Case, load_case, save_case
+from kits_msan.data.slabs import SlabSampler
+from kits_msan.data.store import build_store
 from kits_msan.profiles import PAPER
-from kits_msan.slabs import SlabSampler
-from kits_msan.store import build_store
 
 MakeCase = Callable[..., Case]
 

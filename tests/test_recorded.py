@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kits_msan.report import report
-from kits_msan.results import TABLE, load_results
+from kits_msan.ablation.report import report
+from kits_msan.ablation.results import TABLE, load_results
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "data" / name for name in ("ablation", "ablation-seeds")]

@@ -9,11 +9,20 @@ import kits_msan
 
 PACKAGE = Path(kits_msan.__file__).parent
 FLOW = """
-errors files profiles nifti dicom cases resampling shapes pelvis anatomy kidneys scanner patients phantom
-kits19 fetch download store augment slabs layers peers networks losses optimizers devices processes checkpoints
-inference metrics validation logs runs training fusion scoring tables variation report results side_by_side ablation
-viewer_data viewer_html viewer figures exercise exercises_data exercises_attention exercises_res2net
-exercises_training exercises_ensemble checks course student machine software doctor site_text site arguments cli
+lazy errors files profiles devices
+data.nifti data.dicom data.cases data.resampling data.kits19 data.fetch data.download data.store
+data.augment data.slabs
+phantom.shapes phantom.pelvis phantom.anatomy phantom.kidneys phantom.scanner phantom.patients phantom.make
+networks.layers networks.peers networks.msan networks.checkpoints
+inference metrics
+training.losses training.optimizers training.processes training.validation training.logs training.runs training.loop
+ablation.trust ablation.scoring ablation.tables ablation.variation ablation.report ablation.results
+training.side_by_side ablation.run
+viewer.volumes viewer.still viewer.widget
+course.figures course.exercises.exercise course.exercises.n1_data course.exercises.n2_attention
+course.exercises.n3_res2net course.exercises.n4_training course.exercises.n5_ensemble course.exercises.checks
+course.run course.student course.doctor.machine course.doctor.software course.doctor.examine
+course.site.text course.site.build arguments cli
 """
 ORDER = FLOW.split()
 
@@ -25,17 +34,19 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module:
             package, _, module = node.module.partition(".")
             if package == "kits_msan":
-                names |= {module} if module else {alias.name for alias in node.names}
+                names |= {module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)}
     return names & set(ORDER)
 
 
 def test_every_module_has_its_place() -> None:
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *ORDER}
+    files = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+    assert {".".join(file.with_suffix("").parts) for file in files} == set(ORDER)
 
 
 def test_a_module_imports_only_from_those_before_it() -> None:
     for place, name in enumerate(ORDER):
-        assert imported(PACKAGE / f"{name}.py") <= set(ORDER[:place]), name
+        path = PACKAGE / f"{name.replace('.', '/')}.py"
+        assert imported(path) <= set(ORDER[:place]), f"{name}: {imported(path) - set(ORDER[:place])}"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

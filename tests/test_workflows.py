@@ -74,7 +74,7 @@ def test_systems_and_pythons() -> None:
 
 
 def test_the_tested_pythons_are_those_that_the_doctor_knows() -> None:
-    from kits_msan.software import LEAST_PYTHON, TESTED_PYTHON
+    from kits_msan.course.doctor.software import LEAST_PYTHON, TESTED_PYTHON
 
     pythons = load("tests.yml")["jobs"]["pytest"]["strategy"]["matrix"]["python"]
     assert [tuple(map(int, text.split("."))) for text in (pythons[0], pythons[-1])] == [LEAST_PYTHON, TESTED_PYTHON]

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from browser.hand import Hand
 from browser.lab import CHROMIUM_ARGS, Lab, find_chromium, running_lab
-from kits_msan.viewer import SliceViewer
+from kits_msan.viewer.widget import SliceViewer
 
 Launch = Callable[..., Browser]
 OpenPage = Callable[[SliceViewer], Hand]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
-from kits_msan.cases import Case, kits_affine
-from kits_msan.viewer_html import CODE_COLORS
+from kits_msan.data.cases import Case, kits_affine
+from kits_msan.viewer.still import CODE_COLORS
 
 SHAPE = (12, 10, 8)
 SPACING = (5.0, 2.0, 1.0)

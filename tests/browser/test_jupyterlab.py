@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 CELLS = [
     "import sys; sys.path[:0] = {paths}\n"
     "from browser.hand import known_case, predictions\n"
-    "from kits_msan.viewer import SliceViewer\n"
+    "from kits_msan.viewer.widget import SliceViewer\n"
     "case = known_case()\n"
     "viewer = SliceViewer(case, predictions(case))\n"
     "viewer",

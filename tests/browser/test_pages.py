@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 
 from browser.hand import Hand, first_pixels, gray
 from browser.test_jupyterlab import CONTRAST
-from kits_msan import site
-from kits_msan.site import build_site
+from kits_msan.course.site import build as site
+from kits_msan.course.site.build import build_site
 
 pytestmark = pytest.mark.browser
 

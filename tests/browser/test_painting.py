@@ -8,9 +8,9 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import Launch, OpenPage
 from browser.hand import Hand, assert_pixels, gray, known_case, painted, predictions
-from kits_msan.cases import Case
-from kits_msan.viewer import SliceViewer
-from kits_msan.viewer_html import HEAT_COLORS
+from kits_msan.data.cases import Case
+from kits_msan.viewer.still import HEAT_COLORS
+from kits_msan.viewer.widget import SliceViewer
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from browser.conftest import OpenPage
 from browser.hand import Hand, first_pixels, gray, known_case, predictions
-from kits_msan.viewer import SliceViewer
+from kits_msan.viewer.widget import SliceViewer
 
 pytestmark = pytest.mark.browser
 

@@ -1,0 +1,114 @@
+"""The files of an ablation: small tables from which all that it says can be computed again, and what they are of."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kits_msan.ablation.report import report, table_markdown
+from kits_msan.ablation.scoring import Results
+from kits_msan.data.kits19 import Split, load_split
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_file, refuse_results, write_json
+
+ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
+
+
+def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
+    """Write scores.csv, parts.csv, agreement.csv, calibration.csv, about.json, and table.md, the report on them.
+
+    The report is made from what the files hold, so that a reader of the files comes to the same rounded figures.
+    """
+    for field in fields(Results):
+        with atomic_file(out / f"{field.name}.csv") as temporary:
+            getattr(results, field.name).to_csv(temporary, index=False, float_format="%.5f")
+    with atomic_file(out / TABLE) as temporary:
+        temporary.write_text(report(_read(out), _phrase(about)), encoding="utf-8")
+    write_json(out / ABOUT, about)
+
+
+def load_results(folder: str | Path) -> tuple[Results, str]:
+    """The tables that `run_ablation` wrote, and a phrase that says of what they are.
+
+    Raises InputError where there are none.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        return _read(folder), _phrase(about)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
+
+
+def write_results(scores: pd.DataFrame, out: Path, about: str) -> None:
+    """Write `scores.csv` and `table.md` of scores alone, as `score_cases` gives them."""
+    with atomic_file(out / SCORES) as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.5f")
+    with atomic_file(out / TABLE) as temporary:
+        temporary.write_text(table_markdown(scores, about), encoding="utf-8")
+
+
+def describe_data(data: Path, split: Split | None = None) -> str:
+    """A phrase for tables: which data, with how many cases for training and for test."""
+    split = split or load_split(data)
+    made = _manifest(data)
+    kind = (
+        f"phantoms version {made['phantom_version']}, seed {made['seed']}"
+        if "phantom_version" in made
+        else f"cases of {data.name}"
+    )
+    return f"{kind}, {len(split.train)} for training and {len(split.test)} for test"
+
+
+def case_strata(data: Path) -> dict[str, dict[str, Any]]:
+    """What the data's manifest says of each case that scores may depend on: contrast phase, slice thickness."""
+    strata = {}
+    for row in _manifest(data).get("cases", []):
+        drawn = row.get("drawn", {}) | row.get("scanner", {})
+        strata[row["name"]] = {key: drawn[key] for key in ("phase", "slice_mm") if key in drawn}
+    return strata
+
+
+def earlier(out: Path, about: dict[str, Any], overwrite: bool) -> tuple[Results | None, dict[str, dict[str, str]]]:
+    """Results of an earlier run of the same experiment, and the digests of the networks that they are of."""
+    if overwrite or not (out / SCORES).exists():
+        return None, {}
+    if not (out / ABOUT).exists():
+        refuse_results(out, overwrite)
+    results, _ = load_results(out)
+    old = json.loads((out / ABOUT).read_text(encoding="utf-8"))
+    for key, value in json.loads(json.dumps(about)).items():
+        if key != "networks" and old.get(key) != value:
+            raise InputError(f"{out} holds an ablation with another {key}; name another folder or add --overwrite.")
+    return results, old["networks"]
+
+
+def without_seed(results: Results, seed: int) -> Results:
+    """The results of all other seeds."""
+    tables = (getattr(results, field.name) for field in fields(Results))
+    return Results(*(table[table["seed"] != seed] for table in tables))
+
+
+def digest(path: Path) -> str:
+    """A short checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _read(folder: Path) -> Results:
+    return Results(*(pd.read_csv(folder / f"{field.name}.csv") for field in fields(Results)))
+
+
+def _manifest(data: Path) -> dict[str, Any]:
+    path = data / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _phrase(about: Mapping[str, Any]) -> str:
+    """Data, split sizes, profile and seeds."""
+    profile, seeds = about["profile"], list(about["networks"])
+    trained = f"training seed {seeds[0]}" if len(seeds) == 1 else f"training seeds {', '.join(seeds)}"
+    return f"{about['data']}, profile {profile['name']} with {profile['steps']} steps, {trained}"

@@ -1,0 +1,165 @@
+"""Test cases through the networks: every score that the ablation needs, from one pass over each case."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from kits_msan.ablation.trust import agreement_counts, calibration_counts, calibration_frame, staple
+from kits_msan.data.cases import Case, load_case
+from kits_msan.data.resampling import LabelsOnGrid, resample_case
+from kits_msan.errors import InputError
+from kits_msan.inference import keep_kidneys, predict_each, slab_probabilities, vote_scores
+from kits_msan.metrics import dice_scores, surface_scores, tumor_measures
+from kits_msan.networks.layers import Network
+from kits_msan.networks.msan import MODELS
+from kits_msan.profiles import Profile
+
+CLEANUPS = {"two components": 2, "one component": 1, "none": 0}  # `keep_kidneys`, its literal reading, nothing
+MEAN, STAPLE = "mean probability", "STAPLE"  # other ways to fuse the five
+
+
+@dataclass
+class Results:
+    """The tables of an ablation; each has a column `seed`, of the training.
+
+    scores: a row for each case and model, after clean-up: case, model, kidney, tumor, composite (Dice, 0 to 1),
+    the columns of `surface_scores` and `tumor_measures`, slice_mm, and phase where the data's manifest says it.
+    parts: Dice of each case and model with every clean-up of CLEANUPS, and of other fusions of the five.
+    agreement: `agreement_counts` of each case. calibration: `calibration_frame` of all cases together.
+    """
+
+    scores: pd.DataFrame
+    parts: pd.DataFrame
+    agreement: pd.DataFrame
+    calibration: pd.DataFrame
+
+
+def join(results: Sequence[Results]) -> Results:
+    """One below the other."""
+    return Results(
+        *(pd.concat([getattr(each, f.name) for each in results], ignore_index=True) for f in fields(Results))
+    )
+
+
+def score_cases(
+    models: Mapping[str, Network],
+    paths: Sequence[Path],
+    profile: Profile | None = None,
+    *,
+    device: str = "auto",
+    clean: bool = True,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Segment cases with each network and with the vote of all, and compare with their labels; quick.
+
+    Columns: case, model, kidney, tumor, composite (Dice, 0 to 1) and those of `tumor_measures`.
+    Raises InputError for a case without label.
+    """
+    rows = []
+    for path in tqdm(paths, "scoring cases", disable=not progress, leave=False):
+        case, truth = _labeled(path)
+        for name, labels in predict_each(models, case, profile, device, clean).items():
+            scores = dice_scores(labels, truth) | tumor_measures(labels, truth, case.spacing)
+            rows.append({"case": case.name, "model": name, **scores})
+    return pd.DataFrame(rows)
+
+
+def score_fully(
+    models: Mapping[str, Network],
+    paths: Sequence[Path],
+    seed: int = 0,
+    strata: Mapping[str, Mapping[str, object]] | None = None,
+    *,
+    device: str = "auto",
+    progress: bool = True,
+) -> Results:
+    """Everything that the ablation tells of networks trained with one seed; the vote is that of the paper's five.
+
+    strata: more columns of `scores` for cases by name, such as the contrast phase.
+    Raises InputError for a case without label and for networks trained at different spacings.
+    """
+    each = []
+    for path in tqdm(paths, f"scoring seed {seed}", disable=not progress, leave=False):
+        each.append(_score_case(models, path, dict((strata or {}).get(path.name, {})), device))
+    whole = join(each)
+    keys = ["model", "target", "bin"]
+    whole.calibration = whole.calibration.drop(columns="case").groupby(keys, sort=False, as_index=False).sum()
+    for f in fields(Results):
+        getattr(whole, f.name).insert(0, "seed", seed)
+    return whole
+
+
+def _score_case(models: Mapping[str, Network], path: Path, more: dict[str, object], device: str) -> Results:
+    case, truth = _labeled(path)
+    raw, counts = _segment(models, case, device)
+    five = np.stack([raw[name] for name in models if name in MODELS])  # (M, D, H, W)
+    scores, parts = [], []
+    for name in (*models, "ensemble"):
+        for cleanup, components in CLEANUPS.items():
+            labels = keep_kidneys(raw[name], components) if components else raw[name]
+            dices = dice_scores(labels, truth)
+            parts.append({"case": case.name, "model": name, "cleanup": cleanup, **dices})
+            if cleanup == next(iter(CLEANUPS)):
+                row = (
+                    dices | surface_scores(labels, truth, case.spacing) | tumor_measures(labels, truth, case.spacing)
+                )
+                scores.append({"case": case.name, "model": name, **row, "slice_mm": case.spacing[0], **more})
+    for name, fused in ((MEAN, raw[MEAN]), (STAPLE, staple(five))):
+        dices = dice_scores(keep_kidneys(fused), truth)
+        parts.append({"case": case.name, "model": name, "cleanup": next(iter(CLEANUPS)), **dices})
+    agreement = agreement_counts(five, raw["ensemble"], truth)
+    agreement.insert(0, "case", case.name)
+    calibration = calibration_frame(counts)
+    calibration.insert(0, "case", case.name)
+    return Results(pd.DataFrame(scores), pd.DataFrame(parts), agreement, calibration)
+
+
+def _segment(
+    models: Mapping[str, Network], case: Case, device: str
+) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.float64]]]:
+    """Labels before clean-up, of each network, the vote of the five and their mean; and how probable each thought it.
+
+    Calibration is counted at the networks' spacing, where their probabilities are.
+    """
+    profile = _common_profile(models)
+    small = resample_case(case, profile.spacing)
+    assert small.image is not None
+    assert small.label is not None
+    names = (*models, "ensemble", MEAN)
+    found = {name: LabelsOnGrid(small.shape[0], case.shape) for name in names}
+    voters = [index for index, name in enumerate(models) if name in MODELS]
+    counts: dict[str, NDArray[np.float64]] = {}
+    first = 0
+    for part in slab_probabilities(list(models.values()), small.image, profile.slab, device):  # (M, 3, d, H, W)
+        mean = part[voters].mean(0)
+        for name, scores in zip(names, [*part, vote_scores(part[voters]), mean], strict=True):
+            found[name].add(scores)
+        probabilities: dict[str, Tensor] = {**dict(zip(models, part, strict=True)), "ensemble": mean}
+        truth = small.label[first : first + part.shape[2]]
+        for name, values in probabilities.items():
+            counts[name] = counts.get(name, 0) + calibration_counts(values, truth)
+        first += part.shape[2]
+    return {name: each.labels for name, each in found.items()}, counts
+
+
+def _common_profile(models: Mapping[str, Network]) -> Profile:
+    profiles = [model.profile for model in models.values()]
+    first = profiles[0]
+    if first is None or any(p is None or (p.spacing, p.slab) != (first.spacing, first.slab) for p in profiles):
+        raise InputError(
+            "the networks were trained at different spacings, so they cannot be compared; choose others."
+        )
+    return first
+
+
+def _labeled(path: Path) -> tuple[Case, NDArray[np.uint8]]:
+    case = load_case(path)
+    if case.label is None:
+        raise InputError(f"{path} has no label to compare with.")
+    return case, case.label

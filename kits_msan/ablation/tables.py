@@ -1,0 +1,247 @@
+"""What the scores say: means with intervals, differences to the U-Net, strata, the worst cases, and what holds.
+
+`scores` is always a table with a row for each case and model (and seed, where there were several trainings), as
+`scoring.score_cases` and `scoring.score_fully` make it. Dice and other shares come out in percent.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from kits_msan.ablation.scoring import CLEANUPS, MEAN, STAPLE
+from kits_msan.metrics import SCORES, bootstrap_interval
+from kits_msan.networks.msan import MODELS, TITLES
+
+ORDER = tuple(TITLES)
+PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
+    {
+        "unet3d": (89.70, 46.90, 68.30),
+        "msan_v1": (92.47, 56.00, 74.23),
+        "msan_v2": (93.85, 58.22, 76.03),
+        "msan_v2_ds": (93.01, 61.41, 77.21),
+        "ensemble": (94.38, 64.89, 79.63),
+    },
+    index=list(SCORES),
+).T
+SURFACE = ("kidney_surface_dice", "kidney_hd95", "tumor_surface_dice", "tumor_hd95")
+SIZES = (0, 20, 40, 70, np.inf)  # mm, diameter; 40 and 70 part the stages T1a, T1b and T2 of kidney cancer (TNM)
+SLICES = (0, 3, 5, np.inf)  # mm: thin, as in most of KiTS19, thick
+STRATA = {"size": "tumor diameter", "phase": "contrast phase", "slice_mm": "slice thickness"}
+
+
+def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = SCORES) -> pd.DataFrame:
+    """Means over cases and seeds, one row a model in the paper's order, in percent.
+
+    For each measure: the mean, `_low` and `_high` (95 %, see `bootstrap_interval`), `_gain` over the 3D U-Net on
+    the same cases and seeds with `_gain_low` and `_gain_high`, and `_paper`.
+    """
+    means = pd.DataFrame({name: _means(scores, name, measures) for name in _models(scores)}).T
+    for measure in measures:
+        means[f"{measure}_paper"] = [PAPER.get(measure, pd.Series()).get(name, np.nan) for name in means.index]
+    if "unet3d" in means.index:
+        gains = paired_differences(scores, measures=measures)
+        means = means.join(gains.rename(columns=lambda column: _gain_name(column, measures)))
+    return means
+
+
+def paired_differences(
+    scores: pd.DataFrame, reference: str = "unet3d", measures: Sequence[str] = SCORES
+) -> pd.DataFrame:
+    """Every other model minus `reference` on the same cases and seeds, in points: mean, `_low`, `_high` of each."""
+    return pd.DataFrame(
+        {name: _means(scores, name, measures, minus=reference) for name in _models(scores) if name != reference}
+    ).T
+
+
+def strata_table(
+    scores: pd.DataFrame, by: str, models: Iterable[str] = ("unet3d", "msan_v2_ds", "ensemble")
+) -> pd.DataFrame:
+    """Scores by `by`: "size" (diameter of the true tumor), "phase" or "slice_mm"; a row for each stratum and model.
+
+    Columns: the stratum, model, n (cases), kidney and tumor with their intervals, `tumor_recall` (how much of the
+    tumor was found, where that is known) and `missed` (cases in whose every training the tumor was missed
+    altogether). Empty where the scores do not know the stratum, or all cases lie in one.
+    """
+    labels = _strata(scores, by)
+    rows = []
+    if labels is not None and labels.nunique() > 1:
+        for stratum, part in scores.groupby(labels, observed=True):
+            for name in (name for name in models if name in set(scores["model"])):
+                own = part[part["model"] == name]
+                measures = ["kidney", "tumor", *(m for m in ("tumor_recall",) if m in scores)]
+                best = own.groupby("case")["tumor"].max()
+                row = {by: stratum, "model": name, "n": own["case"].nunique(), "missed": int((best == 0).sum())}
+                rows.append(row | _means(part, name, measures))
+    return pd.DataFrame(rows)
+
+
+def worst_cases(scores: pd.DataFrame, model: str = "ensemble", n: int = 5) -> pd.DataFrame:
+    """The cases with the lowest composite score, the mean over seeds, the worst first; index: case.
+
+    Columns: kidney, tumor, composite in percent, and what else the scores know of the case.
+    """
+    own = scores[scores["model"] == model]
+    known = [c for c in ("tumor_mm", "tumor_recall", "slice_mm", "phase") if c in own]
+    means = own.groupby("case").agg(dict.fromkeys(SCORES, "mean") | dict.fromkeys(known, "first"))
+    if "tumor_recall" in means:
+        means["tumor_recall"] = 100 * own.groupby("case")["tumor_recall"].mean()
+    means[list(SCORES)] *= 100
+    return means.nsmallest(n, "composite")
+
+
+def parts_table(parts: pd.DataFrame) -> pd.DataFrame:
+    """What each step after the networks changes: paired differences in points, with intervals over cases and seeds.
+
+    A row a change: the clean-up, for the vote and for the five networks one by one (their mean); the vote against
+    one network, the mean probability and STAPLE. Columns: change, kidney and tumor with `_low`, `_high`.
+    """
+    default = next(iter(CLEANUPS))
+    clean = parts[parts["cleanup"] == default]
+    five = [name for name in MODELS if name in set(parts["model"])]
+    rows = []
+    for what, models in (("the vote", ["ensemble"]), ("single networks", five)):
+        for cleanup, title in (("none", "without clean-up"), ("one component", "one component kept, not two")):
+            rows.append({"change": f"{what}: {title}"} | _change(parts, (models, cleanup), (models, default)))
+    rows.append(
+        {"change": "the vote instead of a single network"} | _change(clean, (["ensemble"], default), (five, default))
+    )
+    for fusion in (MEAN, STAPLE):
+        rows.append(
+            {"change": f"{fusion} instead of the vote"} | _change(clean, ([fusion], default), (["ensemble"], default))
+        )
+    return pd.DataFrame(rows)
+
+
+def format_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for people: "82.1 [78.0, 85.5]" beside the paper's figure."""
+    shown = pd.DataFrame(index=[TITLES[name] for name in table.index])
+    for score, title in zip(SCORES, ("kidney", "tumor", "mean"), strict=True):
+        shown[title] = cells(table, score)
+        shown[f"{title}, paper"] = ["–" if np.isnan(value) else f"{value:.2f}" for value in table[f"{score}_paper"]]
+    return shown
+
+
+def verdicts(table: pd.DataFrame) -> list[str]:
+    """A sentence for each other model: whether it beats the 3D U-Net on the same cases, with the paired difference.
+
+    table: of `ablation_table`.
+    """
+    if "unet3d" not in table.index:
+        return []
+    names = {column: column.replace("_gain", "") for column in table.columns if "_gain" in column}
+    return compare(table[list(names)].rename(columns=names).drop("unet3d"), "the 3D U-Net")
+
+
+def compare(differences: pd.DataFrame, reference: str) -> list[str]:
+    """A sentence for each row of `paired_differences` to what is called `reference`.
+
+    "Better" and "worse" are said only where the interval leaves out zero, "not told apart" otherwise.
+    """
+    sentences = []
+    for name, row in differences.iterrows():
+        parts = []
+        for score in ("kidney", "tumor"):
+            gain, low, high = (float(row[f"{score}{end}"]) for end in ("", "_low", "_high"))
+            word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
+            parts.append(f"{score} {word} {reference} ({with_interval(gain, low, high, '+.1f')})")
+        sentences.append(f"{TITLES[str(name)]}: {'; '.join(parts)}.")
+    return sentences
+
+
+def with_interval(mean: float, low: float, high: float, form: str = ".1f") -> str:
+    """ "82.1 [78.0, 85.5]"; a single case has no interval, and what is not known is "–"."""
+    if np.isnan(mean):
+        return "–"
+    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def cells(table: pd.DataFrame, measure: str, form: str = ".1f") -> list[str]:
+    """A measure of each row with its interval."""
+    columns = (table[f"{measure}{end}"] for end in ("", "_low", "_high"))
+    return [with_interval(mean, low, high, form) for mean, low, high in zip(*columns, strict=True)]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A data frame of text and numbers as a Markdown table."""
+    lines = [table.columns, ["---"] * table.shape[1], *table.to_numpy()]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def shown_strata(scores: pd.DataFrame, by: str) -> pd.DataFrame:
+    """`strata_table` for people."""
+    table = strata_table(scores, by)
+    if table.empty:
+        return table
+    shown = pd.DataFrame({STRATA[by]: table[by].astype(str), "n": table["n"]})
+    shown["model"] = [TITLES[name] for name in table["model"]]
+    shown["kidney"], shown["tumor"] = cells(table, "kidney"), cells(table, "tumor")
+    if "tumor_recall" in table:
+        shown["of the tumor found"] = cells(table, "tumor_recall")
+    return shown.assign(missed=table["missed"])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if np.isnan(value) else f"{value:.1f}"
+    return str(value)
+
+
+def _models(scores: pd.DataFrame) -> list[str]:
+    there = set(scores["model"])
+    return [name for name in ORDER if name in there]
+
+
+def _matrix(scores: pd.DataFrame, model: str, measure: str) -> pd.DataFrame:
+    """A measure of one model as (seeds, cases); shares in percent."""
+    own = scores[scores["model"] == model]
+    own = own if "seed" in own else own.assign(seed=0)
+    scale = 1 if measure.endswith("hd95") else 100
+    return own.pivot(index="seed", columns="case", values=measure) * scale
+
+
+def _means(scores: pd.DataFrame, model: str, measures: Iterable[str], minus: str | None = None) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for measure in measures:
+        values = _matrix(scores, model, measure)
+        if minus is not None:
+            values = values - _matrix(scores, minus, measure)
+        out |= _summary(measure, values)
+    return out
+
+
+def _summary(measure: str, values: pd.DataFrame) -> dict[str, float]:
+    array = values.to_numpy(float)
+    low, high = bootstrap_interval(array)
+    mean = float(np.nanmean(array)) if not np.isnan(array).all() else float("nan")
+    return {measure: mean, f"{measure}_low": low, f"{measure}_high": high}
+
+
+def _change(parts: pd.DataFrame, new: tuple[Sequence[str], str], old: tuple[Sequence[str], str]) -> dict[str, float]:
+    """New minus old, each a mean over models with one clean-up."""
+
+    def mean(which: tuple[Sequence[str], str], score: str) -> pd.DataFrame:
+        models, cleanup = which
+        chosen = parts[parts["model"].isin(models) & (parts["cleanup"] == cleanup)]
+        return 100 * chosen.groupby(["seed", "case"])[score].mean().unstack("case")
+
+    out: dict[str, float] = {}
+    for score in ("kidney", "tumor"):
+        out |= _summary(score, mean(new, score) - mean(old, score))
+    return out
+
+
+def _strata(scores: pd.DataFrame, by: str) -> pd.Series | None:
+    bounds = {"size": SIZES, "slice_mm": SLICES}.get(by)
+    values = scores.get("tumor_mm" if by == "size" else by)
+    if bounds is None or values is None:
+        return values
+    inner = [f"{low:g} to {high:g} mm" for low, high in pairwise(bounds[1:-1])]
+    labels = [f"under {bounds[1]:g} mm", *inner, f"{bounds[-2]:g} mm and more"]
+    return pd.cut(values, bounds, right=False, labels=labels)
+
+
+def _gain_name(column: str, measures: Sequence[str]) -> str:
+    measure = max((m for m in measures if column.startswith(m)), key=len)
+    return f"{measure}_gain{column.removeprefix(measure)}"

@@ -1,0 +1,154 @@
+"""`kits-msan doctor`: can this machine run the course, with which profile, and what to do where it cannot.
+
+Nothing heavy is imported: the doctor must work where torch or any other package is missing or broken. Torch is
+tried in a process of its own.
+"""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kits_msan.course.doctor.machine import available_cores, available_memory
+from kits_msan.course.doctor.software import (
+    INSTALL,
+    LOOK,
+    MISSING,
+    OK,
+    TORCH,
+    Finding,
+    jupyter,
+    packages,
+    python,
+    torch_and_gpu,
+)
+from kits_msan.course.run import CHECKPOINTS, MINUTES, ROOT
+
+LEAST_MEMORY, LEAST_DISK = 3.0, 2.0  # GB: the laptop profile, its phantoms and runs
+
+
+def examine() -> int:
+    """Print a line for everything that the course needs; 0 if it can run here, 2 if something is missing."""
+    with subprocess.Popen(
+        [sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as torch:  # starts first, since it takes longest
+        findings = [
+            finding
+            for check in (python, packages, cores, memory, disk, jupyter, browser, checkpoints, data_folder)
+            for finding in _guarded(check)
+        ]
+        findings[2:2] = gpus = list(_guarded(torch_and_gpu, torch))
+    for finding in findings:
+        print(finding)
+    missing = [finding.about for finding in findings if finding.state == MISSING]
+    if missing:
+        print(f"\nThe course cannot run yet: see {', '.join(missing)} above.")
+        return 2
+    print(f"\n{advice(gpus[-1].state == OK and gpus[-1].about == 'GPU', available_cores(), available_memory())}")
+    return 0
+
+
+def advice(gpu: bool, processors: int, gigabytes: float) -> str:
+    """Which profile this machine should use, with the minutes to expect."""
+    if gpu:
+        return (
+            f"Use the gpu profile: make course PROFILE=gpu, about {MINUTES['gpu']:.0f} minutes (not measured). "
+            f"For a first look, the laptop profile, about {MINUTES['laptop']:.0f} minutes on two cores."
+        )
+    if processors >= 2 and gigabytes >= LEAST_MEMORY:
+        return f"Use the laptop profile: make course, about {MINUTES['laptop']:.0f} minutes on two slow cores."
+    return (
+        "Work through the notebooks as they are, with the shipped networks; train only with the smoke profile: "
+        f"make course PROFILE=smoke, about {60 * MINUTES['smoke']:.0f} seconds on two cores."
+    )
+
+
+def cores() -> Iterator[Finding]:
+    """Processor cores that this process may use."""
+    count = available_cores()
+    todo = "the course will take about twice as long" if count < 2 else ""
+    yield Finding(LOOK if todo else OK, "cores", f"{count}, {platform.machine()}", todo)
+
+
+def memory() -> Iterator[Finding]:
+    """Main memory, or what a container may use of it."""
+    size = available_memory()
+    todo = f"below {LEAST_MEMORY:.0f} GB: close other programs, and run one notebook at a time"
+    yield (
+        Finding(LOOK, "memory", f"{size:.1f} GB", todo)
+        if size < LEAST_MEMORY
+        else Finding(OK, "memory", f"{size:.1f} GB")
+    )
+
+
+def disk() -> Iterator[Finding]:
+    """Free room where phantoms and runs go."""
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < LEAST_DISK:
+        todo = f"make room: phantoms and runs take up to {LEAST_DISK:.0f} GB"
+        yield Finding(MISSING, "disk", f"{free:.1f} GB free at {ROOT}", todo)
+    else:
+        yield Finding(OK, "disk", f"{free:.0f} GB free")
+
+
+def browser() -> Iterator[Finding]:
+    """A browser that Python can open."""
+    try:
+        found = webbrowser.get()
+    except webbrowser.Error:
+        todo = "open the address that JupyterLab prints, in a browser of this or (over ssh -L) another machine"
+        yield Finding(LOOK, "browser", "none that Python could open", todo)
+    else:
+        yield Finding(OK, "browser", getattr(found, "name", "the system's own"))
+
+
+def checkpoints() -> Iterator[Finding]:
+    """The five networks that the notebooks load: each file as long as its own header says."""
+    broken = [path.name for path in CHECKPOINTS.glob("*.safetensors") if not _whole(path)]
+    count = len(list(CHECKPOINTS.glob("*.safetensors")))
+    if broken or count < 5:
+        found = f"not readable: {', '.join(broken)}" if broken else f"{count} of 5 in {CHECKPOINTS}"
+        yield Finding(MISSING, "checkpoints", found, "get them anew: git checkout data/checkpoints, or clone again")
+    else:
+        yield Finding(OK, "checkpoints", f"{count} trained networks")
+
+
+def data_folder() -> Iterator[Finding]:
+    """Whether phantoms can be written."""
+    folder = ROOT / "data"
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        todo = "move the project to a folder that you may write to"
+        yield Finding(MISSING, "data folder", f"{folder}: {error.strerror or error}", todo)
+    else:
+        yield Finding(OK, "data folder", f"{folder} can be written")
+
+
+def _guarded(check: Callable[..., Iterator[Finding]], *arguments: Any) -> Iterator[Finding]:
+    """What the check finds; a check that fails is a finding, not a traceback."""
+    try:
+        yield from check(*arguments)
+    except Exception as error:  # whatever is broken here, the other lines are still worth having
+        yield Finding(MISSING, check.__name__.replace("_", " "), f"{type(error).__name__}: {error}", INSTALL)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a safetensors file has the length that its header tells; reads no weights, needs no package."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size:
+                return False
+            tensors = json.loads(file.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"]
+        return bool(path.stat().st_size == 8 + length + max(ends))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

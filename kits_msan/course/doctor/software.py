@@ -1,0 +1,150 @@
+"""What the doctor says of the software: Python, the packages, torch and the GPU that it sees, Jupyter."""
+
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from kits_msan.course.doctor.machine import graphics_card
+from kits_msan.course.run import ROOT
+
+OK, LOOK, MISSING = "ok", "look", "missing"  # the course runs; it runs, but read this; it does not run
+INSTALL = "install the packages: make install, or pip install -c constraints.txt -e .[test]"
+LEAST_PYTHON, TESTED_PYTHON = (3, 11), (3, 13)  # the oldest that works, the newest that the tests run with
+LEAST_GPU = 12.0  # GB: the gpu profile
+TORCH_SECONDS = 60  # a slow disk may take long over the first import
+TORCH = """
+import json, torch
+gpu = torch.cuda.is_available()
+name, memory = (torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[1]) if gpu else ("", 0)
+print(json.dumps({"cuda": torch.version.cuda or "", "gpu": name, "memory": memory / 1e9,
+                  "mps": torch.backends.mps.is_available()}))
+"""
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    state: str  # OK, LOOK or MISSING
+    about: str
+    found: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.state:8}{self.about:13}{self.found}"
+        return f"{line}\n{'':21}-> {self.todo}" if self.todo else line
+
+
+def python() -> Iterator[Finding]:
+    """The interpreter."""
+    version = platform.python_version()
+    if sys.version_info[:2] < LEAST_PYTHON:
+        yield Finding(MISSING, "Python", version, f"install Python {_dotted(LEAST_PYTHON)} or newer")
+    elif sys.version_info[:2] > TESTED_PYTHON:
+        todo = f"not tried: if something fails, take {_dotted(TESTED_PYTHON)} or older"
+        yield Finding(LOOK, "Python", version, todo)
+    else:
+        yield Finding(OK, "Python", f"{version} in {sys.prefix}")
+
+
+def packages() -> Iterator[Finding]:
+    """Every declared package: there, new enough, and the version that the tests ran with."""
+    declared = {re.split(r"[ <>=!~\[;]", line)[0]: line for line in _declared()}
+    found = {name: _installed(name) for name in declared}
+    if absent := [name for name, version in found.items() if not version]:
+        yield Finding(MISSING, "packages", f"not installed: {', '.join(absent)}", INSTALL)
+        return
+    from packaging.requirements import Requirement
+
+    constraints = ROOT / "constraints.txt"
+    lines = constraints.read_text(encoding="utf-8").splitlines() if constraints.exists() else []
+    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    unfit = [
+        f"{line} (found {found[name]})"
+        for name, line in declared.items()
+        if not Requirement(line).specifier.contains(found[name], prereleases=True)
+    ]
+    other = [
+        f"{name} {version} (pin: {pins[name]})"
+        for name, version in found.items()
+        if name in pins and version.partition("+")[0] != pins[name]  # 2.13.0+cpu is 2.13.0
+    ]
+    if unfit:
+        yield Finding(MISSING, "packages", ", ".join(unfit), INSTALL)
+    elif other:
+        todo = "likely fine; for the tested versions, pip install -c constraints.txt -e .[test]"
+        yield Finding(LOOK, "packages", f"{len(found)} found, other versions: {', '.join(other)}", todo)
+    else:
+        yield Finding(OK, "packages", f"{len(found)} found, {'in the tested versions' if pins else 'not compared'}")
+
+
+def torch_and_gpu(process: subprocess.Popen[str]) -> Iterator[Finding]:
+    """What the process that runs TORCH says."""
+    try:
+        answer, complaint = process.communicate(timeout=TORCH_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        yield Finding(MISSING, "torch", f"no answer in {TORCH_SECONDS} s", "try: python -c 'import torch'")
+        return
+    if process.returncode != 0:
+        last = (complaint.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+        yield Finding(MISSING, "torch", last, INSTALL)
+        return
+    about = json.loads(answer.splitlines()[-1])
+    card = graphics_card()
+    if about["gpu"] and about["memory"] >= LEAST_GPU:
+        yield Finding(OK, "GPU", f"{about['gpu']}, {about['memory']:.0f} GB")
+    elif about["gpu"]:
+        todo = f"the gpu profile wants {LEAST_GPU:.0f} GB: use the laptop profile, it runs on this GPU too"
+        yield Finding(LOOK, "GPU", f"{about['gpu']}, {about['memory']:.0f} GB", todo)
+    elif card and not about["cuda"]:
+        todo = "install a CUDA build of torch (pytorch.org) to use it"
+        yield Finding(LOOK, "GPU", f"{card}, but this PyTorch is for processors only", todo)
+    elif card:
+        todo = f"the driver is likely older than CUDA {about['cuda']} asks for: update it"
+        yield Finding(LOOK, "GPU", f"{card}, but PyTorch cannot use it", todo)
+    elif about["mps"]:
+        yield Finding(OK, "no CUDA GPU", "Apple's: --device mps tries it, auto takes the processor")
+    else:
+        yield Finding(OK, "no GPU", "none is needed: the laptop profile is made for processors")
+
+
+def jupyter() -> Iterator[Finding]:
+    """JupyterLab of this Python, and not of another one first on the PATH."""
+    if not _installed("jupyterlab") or not _installed("ipykernel"):
+        yield Finding(MISSING, "Jupyter", "not installed for this Python", INSTALL)
+        return
+    first, own = shutil.which("jupyter-lab"), Path(sysconfig.get_path("scripts")).resolve()
+    if first and Path(first).parent.resolve() != own:
+        todo = "start this Python's: make lab, or python -m jupyterlab notebooks"
+        yield Finding(LOOK, "Jupyter", f"`jupyter lab` would start {first}, of another Python", todo)
+    else:
+        yield Finding(OK, "Jupyter", f"JupyterLab {_installed('jupyterlab')}")
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _declared() -> list[str]:
+    """The requirements in pyproject.toml; of an installed package without one, those it was installed with."""
+    import tomllib  # an old Python, which lacks it, must get as far as being told so
+
+    project = ROOT / "pyproject.toml"
+    if project.exists():
+        return list(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"])
+    return [line for line in metadata.requires("kits_msan") or [] if "extra ==" not in line]
+
+
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,236 @@
+"""Running the whole course with papermill: five notebooks in order, a progress bar, minutes and the table."""
+
+import ast
+import difflib
+import json
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_file, refuse_results, write_json
+from kits_msan.profiles import Profile, get_profile
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+CHECKPOINTS = ROOT / "data" / "checkpoints"
+SHARES = (4, 1, 1, 86, 8)  # of a course's time that the notebooks take, roughly, when all networks are trained
+# Of a course; the bar corrects itself. Projected from steps measured on two cores; gpu and paper are guesses.
+MINUTES = {"smoke": 1.0, "laptop": 30.0, "gpu": 25.0, "paper": 60.0 * 24 * 20}
+CELL_TIMEOUT = {"smoke": 600, "laptop": 3 * 3600, "gpu": 6 * 3600}  # seconds; a hanging cell must not hang the course
+PARAMETERS: dict[str, tuple[type, str]] = {  # of every notebook: its type, and how to say so
+    "profile": (str, "a name, such as smoke"),
+    "device": (str, "a name, such as cpu"),
+    "train": (bool, "True or False, with a capital letter"),
+    "data": (str, "the path of a folder, or empty"),
+    "seed": (int, "a whole number"),
+    "out": (str, "the path of a folder, or empty"),
+}
+
+
+def check_parameters(notebook: Mapping[str, Any]) -> Profile:
+    """The notebook's profile, once its parameters are known to be ones that it can work with.
+
+    notebook: its `globals()`. Papermill itself only warns of a name that does not exist, and makes of
+    `-p train false` a text, which counts as true. Raises InputError for both, and for a profile or device that is
+    not there.
+    """
+    from kits_msan.devices import pick_device
+
+    for name in _injected(notebook.get("In", [])):
+        if name not in PARAMETERS:
+            close = difflib.get_close_matches(name, PARAMETERS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(PARAMETERS)}."
+            raise InputError(f"this notebook has no parameter {name!r}; {hint}")
+    for name, (kind, wanted) in PARAMETERS.items():
+        if type(value := notebook[name]) is not kind:  # not isinstance: True is an int
+            raise InputError(f"the parameter {name} is {value!r}; it must be {wanted}.")
+    if notebook["seed"] < 0:
+        raise InputError(f"the parameter seed is {notebook['seed']}; it must be 0 or more.")
+    pick_device(notebook["device"])
+    return get_profile(notebook["profile"])
+
+
+def _injected(inputs: Sequence[str]) -> list[str]:
+    """The names set in the cells that papermill put in; `inputs` are the sources of the cells that ran."""
+    cells = [ast.parse(source) for source in inputs if source.startswith("# Parameters\n")]
+    nodes = [node for cell in cells for node in cell.body if isinstance(node, ast.Assign)]
+    return [target.id for node in nodes for target in node.targets if isinstance(target, ast.Name)]
+
+
+def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
+    """The folder of cases that the notebooks use: `data`, or the profile's phantoms, which are made if need be."""
+    if data:
+        if not Path(data).is_dir():
+            raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
+        return Path(data).resolve()
+    from kits_msan.phantom.make import PHANTOM_VERSION, write_phantoms
+
+    folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
+    manifest = folder / "manifest.json"
+    if (
+        not manifest.exists()
+        or json.loads(manifest.read_text(encoding="utf-8")).get("phantom_version") != PHANTOM_VERSION
+    ):
+        write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
+    return folder
+
+
+def run_course(
+    profile: Profile,
+    out: Path,
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    data: Path | None = None,
+    train: bool = True,
+    overwrite: bool = False,
+) -> int:
+    """Execute the five notebooks into `out`; print minutes per notebook and the table. Returns an exit code.
+
+    1 if a notebook failed: the rest is not run, and the failed one, with its error, is in `out`.
+    Raises InputError for missing notebooks or data, and for an `out` that holds results.
+    """
+    from kits_msan.devices import pick_device
+
+    notebooks = sorted(NOTEBOOKS.glob("0*.ipynb"))
+    if not notebooks:
+        raise InputError(f"{NOTEBOOKS} holds no notebooks; run the course from a clone of the project.")
+    out = Path(out).resolve()
+    refuse_results(out, overwrite)
+    pick_device(device)
+    parameters = {
+        "profile": profile.name, "device": device, "train": train, "seed": seed, "out": str(out),
+        "data": str(course_data(profile, data or "", seed)),
+    }  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, float] = {}
+    with _progress(notebooks, seconds, 60 * MINUTES[profile.name]):
+        for notebook in notebooks:
+            started = time.perf_counter()
+            failure = execute(
+                notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name), keep_widgets=True
+            )
+            seconds[notebook.name] = round(time.perf_counter() - started, 1)
+            if failure:
+                break
+    if failure:
+        print(failure, file=sys.stderr)
+        return 1
+    write_json(out / "seconds.json", seconds)
+    print(f"\n{profile.name} profile, executed notebooks in {out}")
+    for name, spent in seconds.items():
+        print(f"{spent / 60:6.1f} min  {name}")
+    print(f"{sum(seconds.values()) / 60:6.1f} min  in all\n")
+    print((out / "ablation" / "table.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def execute(
+    notebook: Path,
+    target: Path,
+    parameters: dict[str, Any] | None = None,
+    timeout: int | None = None,
+    keep_widgets: bool = False,
+) -> str | None:
+    """Run one notebook and store it as `target`; returns None, or a sentence that names notebook and cell.
+
+    keep_widgets: store the state of the viewers too, from which `course.site` draws them.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            papermill.execute_notebook(
+                notebook, target, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
+                execution_timeout=timeout, store_widget_state=keep_widgets,
+                extra_arguments=["--log-level=ERROR"],  # the kernel's remarks would tear the progress bar
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        return f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}"
+    except Exception as error:  # the kernel died or a cell took too long: papermill lets nbclient's errors through
+        return f"{notebook.name} failed: {type(error).__name__}: {error}"
+    _forget_kernel(target, keep_widgets)
+    return None
+
+
+def refresh_notebooks() -> int:
+    """Run the committed notebooks with their default parameters and store their outputs; returns an exit code."""
+    for notebook in sorted(NOTEBOOKS.glob("0*.ipynb")):
+        executed = notebook.with_suffix(".tmp")
+        started = time.perf_counter()
+        failure = execute(notebook, executed)
+        if failure:
+            print(f"{failure}; see {executed}", file=sys.stderr)
+            return 1
+        executed.replace(notebook)
+        print(f"{notebook.name}: {time.perf_counter() - started:.0f} s")
+    return 0
+
+
+def _forget_kernel(path: Path, keep_widgets: bool) -> None:
+    """Drop what only made sense while the kernel ran: without its state, a widget hides its own still picture."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for part in [notebook, *notebook["cells"]]:
+        for key in ("papermill", "execution") if keep_widgets else ("papermill", "execution", "widgets"):
+            part["metadata"].pop(key, None)
+        for output in part.get("outputs", []):
+            if not keep_widgets:
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _cell_name(target: Path, error: Any) -> str:
+    """The id of the cell that raised `error`, and its count as the notebook shows it."""
+    cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
+    found = [cell["id"] for cell in cells if cell.get("execution_count") == error.exec_count]
+    return f"{found[0] if found else '?'!r} [{error.exec_count}]"
+
+
+@contextmanager
+def _progress(notebooks: list[Path], seconds: dict[str, float], expected: float) -> Iterator[None]:
+    """A bar that counts seconds, and corrects its estimate by how long the finished notebooks took."""
+    from tqdm.auto import tqdm
+
+    shares = {path.name: share * expected / sum(SHARES) for path, share in zip(notebooks, SHARES, strict=True)}
+    started = time.perf_counter()
+    stop = threading.Event()
+
+    def tick(bar: Any) -> None:
+        while not stop.wait(1.0):
+            planned = sum(shares[name] for name in seconds)
+            trust = expected / 10  # the short notebooks before the training say little about it
+            speed = (sum(seconds.values()) + trust) / (planned + trust)
+            now = time.perf_counter() - started
+            rest = [name for name in shares if name not in seconds]
+            in_this = now - sum(seconds.values())
+            left = (
+                max(shares[rest[0]] * speed - in_this, 0) + sum(shares[name] * speed for name in rest[1:])
+                if rest
+                else 0
+            )
+            bar.set_description(f"[{len(seconds) + 1}/{len(shares)}] {rest[0]}" if rest else "done", refresh=False)
+            bar.n, bar.total = round(now), round(now + left)
+            bar.refresh()
+
+    layout = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} elapsed, about {remaining} left"
+    with tqdm(total=round(expected), bar_format=layout) as bar:
+        ticker = threading.Thread(target=tick, args=(bar,), daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            ticker.join()
+
+
+if __name__ == "__main__":
+    sys.exit(refresh_notebooks())

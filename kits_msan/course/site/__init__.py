@@ -1,0 +1,1 @@
+"""The course as static pages that open from disk."""

@@ -1,0 +1,178 @@
+"""The course as static pages: they open from disk, need no network and no kernel, and their viewers scroll.
+
+nbconvert renders the notebooks. What it would fetch from the network is made here instead: formulas become MathML,
+and a viewer is drawn by the package's own script from the widget state that the execution left in the notebook. The
+search index is a script too, since a page opened from disk may not read other files.
+"""
+
+import html
+import json
+import re
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from kits_msan.course.run import NOTEBOOKS, ROOT, execute
+from kits_msan.course.site.text import Page, markdown, read_page, slug
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_folder
+from kits_msan.viewer.still import page_script, page_style
+
+WIDGETS, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
+DOCUMENTS = ("README.md", "docs/*.md")
+PAGE = """<!doctype html>
+<html lang="en" data-theme="light">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} - kits_msan</title>
+<link rel="stylesheet" href="site.css">
+<script src="site.js"></script>
+</head>
+<body data-page="{name}">
+<a class="skip" href="#main">Skip to the text</a>
+<header>
+<nav aria-label="pages"><a href="index.html">kits_msan</a> {notebooks}
+<details><summary>more</summary><div>{documents}</div></details></nav>
+<div role="search"><input type="search" id="search" placeholder="search the course" aria-label="search the course"
+ autocomplete="off" aria-controls="found"><ol id="found" hidden></ol></div>
+<button id="theme" type="button">dark</button>
+</header>
+<aside><nav aria-label="this page">{contents}</nav></aside>
+<main id="main">{body}</main>
+<script src="search.js"></script>
+<script src="viewer.js"></script>
+<script>connect();</script>
+</body>
+</html>
+"""
+
+
+def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = False) -> None:
+    """Write the course as pages into the folder `out`; `out/index.html` is the first.
+
+    notebooks: executed ones, such as those of `kits-msan course`; a viewer whose widget state is not stored is a
+    still picture. By default the committed ones, which are run for it with their default parameters.
+    Raises InputError for an `out` that holds something, unless `overwrite`, and for a notebook that fails.
+    """
+    with tempfile.TemporaryDirectory() as executed, atomic_folder(out, overwrite) as folder:
+        paths = list(notebooks) or _execute_all(Path(executed))
+        documents = [path for pattern in DOCUMENTS for path in sorted(ROOT.glob(pattern))]
+        links = {NOTEBOOKS / path.name: f"{path.stem}.html" for path in paths}
+        links |= {path: f"{path.stem.lower()}.html" for path in documents}
+        read = {path: nbformat.read(path, as_version=4) for path in paths}
+        states: dict[str, Any] = {}
+        pages = [_notebook_page(NOTEBOOKS / path.name, read[path], links, states) for path in paths]
+        more = [_document_page(path, links) for path in documents]
+        pages = [_first_page(list(read.values()), pages), *pages, *more]
+        menus = {"notebooks": _menu(pages[1 : 1 + len(paths)]), "documents": _menu(more)}
+        for page in pages:
+            contents = _contents(page)
+            text = PAGE.format(title=page.title, name=page.name, contents=contents, body=page.body, **menus)
+            (folder / page.name).write_text(text, encoding="utf-8")
+        for name, state in states.items():
+            script = f"viewerStates[{_script(name)}] = {_script(state)};\n"
+            (folder / f"{name}.js").write_text(script, encoding="utf-8")
+        _write_assets(folder, pages)
+
+
+def _execute_all(folder: Path) -> list[Path]:
+    """The course's notebooks, run with their default parameters, with the state of their viewers."""
+    paths = []
+    for notebook in sorted(NOTEBOOKS.glob("0*.ipynb")):
+        started = time.perf_counter()
+        if failure := execute(notebook, folder / notebook.name, keep_widgets=True):
+            raise InputError(f"{failure}.")
+        print(f"{notebook.name}: {time.perf_counter() - started:.0f} s", flush=True)
+        paths.append(folder / notebook.name)
+    if not paths:
+        raise InputError(f"{NOTEBOOKS} holds no notebooks; build the site from a clone of the project.")
+    return paths
+
+
+def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], states: dict[str, Any]) -> Page:
+    """One notebook as a page; `source` is where it lies in the project, and `states` gets those of its viewers."""
+    stored = notebook.metadata.pop("widgets", {}).get(WIDGETS, {}).get("state", {})
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            state = _viewer_state(stored.get(data.pop(VIEW, {}).get("model_id", ""), {}))
+            if state:
+                name = f"{source.stem}-{cell.id}"
+                states[name] = state
+                data["text/html"] = f'<div data-viewer="{name}">{data["text/html"]}</div>'
+
+    exporter = HTMLExporter(template_name="basic")
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    exporter.register_filter("markdown2html", lambda text: markdown(text, source, links))
+    body, _ = exporter.from_notebook_node(notebook)
+    return read_page(links[source], body)
+
+
+def _viewer_state(widget: Mapping[str, Any]) -> dict[str, Any]:
+    """What `showSlices` needs of a slice viewer's stored state, volumes as base64; empty for another widget."""
+    state = dict(widget.get("state", {}))
+    if "_scene" not in state:
+        return {}
+    for buffer in widget.get("buffers", []):  # Jupyter stores bytes apart, with the path to their place
+        *path, last = buffer["path"]
+        place: Any = state
+        for step in path:
+            place = place[step]
+        if isinstance(place, list) and last == len(place):
+            place.append(None)
+        place[last] = buffer["data"].strip()
+    return {name: value for name, value in state.items() if name not in ("_esm", "_css", "layout")}
+
+
+def _document_page(source: Path, links: Mapping[Path, str]) -> Page:
+    body = markdown(source.read_text(encoding="utf-8"), source, links)
+    return read_page(links[source], body)
+
+
+def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
+    """The way in: each notebook with its question, objectives and minutes, out of its own first cell."""
+    parts = [
+        "<h1>A multi-scale attention network for kidney tumor segmentation</h1>"
+        "<p>A course in five notebooks. These are their pages as they look when they have run: read, scroll through "
+        "the viewers (click on one, then wheel or arrow keys) and search. To change something, run the notebooks: "
+        "<a href='readme.html'>how to start</a>. This is teaching material, not a medical device.</p>"
+    ]
+    for notebook, page in zip(notebooks, pages, strict=True):
+        text = notebook.cells[0].source
+        question = "\n\n".join(re.findall(r"^\*\*(?:The question|Time)\.\*\*.*", text, re.MULTILINE))
+        objectives = "\n".join(re.findall(r"^- .*", text, re.MULTILINE))
+        parts.append(f'<h2 id="{slug(page.title)}"><a href="{page.name}">{page.title}</a></h2>')
+        parts.append(markdown(f"{question}\n\n{objectives}", NOTEBOOKS / "index", {}))
+    return read_page("index.html", "\n".join(parts))
+
+
+def _menu(pages: Sequence[Page]) -> str:
+    return " ".join(f'<a href="{page.name}">{page.title.partition(":")[0]}</a>' for page in pages)
+
+
+def _contents(page: Page) -> str:
+    return " ".join(f'<a href="#{at}">{html.escape(heading)}</a>' for at, heading, _ in page.sections[1:] if heading)
+
+
+def _write_assets(folder: Path, pages: Sequence[Page]) -> None:
+    """The style, the scripts and the search index."""
+    here = Path(__file__).parent
+    css = [(here / "site.css").read_text(encoding="utf-8"), page_style()]
+    for theme, style in {"light": "default", "dark": "github-dark"}.items():
+        css.append(HtmlFormatter(style=style).get_style_defs(f'[data-theme="{theme}"] .highlight'))
+    (folder / "site.css").write_text("\n".join(css), encoding="utf-8")
+    (folder / "site.js").write_text((here / "site.js").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "viewer.js").write_text(page_script(), encoding="utf-8")
+    index = [[page.name, html.unescape(page.title), *section] for page in pages for section in page.sections]
+    (folder / "search.js").write_text(f"const SEARCH = {_script(index)};\n", encoding="utf-8")
+
+
+def _script(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

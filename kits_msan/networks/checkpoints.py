@@ -1,0 +1,78 @@
+"""Checkpoints: safetensors files, whose loading never runs code from the file.
+
+Tensors lie beside a small JSON text (the file's metadata): which network, of what size, trained how.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_file
+from kits_msan.networks.layers import Network
+from kits_msan.networks.msan import build_model
+from kits_msan.profiles import Profile, profile_from
+
+FORMAT = "kits_msan 1"
+
+
+def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able description, atomically. Raises OSError, as for a full disk."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_file(path) as temporary:
+        try:
+            save_file(whole, temporary, metadata={"format": FORMAT, "about": json.dumps(about)})
+        except SafetensorError as error:  # which says it in words alone: "I/O error: No space left on device"
+            raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the description of a file by `save_checkpoint`. Raises InputError for any other file."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; name a checkpoint, such as RUN/model.safetensors.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise InputError(f"{path} was not written by kits_msan; name a checkpoint of `kits-msan train`.")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["about"])  # noqa: SIM118
+    except (SafetensorError, ValueError, KeyError, OSError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not a readable checkpoint; it is truncated or of another kind.") from error
+
+
+def describe_model(name: str, model: Network, profile: Profile) -> dict[str, Any]:
+    """What `load_model` needs to build the network again."""
+    return {"model": name, "config": model.config, "profile": asdict(profile)}
+
+
+def save_model(path: str | Path, model: Network, about: Mapping[str, Any]) -> None:
+    """Write a network's weights; `about` holds `describe_model` and whatever else is worth knowing."""
+    save_checkpoint(path, model.state_dict(), about)
+
+
+def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:
+    """The trained network of a checkpoint, in eval mode, with its `profile` set.
+
+    name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
+    Raises InputError if the file is no checkpoint, or one of another network.
+    """
+    tensors, about = load_checkpoint(path)
+    if name is not None and about.get("model") != name:
+        raise InputError(f"{path} is a checkpoint of {about.get('model')}, not of {name}.")
+    try:
+        model = build_model(about["model"], **about["config"])
+        model.load_state_dict(tensors)
+        model.profile = profile_from(about["profile"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path} does not fit the networks of this version; train it again.") from error
+    return model.eval().to(device)

@@ -1,0 +1,13 @@
+"""The phantom: a patient drawn at random, painted organ by organ, and what a scanner makes of it."""
+
+from kits_msan.lazy import public
+
+__getattr__, __dir__, __all__ = public(
+    __name__,
+    {
+        "PHANTOM_VERSION": "make",
+        "case_seed": "make",
+        "phantom_case": "make",
+        "write_phantoms": "make",
+    },
+)

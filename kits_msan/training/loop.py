@@ -1,0 +1,145 @@
+"""The training loop.
+
+One loop for every profile and machine. Lightning Fabric moves it to a GPU, mixes precision and joins processes.
+A batch depends on seed and step alone, so a run that was stopped and is started again goes on as if nothing had
+happened: weights, optimizer, log and step are all there is to remember.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from kits_msan.data.kits19 import Split, refuse_test_cases
+from kits_msan.data.slabs import SlabSampler
+from kits_msan.data.store import open_cases, split_of
+from kits_msan.files import removed_on_bad_input
+from kits_msan.networks.checkpoints import describe_model, load_model
+from kits_msan.networks.msan import TITLES, Network, build_model
+from kits_msan.profiles import Profile
+from kits_msan.training.logs import METRICS, read_metrics
+from kits_msan.training.losses import build_loss
+from kits_msan.training.optimizers import OPTIMIZERS
+from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
+from kits_msan.training.runs import BEST, CONFIG, LAST, MODEL, RunFolder, fingerprint
+from kits_msan.training.validation import hold_out, is_scored, validation_scores
+
+__all__ = ["BEST", "CONFIG", "LAST", "METRICS", "MODEL", "learning_rate", "read_metrics", "train"]
+
+
+def learning_rate(profile: Profile, step: int) -> float:
+    """The learning rate of a step, 0 to profile.steps - 1.
+
+    "steps": divided by 10 after each quarter (paper, section 3.1: every 100,000 of 400,000).
+    "one-cycle": a warm-up over the first tenth, then down to zero along a cosine; our choice for short runs.
+    """
+    if profile.schedule == "steps":
+        return profile.learning_rate * 0.1 ** (4 * step // profile.steps)
+    warm_up = max(profile.steps // 10, 1)
+    if step < warm_up:
+        return profile.learning_rate * (step + 1) / warm_up
+    return profile.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(profile.steps - warm_up, 1)))
+
+
+def train(
+    name: str,
+    data: Path,
+    profile: Profile,
+    run: Path,
+    *,
+    store: Path | None = None,
+    split: Split | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    devices: int = 1,
+    validate: int = 0,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Network:
+    """Train a network that `build_model` knows on the training cases of `data`; returns it in eval mode on the CPU.
+
+    data: a folder of cases, or a store that `kits-msan prepare` made of one.
+    store: where a folder's cases are kept at the profile's spacing, for several networks to share; else `run`/store.
+    split: which cases are for training; by default the one of `data`, see `split_of`.
+    devices: how many share each batch, in a process each; with more than one, this script is started once for each.
+    validate: so many training cases, the last, are held out; `run`/best.safetensors is the network that did best on
+    them. Without, there is no best: the short runs, whose learning rate ends at zero, are best at their end.
+
+    What the run folder holds is told in docs/training.md. A run that was stopped is resumed, a finished one is
+    loaded. Same seed, same CPU, same number of threads: same weights, to the bit, however often it was stopped.
+    Raises InputError for an unknown model, device or precision, for a batch that the devices cannot share, and for
+    a `run` with other settings in it or in use; FloatingPointError when the loss is no longer finite;
+    TrainingStopped, a KeyboardInterrupt, after Ctrl-C or SIGTERM and a checkpoint.
+    """
+    fabric = build_fabric(device, precision, devices, profile.batch)
+    split = split or split_of(data)
+    refuse_test_cases(split.require("train"), split)
+    names, held_out = hold_out(split.train, validate)
+    torch.manual_seed(seed)
+    network = build_model(name, width=profile.width, poolings=profile.poolings)
+    config = {**describe_model(name, network, profile), "seed": seed, "cases": names, "validation": held_out}
+    fabric.launch()
+    first_process = fabric.is_global_zero
+    folder = RunFolder(run, config, profile.steps, writes=first_process)
+    if not overwrite and folder.is_finished():
+        return load_model(run / MODEL, name)
+
+    with folder, StopSignals() as stop:
+        store = store or run / "store"
+        with removed_on_bad_input(run, store):
+            first_then_others(fabric, lambda: folder.claim(overwrite))
+            cases = first_then_others(
+                fabric, lambda: open_cases(data, [*names, *held_out], profile, store, progress and first_process)
+            )
+        folder.about["data"] = fingerprint(cases)
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        optimizer = OPTIMIZERS[profile.optimizer](
+            [p for p in network.parameters() if p.requires_grad], profile.learning_rate,
+            weight_decay=profile.weight_decay, fused=fabric.device.type in ("cpu", "cuda"),
+        )  # fmt: skip
+        model, optimizer = fabric.setup(network, optimizer)
+        first = folder.resume(network, optimizer)
+        loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight))
+        sampler = SlabSampler(cases[: len(names)], profile, seed)
+        share = profile.batch // fabric.world_size
+        steps = range(first, profile.steps)
+
+        model.train()
+        for step in tqdm(
+            steps, TITLES.get(name, name), profile.steps, initial=first, disable=not (progress and first_process)
+        ):
+            rate = learning_rate(profile, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = sampler.batch(step, fabric.global_rank * share, share)  # this process's share
+            image, label = fabric.to_device((batch.image, batch.label))  # (N, 1, D, H, W), (N, D, H, W)
+            loss = loss_of(model(image), label)
+            fabric.backward(loss)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            _check_finite(loss, step, sampler)
+            folder.note(step + 1, rate, float(loss.detach()))
+            if held_out and is_scored(step + 1, profile.steps):
+                scores = validation_scores(fabric, network, cases[len(names) :], profile)
+                folder.note_scores(step + 1, scores, network)
+            stopped = stop.agreed(fabric)
+            if stopped or folder.is_due():
+                folder.save_last(network, optimizer, step + 1)
+            if stopped:
+                fabric.barrier()
+                raise TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
+
+        first_then_others(fabric, lambda: folder.finish(network))
+    return load_model(run / MODEL, name)
+
+
+def _check_finite(loss: Tensor, step: int, sampler: SlabSampler) -> None:
+    if not torch.isfinite(loss):
+        names = ", ".join(sampler.batch(step).names)
+        raise FloatingPointError(
+            f"the loss is {loss.item()} at step {step}, on slabs of {names}; look at these cases, "
+            "lower the learning rate or train with 32-bit floats."
+        )

@@ -1,0 +1,207 @@
+"""The folder of one training: settings, a checkpoint to go on from, the log, the result; and a lock around it.
+
+One process writes; those that train along with it only read. A disk that is full costs a warning, not the run.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+import kits_msan
+from kits_msan.data.store import StoredCase
+from kits_msan.errors import InputError
+from kits_msan.files import refuse_results, write_json
+from kits_msan.networks.checkpoints import load_checkpoint, save_checkpoint, save_model
+from kits_msan.networks.layers import Network
+from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
+
+CONFIG, LAST, BEST, MODEL = "config.json", "last.safetensors", "best.safetensors", "model.safetensors"
+LOCK = ".lock"
+SAVE_SECONDS = 60  # between checkpoints
+
+
+class RunFolder:
+    """The run folder at `path`, for a training with the settings `config`, which are JSON-able.
+
+    Use it in a `with` block, at whose end the lock is given back. The lock is the operating system's: it vanishes
+    with a process that is killed.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any], steps: int, writes: bool = True) -> None:
+        self.path = path
+        self.config: dict[str, Any] = json.loads(json.dumps(config))
+        self.writes = writes
+        self.log = MetricsLog(path, steps)
+        self.about: dict[str, Any] = {**self.config, "versions": versions()}  # beside the weights in a checkpoint
+        self.saved = time.perf_counter()
+        self.unsaved_best: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+        self._lock = FileLock(path / LOCK, timeout=0)
+        self._warned = False
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.log.close()
+        self._lock.release()
+
+    def is_finished(self) -> bool:
+        """Whether the network of these very settings is there. Raises InputError for a run with other settings."""
+        self._refuse_others()
+        return (self.path / MODEL).exists()
+
+    def claim(self, overwrite: bool = False) -> None:
+        """Take the folder: an empty one, or one that the same run left; with `overwrite`, any other.
+
+        Raises InputError for a folder with other settings or other files, and for one that a training is using.
+        """
+        if not self.writes:
+            return
+        if not overwrite:
+            self._refuse_others()
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                f"{self.path} is in use by another training; wait for it or name another folder."
+            ) from error
+        for file in self.path.glob(".tmp-*"):  # of a run that was killed
+            file.unlink()
+        if overwrite:
+            shutil.rmtree(self.path / EVENTS, ignore_errors=True)
+            for name in (MODEL, BEST, LAST, METRICS, VALIDATION, CURVE, CONFIG):
+                (self.path / name).unlink(missing_ok=True)
+        if not (self.path / CONFIG).exists():
+            write_json(self.path / CONFIG, {**self.config, "versions": versions()})
+
+    def resume(self, network: Network, optimizer: torch.optim.Optimizer) -> int:
+        """Load what `save_last` wrote, if it did; returns how many steps are done.
+
+        Raises InputError if the training cases are no longer those that the run began with.
+        """
+        self.log.started = self.saved = time.perf_counter()
+        if not (self.path / LAST).exists():
+            return 0
+        tensors, about = load_checkpoint(self.path / LAST)
+        if about["data"] != self.about["data"]:
+            raise InputError(
+                f"{self.path} began with other training data; bring it back, name another folder or add --overwrite."
+            )
+        network.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                if tensor.ndim:  # in the memory layout of its parameter, as the fused optimizer wants it
+                    tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
+                state.setdefault(int(index), {})[name] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        self.log.restore(about["log"])
+        return about["step"]
+
+    def note(self, step: int, rate: float, loss: float) -> None:
+        """Log the loss of a step, the `step`th."""
+        if self.log.add(step, rate, loss) and self.writes:
+            self._try(self.log.write)
+            self._try(self.log.write_events, step, {"loss": float(self.log.rows[-1][2]), "learning_rate": rate})
+
+    def note_scores(self, step: int, scores: Mapping[str, float], network: Network) -> None:
+        """Log validation scores after the `step`th step, and keep the network if they are the best."""
+        is_best = self.log.add_scores(step, scores)
+        if not self.writes:
+            return
+        self._try(self.log.write)
+        self._try(self.log.write_events, step, {f"validation/{name}": value for name, value in scores.items()})
+        if is_best:
+            tensors = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+            self.unsaved_best = tensors, {**self.about, "step": step, "scores": {"validation": dict(scores)}}
+            self._save_best()
+
+    def is_due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.perf_counter() - self.saved > SAVE_SECONDS
+
+    def save_last(self, network: Network, optimizer: torch.optim.Optimizer, step: int) -> bool:
+        """Write the checkpoint from which a run goes on, after the `step`th step; returns whether that succeeded."""
+        if not self.writes:
+            return True
+        tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        self._save_best()
+        done = self._try(
+            save_checkpoint, self.path / LAST, tensors, {**self.about, "step": step, "log": self.log.state}
+        )
+        self._try(self.log.draw)
+        self.saved = time.perf_counter()
+        return done
+
+    def finish(self, network: Network) -> None:
+        """Write the trained network, and remove the checkpoint that is no longer needed. Raises OSError."""
+        if not self.writes:
+            return
+        self._save_best()
+        self._try(self.log.write)
+        self._try(self.log.draw)
+        last = self.log.scores[-1:] or [{}]
+        scores = {"loss": float(self.log.rows[-1][2]), "validation": last[0]}
+        try:
+            save_model(
+                self.path / MODEL, network, {**self.about, "scores": scores, "seconds": round(self.log.seconds, 1)}
+            )
+        except OSError as error:
+            hint = "make space and start the same command again: it goes on from the last checkpoint"
+            raise OSError(error.errno, f"{error.strerror or error}; {hint}", str(self.path / MODEL)) from error
+        (self.path / LAST).unlink(missing_ok=True)
+
+    def _save_best(self) -> None:
+        if self.unsaved_best and self._try(save_checkpoint, self.path / BEST, *self.unsaved_best):
+            self.unsaved_best = None
+
+    def _try(self, write: Callable[..., None], *arguments: Any) -> bool:
+        """Write something that the run can do without for now: what fails is warned of once and tried again later."""
+        try:
+            write(*arguments)
+        except OSError as error:
+            if not self._warned:
+                warnings.warn(
+                    f"{self.path}: {error.strerror or error}; training goes on and will try to save again later.",
+                    stacklevel=3,
+                )
+            self._warned = True
+            return False
+        return True
+
+    def _refuse_others(self) -> None:
+        path = self.path / CONFIG
+        if path.exists():
+            old = json.loads(path.read_text(encoding="utf-8"))
+            differs = [key for key, value in self.config.items() if old.get(key) != value]
+            if differs:
+                raise InputError(
+                    f"{self.path} holds a run with another {differs[0]}; name another folder or add --overwrite."
+                )
+        elif self.path.is_file() or any(self.path.glob("[!.]*")):  # what a run left that was killed early is hidden
+            refuse_results(self.path, overwrite=False)
+
+
+def fingerprint(cases: Sequence[StoredCase]) -> str:
+    """A short hash of stored cases: another name or another voxel makes another one, a copy does not."""
+    return hashlib.sha256(json.dumps([[case.name, *case.crc32] for case in cases]).encode()).hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Of what a result may depend on."""
+    return {"kits_msan": kits_msan.__version__, "torch": torch.__version__, "python": platform.python_version()}

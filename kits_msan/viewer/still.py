@@ -1,0 +1,165 @@
+"""What is left of the slice viewer where there is no kernel: a still picture, and a page that scrolls by itself.
+
+The picture is painted here with the rules of `viewer.js` (same colors, same window), for notebooks that are read
+on a web page. The page is `viewer.js` itself with the volumes inside it.
+"""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from kits_msan.data.cases import window as windowed
+
+# Okabe and Ito's palette, which people with any of the common color blindnesses can tell apart.
+CLASS_COLORS = {"kidney": "#56B4E9", "tumor": "#E69F00"}
+ERROR_COLORS = {"missed": "#D55E00", "invented": "#F0E442", "wrong class": "#0072B2"}
+CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
+HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
+MISSED, INVENTED, WRONG_CLASS = 3, 4, 5
+
+WIDEST_ALONE, WIDEST, GAP, TITLE_HEIGHT = 320, 260, 4, 22  # pixels of the still picture
+PICTURE_BYTES = 60_000
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
+style-src 'unsafe-inline'; img-src data:">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 12px auto; max-width: 1300px; padding: 0 12px; font-family: system-ui, sans-serif; }}
+h1 {{ font-size: 1.2em; }}
+{css}
+</style>
+<h1>{title}</h1>
+<div id="viewer"></div>
+<noscript>{picture}</noscript>
+<p><small>{note}</small></p>
+<script type="application/json" id="state">{state}</script>
+<script type="module">
+{script}
+showSlices(document.getElementById("viewer"), JSON.parse(document.getElementById("state").textContent));
+</script>
+</html>
+"""
+
+
+def label_picture(
+    hounsfield: NDArray[np.int16],
+    codes: NDArray[np.uint8],
+    truth: NDArray[np.uint8] | None,
+    mode: str,
+    opacity: float,
+    window: Sequence[float],
+) -> NDArray[np.uint8]:
+    """One slice with its labels, (rows, columns, 3) RGB; all inputs (rows, columns).
+
+    truth: what the errors mode compares with; None in the other modes and for the truth itself.
+    """
+    if mode == "outline":
+        codes, opacity = _outline(codes), 1.0
+    elif truth is not None:
+        codes = _errors(codes, truth)
+    return _paint(hounsfield, codes, CODE_COLORS, np.where(codes > 0, opacity, 0.0), window)
+
+
+def heat_picture(
+    hounsfield: NDArray[np.int16], heat: NDArray[np.uint8], opacity: float, window: Sequence[float]
+) -> NDArray[np.uint8]:
+    """One slice under a heat map in 256 steps, (rows, columns, 3) RGB; all inputs (rows, columns)."""
+    return _paint(hounsfield, heat, HEAT_COLORS, np.full(heat.shape, opacity), window)
+
+
+def jpeg(pictures: Mapping[str, NDArray[np.uint8]], pixel: tuple[float, float]) -> bytes:
+    """Titled (rows, columns, 3) pictures side by side, in their true shape, as a JPEG of at most about 60 kB.
+
+    pixel: height and width of one of their pixels, mm.
+    """
+    columns = {1: 1, 2: 2, 4: 2}.get(len(pictures), 3)
+    lines = -(-len(pictures) // columns)
+    rows, cols = next(iter(pictures.values())).shape[:2]
+    size = WIDEST_ALONE if lines == 1 else WIDEST  # of the longer side
+    aspect = cols * pixel[1] / (rows * pixel[0])
+    width, height = max(1, round(size * min(1, aspect))), max(1, round(size / max(1, aspect)))
+    sheet = Image.new("RGB", (columns * (width + GAP) - GAP, lines * (height + TITLE_HEIGHT)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for place, (name, picture) in enumerate(pictures.items()):
+        left, top = place % columns * (width + GAP), place // columns * (height + TITLE_HEIGHT)
+        draw.text((left + 2, top + 2), name, fill="black", font=font)
+        sheet.paste(Image.fromarray(picture).resize((width, height)), (left, top + TITLE_HEIGHT))
+    for quality in (80, 60, 40, 20):
+        stream = io.BytesIO()
+        sheet.save(stream, "JPEG", quality=quality)
+        if stream.tell() <= PICTURE_BYTES:
+            break
+    return stream.getvalue()
+
+
+def image_tag(picture: bytes, alt: str) -> str:
+    """An HTML image that holds its own JPEG."""
+    return f'<img alt="{html.escape(alt)}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
+
+
+def page(title: str, state: Mapping[str, Any], picture: str, note: str) -> str:
+    """The self-contained page: `state` is what the widget would send to a browser, bytes and all."""
+    text = json.dumps(state, default=lambda block: base64.b64encode(block).decode("ascii"))
+    return PAGE.format(
+        title=html.escape(title),
+        css=page_style(),
+        picture=picture,
+        note=html.escape(note),
+        state=text.replace("<", "\\u003c"),  # so that no name can end the script element
+        script=page_script(),
+    )
+
+
+def page_style() -> str:
+    """The style sheet of viewers in a page."""
+    return Path(__file__).with_name("viewer.css").read_text(encoding="utf-8")
+
+
+def page_script() -> str:
+    """JavaScript for pages without Jupyter: `showSlices(element, state)` puts a viewer into an element."""
+    viewer, stand_in = (
+        Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("viewer.js", "viewer_page.js")
+    )
+    return viewer.replace("export default", "const widget =") + stand_in
+
+
+def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep a code only where one of its four neighbors differs."""
+    padded = np.pad(codes, 1, mode="edge")
+    inside = np.ones(codes.shape, bool)
+    for neighbor in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        inside &= neighbor == codes
+    return np.where(inside, 0, codes).astype(np.uint8)
+
+
+def _errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    wrong = np.where(codes == 0, MISSED, np.where(truth == 0, INVENTED, WRONG_CLASS))
+    return np.where(codes == truth, 0, wrong).astype(np.uint8)
+
+
+def _paint(
+    hounsfield: NDArray[np.int16],
+    codes: NDArray[np.uint8],
+    colors: Sequence[str],
+    alpha: NDArray[np.float64],
+    window: Sequence[float],
+) -> NDArray[np.uint8]:
+    gray = (255 * windowed(hounsfield, window)).round()[..., None]  # (rows, columns, 1)
+    palette = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] for color in colors])  # (codes, 3)
+    blend = gray + (palette[codes] - gray) * alpha[..., None]  # (rows, columns, 3)
+    return blend.round().astype(np.uint8)

@@ -1,0 +1,262 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kits_msan.ablation import scoring
+from kits_msan.ablation.results import case_strata
+from kits_msan.ablation.run import (
+    describe_data,
+    load_all,
+    load_results,
+    run_ablation,
+    score_cases,
+    train_all,
+    write_results,
+)
+from kits_msan.ablation.scoring import score_fully
+from kits_msan.data.cases import load_case
+from kits_msan.errors import InputError
+from kits_msan.inference import keep_kidneys, predict
+from kits_msan.metrics import dice_scores, surface_scores
+from kits_msan.networks.checkpoints import describe_model, save_model
+from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.profiles import SMOKE, Profile
+
+
+@pytest.fixture
+def models(tiny: Profile, tmp_path: Path) -> Path:
+    """A folder of the five networks, untrained."""
+    for name in MODELS:
+        model = build_model(name, width=4, poolings=2)
+        save_model(tmp_path / "flat" / f"{name}.safetensors", model, describe_model(name, model, tiny))
+        save_model(tmp_path / "runs" / name / "model.safetensors", model, describe_model(name, model, tiny))
+    return tmp_path
+
+
+@pytest.mark.parametrize("layout", ["flat", "runs"])
+def test_five_networks_are_loaded_from_either_layout(models: Path, layout: str) -> None:
+    assert list(load_all(models / layout)) == list(MODELS)
+
+
+def test_missing_or_mistaken_network_is_refused(models: Path) -> None:
+    (models / "flat" / "msan_v1_ds.safetensors").unlink()
+    with pytest.raises(InputError, match=r"msan_v1_ds.safetensors does not exist"):
+        load_all(models / "flat")
+    (models / "runs" / "unet3d").rename(models / "runs" / "kept")
+    (models / "runs" / "msan_v2").rename(models / "runs" / "unet3d")
+    with pytest.raises(InputError, match="is a checkpoint of msan_v2, not of unet3d"):
+        load_all(models / "runs")
+    with pytest.raises(InputError, match="does not exist"):
+        load_all(models / "absent")
+
+
+def test_scores_have_a_row_for_each_case_and_model(data: Path, models: Path) -> None:
+    networks = load_all(models / "flat")
+    paths = [data / "case_00000", data / "case_00003"]
+    scores = score_cases(networks, paths, progress=False)
+    assert scores["case"].tolist() == ["case_00000"] * 6 + ["case_00003"] * 6
+    assert scores["model"].tolist() == [*MODELS, "ensemble"] * 2
+    case = load_case(paths[1])
+    assert case.label is not None
+    assert scores["tumor_ml"].tolist()[6:] == pytest.approx([(case.label == 2).sum() * 10 * 8 * 8 / 1000] * 6)
+    by_hand = dice_scores(predict(list(networks.values()), case), case.label)
+    assert scores.iloc[-1][["kidney", "tumor", "composite"]].tolist() == pytest.approx(list(by_hand.values()))
+
+
+def test_case_without_label_is_refused(data: Path, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "case_00009").mkdir()
+    (tmp_path / "case_00009" / "imaging.nii.gz").write_bytes((data / "case_00000" / "imaging.nii.gz").read_bytes())
+    with pytest.raises(InputError, match="case_00009 has no label to compare with"):
+        score_cases(load_all(models / "flat"), [tmp_path / "case_00009"], progress=False)
+
+
+def test_full_scores_of_the_vote_of_five_beside_others(data: Path, models: Path) -> None:
+    networks = load_all(models / "flat")
+    peer = build_model("dynunet", width=4, poolings=2).eval()
+    peer.profile = networks["unet3d"].profile
+    path = data / "case_00003"
+    results = score_fully(
+        {**networks, "dynunet": peer}, [path], seed=4, strata={path.name: {"phase": "late"}}, progress=False
+    )
+    scores = results.scores
+    assert scores["model"].tolist() == [*MODELS, "dynunet", "ensemble"]
+    assert (scores["seed"] == 4).all()
+    assert (scores["phase"] == "late").all()
+    assert (scores["slice_mm"] == 10).all()
+    case = load_case(path)
+    assert case.label is not None
+    raw = predict(list(networks.values()), case, clean=False)  # the peer has no vote
+    voted = scores[scores["model"] == "ensemble"].iloc[0]
+    expected = dice_scores(keep_kidneys(raw), case.label) | surface_scores(
+        keep_kidneys(raw), case.label, case.spacing
+    )
+    assert voted[list(expected)].tolist() == pytest.approx(list(expected.values()), nan_ok=True)
+
+    parts = results.parts.set_index(["model", "cleanup"])["kidney"]
+    assert len(parts) == 7 * 3 + 2
+    by_hand = {"none": raw, "two components": keep_kidneys(raw), "one component": keep_kidneys(raw, 1)}
+    for cleanup, labels in by_hand.items():
+        assert parts["ensemble", cleanup] == pytest.approx(dice_scores(labels, case.label)["kidney"])
+    each = [predict(network, case, clean=False) for network in networks.values()]
+    near = np.any(each, axis=0) | (case.label > 0)
+    assert results.agreement["voxels"].sum() == near.sum()
+    assert results.agreement["wrong"].sum() == (raw != case.label)[near].sum()
+    assert set(results.calibration["model"]) == {*MODELS, "dynunet", "ensemble"}
+    assert (results.calibration["seed"] == 4).all()
+
+
+def test_networks_of_different_spacings_are_not_compared(data: Path, models: Path) -> None:
+    networks = load_all(models / "flat")
+    networks["msan_v1"].profile = replace(SMOKE, spacing=(5.0, 5.0, 5.0))
+    with pytest.raises(InputError, match="different spacings"):
+        score_fully(networks, [data / "case_00003"], progress=False)
+
+
+def test_whole_ablation_trains_scores_and_writes(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    profile = replace(tiny, steps=2)
+    results = run_ablation(data, profile, tmp_path, progress=False)
+    assert results.scores["case"].unique().tolist() == ["case_00003"]  # the test part of the split
+    assert all((tmp_path / "seed-0" / name / "model.safetensors").exists() for name in MODELS)
+    assert len(list((tmp_path / "store").glob("*.json"))) == 3  # shared by the five
+    read, about = load_results(tmp_path)
+    for name in ("scores", "parts", "agreement", "calibration"):
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(results, name), atol=1e-5, check_dtype=False)
+    assert (
+        about == f"cases of {data.name}, 3 for training and 1 for test, profile smoke with 2 steps, training seed 0"
+    )
+    assert f"{about}; n = 1" in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+    again = tmp_path / "again"
+    loaded = run_ablation(data, profile, again, checkpoints=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(loaded.scores, results.scores)
+    names = ["about.json", "agreement.csv", "calibration.csv", "parts.csv", "scores.csv", "table.md"]
+    assert sorted(path.name for path in again.iterdir()) == names
+
+
+def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    models = train_all(data, replace(tiny, steps=1), tmp_path, progress=False)
+    assert list(models) == list(MODELS)
+    loaded = load_all(tmp_path)
+    assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
+               for key, value in models[name].state_dict().items())  # fmt: skip
+    scores = score_cases(loaded, [data / "case_00003"], progress=False)
+    write_results(scores, tmp_path / "ablation", "made up")
+    assert sorted(path.name for path in (tmp_path / "ablation").iterdir()) == ["scores.csv", "table.md"]
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The cases that are scored, in order."""
+    seen: list[str] = []
+    score = scoring._score_case
+
+    def counting(models: dict, path: Path, *rest: object) -> scoring.Results:
+        seen.append(f"{path.name} by {len(models)}")
+        return score(models, path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("kits_msan.ablation.scoring._score_case", counting)
+    return seen
+
+
+def test_finished_seeds_are_kept_and_only_new_ones_scored(
+    data: Path, tmp_path: Path, tiny: Profile, counted: list[str]
+) -> None:
+    options = {"profile": replace(tiny, steps=1), "out": tmp_path, "progress": False}
+    first = run_ablation(data, seeds=[0], **options)  # type: ignore[arg-type]
+    both = run_ablation(data, seeds=[0, 1], **options)  # type: ignore[arg-type]
+    assert counted == ["case_00003 by 5"] * 2
+    assert both.scores["seed"].tolist() == [0] * 6 + [1] * 6
+    pd.testing.assert_frame_equal(both.scores[:6], first.scores, atol=1e-5, check_dtype=False)
+    rows = both.calibration.set_index("seed")
+    assert not rows.loc[0].reset_index(drop=True).equals(rows.loc[1].reset_index(drop=True))
+    more = run_ablation(data, seeds=[0], names=[*MODELS, "segresnet"], **options)  # type: ignore[arg-type]
+    assert counted[2:] == ["case_00003 by 6"]
+    assert more.scores["seed"].tolist() == [1] * 6 + [0] * 7
+    same = run_ablation(data, seeds=[0, 1], **options)  # type: ignore[arg-type]
+    assert len(counted) == 3
+    assert set(same.scores["model"]) == {*MODELS, "ensemble", "segresnet"}  # fewer were asked for, none is lost
+    assert "training seeds 0, 1" in load_results(tmp_path)[1]
+
+
+def test_networks_trained_anew_are_scored_anew(data: Path, tmp_path: Path, models: Path, counted: list[str]) -> None:
+    def run() -> pd.DataFrame:
+        return run_ablation(data, SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False).scores
+
+    before = run()
+    pd.testing.assert_frame_equal(run(), before, atol=1e-5, check_dtype=False)
+    assert len(counted) == 1
+    other = build_model("unet3d", width=4, poolings=2)
+    save_model(models / "flat" / "unet3d.safetensors", other, describe_model("unet3d", other, SMOKE))
+    after = run()
+    assert len(counted) == 2
+    assert len(after) == len(before) == 6
+
+
+def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, models: Path) -> None:
+    def run(**options: object) -> None:
+        run_ablation(data, checkpoints=models / "flat", out=tmp_path / "out", progress=False, **options)  # type: ignore[arg-type]
+
+    run(profile=SMOKE)
+    with pytest.raises(InputError, match=r"out holds an ablation with another profile; .* --overwrite"):
+        run(profile=replace(SMOKE, steps=7))
+    run(profile=replace(SMOKE, steps=7), overwrite=True)
+    assert "with 7 steps" in load_results(tmp_path / "out")[1]
+    (tmp_path / "out" / "about.json").unlink()
+    with pytest.raises(InputError, match="already holds results"):
+        run(profile=SMOKE)
+
+
+def test_checkpoints_of_one_seed_do_not_pass_for_several(data: Path, tmp_path: Path, models: Path) -> None:
+    with pytest.raises(InputError, match="does not hold the networks of 2 seeds"):
+        run_ablation(data, SMOKE, tmp_path / "out", checkpoints=models / "flat", seeds=[0, 1], progress=False)
+
+
+def test_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no results of `kits-msan ablation`"):
+        load_results(tmp_path)
+
+
+def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
+    rows = [
+        {"name": "case_00000", "drawn": {"phase": "plain", "time": 0}, "scanner": {"slice_mm": 3.0}},
+        {"name": "case_00001"},
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"cases": rows}), encoding="utf-8")
+    assert case_strata(tmp_path) == {"case_00000": {"phase": "plain", "slice_mm": 3.0}, "case_00001": {}}
+    assert case_strata(data) == {}
+
+
+def test_networks_trained_side_by_side_equal_those_trained_one_by_one(data: Path, tmp_path: Path) -> None:
+    profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
+    alone = run_ablation(data, profile, tmp_path / "alone", names=names, device="cpu", progress=False)
+    run_ablation(data, profile, tmp_path / "pair", names=names[:1], device="cpu", progress=False)  # begun alone
+    pair = run_ablation(data, profile, tmp_path / "pair", names=names, devices=2, device="cpu", progress=False)
+    assert [log.name for log in (tmp_path / "pair" / "logs").iterdir()] == ["seed-0-msan_v1.log"]
+    pd.testing.assert_frame_equal(pair.scores, alone.scores)
+
+
+def test_data_are_described_as_phantoms_where_they_are(tmp_path: Path, data: Path) -> None:
+    from kits_msan.phantom.make import PHANTOM_VERSION, write_phantoms
+
+    write_phantoms(tmp_path / "made", 1, 1, seed=4, profile="smoke")
+    assert describe_data(tmp_path / "made") == (
+        f"phantoms version {PHANTOM_VERSION}, seed 4, 1 for training and 1 for test"
+    )
+    assert describe_data(data) == f"cases of {data.name}, 3 for training and 1 for test"
+
+
+def test_split_without_test_cases_is_refused(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    for name in ("case_00000", "case_00001"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for file in (data / name).iterdir():
+            (tmp_path / "data" / name / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "data" / "split.json").write_text(
+        json.dumps({"train": ["case_00000", "case_00001"], "test": []}), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match="leaves no test case"):
+        run_ablation(tmp_path / "data", tiny, tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,172 @@
+"""Every solution passes its check, every common mistake gets its own hint, and no answer ends in a traceback."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kits_msan.course.exercises.checks import EXERCISES, check, sentence
+from kits_msan.course.exercises.exercise import UNANSWERED, Exercise, same, shown, verdict
+
+FUNCTIONS = [number for number, exercise in EXERCISES.items() if exercise.inputs]
+MISTAKES = [(number, hint) for number, exercise in EXERCISES.items() for hint in exercise.mistakes]
+
+
+def answer_of(number: str, function: Callable[..., Any]) -> Any:
+    """What a student who wrote `function` would hand in."""
+    return function if EXERCISES[number].inputs else function()
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_solution_is_right(number: str) -> None:
+    assert sentence(number, answer_of(number, EXERCISES[number].solution)) == f"Right: {EXERCISES[number].why}"
+
+
+@pytest.mark.parametrize(("number", "hint"), MISTAKES)
+def test_each_mistake_gets_its_own_hint(number: str, hint: str) -> None:
+    assert sentence(number, answer_of(number, EXERCISES[number].mistakes[hint])) == f"Wrong: {hint}"
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_an_exercise_knows_several_mistakes_and_speaks_in_sentences(number: str) -> None:
+    exercise = EXERCISES[number]
+    assert len(exercise.mistakes) >= 3
+    for text in (exercise.why, exercise.hint, *exercise.mistakes):
+        assert text[-1] in ".!?", text
+        assert len(text) < 200, text
+        assert "\n" not in text, text
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_unfilled_is_not_wrong(number: str) -> None:
+    assert sentence(number, ...) == UNANSWERED
+    if EXERCISES[number].inputs:
+        assert sentence(number, lambda *arguments: ...) == UNANSWERED
+
+
+@pytest.mark.parametrize("number", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("answer", "start"),
+    [
+        (lambda *arguments: None, "Wrong: your function returns nothing"),
+        (lambda *arguments: 1 / 0, "Wrong: your function stopped with ZeroDivisionError: division by zero"),
+        (lambda: 1, "Wrong: your function stopped with TypeError"),
+        (lambda *arguments: 2 * ..., UNANSWERED),  # type: ignore[operator]
+        (lambda *arguments: "forty-two", "Wrong: for ("),
+        (lambda *arguments: object(), "Wrong: for ("),
+        (lambda *arguments: np.zeros((7, 7, 7)), "Wrong: for ("),
+        (3.0, "Wrong: the check wants your function itself"),
+    ],
+)
+def test_a_broken_function_earns_a_sentence(number: str, answer: Any, start: str) -> None:
+    assert sentence(number, answer).startswith(start)
+
+
+@pytest.mark.parametrize("number", [number for number in EXERCISES if number not in FUNCTIONS])
+def test_a_strange_value_earns_a_sentence(number: str) -> None:
+    assert sentence(number, len).startswith("Wrong: the check wants a value")
+    for answer in (None, -12345.6, "forty-two", object(), [], {}, np.zeros(3), (1, ...)):
+        assert sentence(number, answer).startswith(("Wrong: ", "Not answered yet"))
+
+
+def test_check_prints_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    check("9.9", 1)
+    assert capsys.readouterr().out.startswith("There is no exercise 9.9; there are 1.1, 1.2")
+
+
+DOUBLE = Exercise(
+    solution=lambda x: 2 * x,
+    why="twice.",
+    mistakes={"you squared it.": lambda x: x * x, "you broke it.": lambda x: x[0]},
+    inputs=lambda: [(np.array([1.0, 2.0, 3.0]),), (np.array([5.0]),)],
+)
+
+
+def in_place(x: Any) -> Any:
+    x *= 2
+    return x
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (lambda x: x + x, "Right: twice."),
+        (in_place, "Right: twice."),  # what it did to its argument does not reach the next function
+        (lambda x: list(2 * x), "Right: twice."),
+        (lambda x: torch.from_numpy(2 * x).requires_grad_(), "Right: twice."),
+        (lambda x: x**2, "Wrong: you squared it."),
+        (
+            lambda x: 3 * x,
+            "Wrong: for ([1, 2, 3]) yours gives [3, 6, 9], but [2, 4, 6] is right. "
+            "Look at the text above the exercise again.",
+        ),
+    ],
+)
+def test_verdict_on_a_function(answer: Callable[..., Any], expected: str) -> None:
+    assert verdict(DOUBLE, answer) == expected
+
+
+def test_other_numbers_of_the_right_shape() -> None:
+    exercise = Exercise(lambda n: np.zeros((n, n)), "zeros.", {}, inputs=lambda: [(4,)], hint="No hint.")
+    text = "Wrong: for (4) yours gives an array of shape (4, 4), which is right, but its numbers are not. No hint."
+    assert verdict(exercise, lambda n: np.ones((n, n))) == text
+
+
+def test_a_value_may_depend_on_what_the_notebook_passes_on() -> None:
+    exercise = Exercise(lambda x: 2 * x, "twice.", {"you squared it.": lambda x: x * x})
+    assert verdict(exercise, 14, 7) == "Right: twice."
+    assert verdict(exercise, 49, 7) == "Wrong: you squared it."
+    assert verdict(exercise, 15, 7) == "Wrong: it is not 15. Look at the text above the exercise again."
+    assert verdict(exercise, 14, {}).startswith("Not checked: ")
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "equal"),
+    [
+        (1.00001, 1, True),
+        (1.01, 1, False),
+        (math.nan, math.nan, True),
+        ([1, 2], (1, 2), True),
+        (np.array([1, 2]), (1, 2), True),
+        ((1, 2, 3), (1, 2), False),
+        (5, (1, 2), False),
+        (np.ones((2, 2)), np.ones(4), False),
+        ({"a": 1.0}, {"a": 1}, True),
+        ({"a": 1.0}, {"b": 1}, False),
+        (" Dice ", "dice", True),
+        ("1", 1, False),
+        (np.bool_(True), True, True),
+        (torch.tensor([1.0]), [1.0], True),
+        (None, 1, False),
+        (object(), 1, False),
+    ],
+)
+def test_same(got: Any, wanted: Any, equal: bool) -> None:
+    assert same(got, wanted, 1e-4) is equal
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3, "3"),
+        (0.123456, "0.1235"),
+        (np.float32(2 / 3), "0.6667"),
+        (np.int64(7), "7"),
+        ("a", "'a'"),
+        ((1, 2.5), "(1, 2.5)"),
+        (list(range(12)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]"),
+        (list(range(50)), "[50 values]"),
+        ((np.zeros(10),) * 5, "(5 times an array of shape (10,))"),
+        (lambda: 1, "a function"),
+        ({"a": 0.1}, "{a: 0.1}"),
+        (np.zeros((2, 3, 4)), "an array of shape (2, 3, 4)"),
+        (torch.nn.ReLU(), "ReLU"),
+        (len, "len"),
+        (object(), "a object"),
+    ],
+)
+def test_shown(value: Any, text: str) -> None:
+    assert shown(value) == text

@@ -1,0 +1,103 @@
+"""The committed notebooks are whole: explained, executed, free of widget state, and truly compared by nbval."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+PARAMETERS = {"profile", "device", "train", "data", "seed", "out"}
+
+
+def test_there_are_five() -> None:
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_every_code_cell_was_executed_in_order(notebook: nbformat.NotebookNode) -> None:
+    assert [cell.execution_count for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+
+
+def test_no_cell_failed_or_warned(notebook: nbformat.NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", cell.id
+
+
+def test_no_widget_state_is_stored(notebook: nbformat.NotebookNode) -> None:
+    assert "widgets" not in notebook.metadata
+    assert len(nbformat.writes(notebook)) < 2_000_000
+
+
+def test_the_first_cell_says_what_it_is_for(notebook: nbformat.NotebookNode) -> None:
+    text = notebook.cells[0].source
+    for part in ("# ", "**The question.**", "**Objectives.**", "**Before you start.**", "**Time.**"):
+        assert part in text, part
+
+
+def test_the_last_cells_sum_up(notebook: nbformat.NotebookNode) -> None:
+    headings = [
+        line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()
+        if line.startswith("## ")
+    ]  # fmt: skip
+    assert headings[-3:] == ["## Summary", "## What our set-up is missing", "## Further reading"]
+
+
+def test_a_notebook_is_not_too_long(notebook: nbformat.NotebookNode) -> None:
+    assert len(code_cells(notebook)) <= 45
+
+
+def test_cells_have_names(notebook: nbformat.NotebookNode) -> None:
+    for cell in notebook.cells:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cell.id), cell.id
+
+
+def test_one_cell_holds_the_parameters(notebook: nbformat.NotebookNode) -> None:
+    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert set(re.findall(r"^(\w+) = ", cell.source, re.MULTILINE)) == PARAMETERS
+
+
+def test_every_figure_has_a_text_for_those_who_do_not_see_it(notebook: nbformat.NotebookNode) -> None:
+    figures = [
+        (cell.id, output.metadata.get("image/png", {}).get("alt", ""))
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert figures
+    for cell, alt in figures:
+        assert len(alt) > 30, cell
+
+
+def test_nothing_of_one_machine_is_stored(notebook: nbformat.NotebookNode) -> None:
+    assert not re.search(r"/(home|root|Users|work|tmp)/", nbformat.writes(notebook))
+
+
+def test_nbval_fails_on_an_altered_number(tmp_path: Path) -> None:
+    notebook = nbformat.read(NOTEBOOKS[2], as_version=4)
+    wanted = ("parameters", "imports", "idea", "field")  # a part that runs in seconds
+    notebook.cells = [cell for cell in notebook.cells if cell.id in wanted]
+    [output] = notebook.cells[-1].outputs
+    same = output["text"]
+    for name, text in {"same": same, "altered": same.replace("15}", "16}")}.items():
+        output["text"] = text
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    codes = {
+        name: subprocess.run([*command, str(tmp_path / f"{name}.ipynb")], capture_output=True, check=False).returncode
+        for name in ("same", "altered")
+    }
+    assert codes == {"same": 0, "altered": 1}

@@ -1,0 +1,179 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK
+
+from kits_msan.data.cases import LABEL, find_cases, load_case, load_label, save_segmentation
+from kits_msan.errors import InputError
+
+SHAPE, PIXEL, STEP = (6, 9, 8), (0.75, 0.5), 3.0  # slices, rows, columns; mm between rows and between columns
+UPRIGHT = np.eye(3)
+TILT = np.deg2rad(20)
+OBLIQUE = np.array([[1, 0, 0], [0, np.cos(TILT), -np.sin(TILT)], [0, np.sin(TILT), np.cos(TILT)]])
+FEET_FIRST = np.diag([-1.0, 1.0, -1.0])
+ORIGIN = np.array([-100.0, -80.0, 40.0])  # LPS, of the lowest slice's first pixel
+
+
+def voxels() -> np.ndarray:
+    """(slice, row, column) HU from the lowest slice up, each its own."""
+    return (np.arange(np.prod(SHAPE)).reshape(SHAPE) - 300).astype(np.int16)
+
+
+def write_series(
+    folder: Path, volume: np.ndarray, axes: np.ndarray = UPRIGHT, series: str = "1", intercept: int = -1024,
+    positions: list[float] | None = None, compressed: bool = False,
+) -> None:  # fmt: skip
+    """One file a slice, in shuffled file order, with unsigned pixels that are rescaled to HU."""
+    folder.mkdir(parents=True, exist_ok=True)
+    order = np.random.default_rng(0).permutation(len(volume))
+    for index, plane in enumerate(volume):
+        image = SimpleITK.GetImageFromArray(plane.astype(np.float64)[None])  # the writer takes off the intercept
+        image.SetSpacing((PIXEL[1], PIXEL[0], STEP))
+        at = ORIGIN + axes[:, 2] * (STEP * index if positions is None else positions[index])
+        tags = {
+            "0008|0060": "CT", "0020|000e": f"1.2.3.{series}", "0020|000d": "1.2.3", "0020|0013": str(index),
+            "0008|0018": f"1.2.3.{series}.{index}", "0020|0032": "\\".join(f"{x:.9g}" for x in at),
+            "0020|0037": "\\".join(f"{x:.9g}" for x in axes[:, :2].T.ravel()), "0028|1052": str(intercept),
+            "0028|1053": "1", "0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028|0103": "0",
+        }  # fmt: skip
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        image.SetOrigin(at)
+        image.SetDirection(axes.ravel())
+        writer = SimpleITK.ImageFileWriter()
+        writer.KeepOriginalImageUIDOn()
+        writer.SetUseCompression(compressed)
+        writer.SetFileName(str(folder / f"{series}-{order[index]:03d}.dcm"))
+        writer.Execute(image)
+
+
+def ras(axes: np.ndarray, index: tuple[int, int, int]) -> np.ndarray:
+    """RAS millimeters of a pixel (slice, row, column), by hand."""
+    slice_, row, column = index
+    lps = ORIGIN + axes @ [PIXEL[1] * column, PIXEL[0] * row, STEP * slice_]
+    return lps * [-1, -1, 1]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("axes", [UPRIGHT, OBLIQUE, FEET_FIRST], ids=["upright", "oblique", "feet-first"])
+def test_series_is_read_and_its_segmentation_lies_where_the_patient_lay(
+    tmp_path: Path, axes: np.ndarray, compressed: bool
+) -> None:
+    write_series(tmp_path / "scan", voxels(), axes, compressed=compressed)
+    (tmp_path / "scan" / "notes.txt").write_text("no DICOM", encoding="utf-8")
+    case = load_case(tmp_path / "scan")
+    assert case.image is not None
+    assert (case.name, case.shape, case.image.dtype) == ("scan", SHAPE, np.int16)
+    np.testing.assert_allclose(case.spacing, (STEP, *PIXEL), rtol=1e-6)
+    flip = (slice(None), slice(None), slice(None, None, -1)) if axes is FEET_FIRST else np.s_[::-1]
+    np.testing.assert_array_equal(case.image, voxels()[flip])  # superior first, the patient's right first
+
+    label = (voxels()[flip] % 3).astype(np.uint8)
+    save_segmentation(label, case, tmp_path / LABEL)
+    written = nib.load(tmp_path / LABEL)
+    assert isinstance(written, nib.Nifti1Image)
+    for index in [(0, 0, 0), (5, 0, 0), (0, 8, 0), (0, 0, 7), (3, 4, 5)]:
+        place = np.linalg.inv(written.affine) @ [*ras(axes, index), 1]
+        np.testing.assert_allclose(place, np.rint(place), atol=1e-3)
+        i, j, k = np.rint(place[:3]).astype(int)
+        assert written.dataobj[i, j, k] == voxels()[index] % 3
+    np.testing.assert_array_equal(load_label(tmp_path / LABEL).label, label)
+
+
+def test_gantry_tilt_shears_the_grid(tmp_path: Path) -> None:
+    slanted = np.column_stack([UPRIGHT[:, :2], [0, 0.3, 1]])  # slices move forward as they go up
+    write_series(tmp_path / "scan", voxels(), slanted)
+    case = load_case(tmp_path / "scan")
+    for index in [(0, 0, 0), (5, 8, 7)]:
+        where = nib.affines.apply_affine(case.affine, (SHAPE[0] - 1 - index[0], *index[1:]))
+        np.testing.assert_allclose(where, ras(slanted, index), atol=1e-3)
+
+
+def test_series_are_found_among_other_cases(tmp_path: Path) -> None:
+    write_series(tmp_path / "b", voxels())
+    write_series(tmp_path / "a", voxels())
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "c.nii").touch()
+    assert find_cases(tmp_path) == [tmp_path / name for name in ("a", "b", "c.nii")]
+    assert find_cases(tmp_path / "a") == [tmp_path / "a"]
+
+
+def two_series(folder: Path) -> None:
+    write_series(folder, voxels())
+    write_series(folder, voxels(), series="2")
+
+
+def a_gap(folder: Path) -> None:
+    write_series(folder, voxels(), positions=[0, 3, 6, 12, 15, 18])
+
+
+def two_phases(folder: Path) -> None:
+    write_series(folder, voxels(), positions=[0, 3, 6, 0, 3, 6])
+
+
+def one_slice(folder: Path) -> None:
+    write_series(folder, voxels()[:1])
+
+
+def other_direction(folder: Path) -> None:
+    write_series(folder, voxels()[:3])
+    write_series(folder / "more", voxels()[3:], OBLIQUE)
+    for index, file in enumerate(sorted((folder / "more").iterdir())):
+        shutil.move(file, folder / f"more-{index}.dcm")
+    (folder / "more").rmdir()
+
+
+def other_size(folder: Path) -> None:
+    write_series(folder, voxels()[:3])
+    write_series(folder / "more", voxels()[3:, :6])
+    for index, file in enumerate(sorted((folder / "more").iterdir())):
+        shutil.move(file, folder / f"more-{index}.dcm")
+    (folder / "more").rmdir()
+
+
+def cut_file(folder: Path) -> None:
+    write_series(folder, voxels())
+    file = sorted(folder.iterdir())[-1]
+    file.write_bytes(file.read_bytes()[:-60])
+
+
+def only_preamble(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "1.dcm").write_bytes(bytes(128) + b"DICM")
+
+
+def not_in_hu(folder: Path) -> None:
+    write_series(folder, (voxels() + 300) % 256)
+
+
+def air(folder: Path) -> None:
+    write_series(folder, np.full(SHAPE, -1000))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (two_series, "holds 2 DICOM series; leave only the one to segment"),
+        (a_gap, r"has slices 3\.00 to 6\.00 mm apart"),
+        (two_phases, "two slices at one position"),
+        (one_slice, "holds a single slice"),
+        (other_direction, "slices of different directions"),
+        (other_size, "slices of different sizes"),
+        (cut_file, r"1-005\.dcm cannot be read as a DICOM image"),
+        (only_preamble, "holds no DICOM image that can be read"),
+        (not_in_hu, "has values 0 to 255, so it is not in Hounsfield units"),
+        (air, "holds only air"),
+    ],
+)
+def test_bad_series_is_refused_in_one_sentence(
+    tmp_path: Path, make: Callable[[Path], None], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "scan")
+    with pytest.raises(InputError, match=message) as error:
+        load_case(tmp_path / "scan")
+    assert str(error.value).startswith(str(tmp_path / "scan"))
+    assert capfd.readouterr().err == ""  # nothing from the libraries beneath

@@ -1,0 +1,144 @@
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kits_msan.errors import InputError
+from kits_msan.networks.checkpoints import describe_model, load_checkpoint, load_model, save_checkpoint, save_model
+from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.profiles import PAPER, SMOKE, Profile
+
+
+def write(path: Path, name: str = "msan_v2_ds", profile: Profile = SMOKE) -> torch.nn.Module:
+    model = build_model(name, width=4, poolings=2).eval()
+    save_model(path, model, {**describe_model(name, model, profile), "seed": 3})
+    return model
+
+
+@pytest.mark.parametrize("profile", [SMOKE, PAPER])
+@pytest.mark.parametrize("name", MODELS)
+def test_round_trip(tmp_path: Path, name: str, profile: Profile) -> None:
+    path = tmp_path / "new" / "model.safetensors"
+    model = write(path, name, profile)
+    loaded = load_model(path, name)
+    x = torch.rand(1, 1, 4, 8, 8)
+    assert torch.equal(loaded(x), model(x))
+    assert loaded.profile == profile
+    assert not loaded.training
+    assert load_checkpoint(path)[1]["seed"] == 3
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_network_of_other_choices_is_built_again(tmp_path: Path) -> None:
+    model = build_model("msan_v2", width=4, poolings=1, pool=(2, 2, 2), reading="all", scale=2).eval()
+    save_model(tmp_path / "m.safetensors", model, describe_model("msan_v2", model, SMOKE))
+    x = torch.rand(1, 1, 2, 4, 4)
+    assert torch.equal(load_model(tmp_path / "m.safetensors")(x), model(x))
+
+
+def test_tensors_of_any_layout_and_type_come_back(tmp_path: Path) -> None:
+    tensors = {
+        "last": torch.rand(2, 3, 4, 4, 4).to(memory_format=torch.channels_last_3d),
+        "view": torch.arange(12.0).reshape(3, 4).T,
+        "step": torch.tensor(7),
+        "grad": torch.rand(3, requires_grad=True),
+    }
+    save_checkpoint(tmp_path / "a.safetensors", tensors, {"step": 1, "text": "µ"})
+    loaded, about = load_checkpoint(tmp_path / "a.safetensors")
+    assert about == {"step": 1, "text": "µ"}
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in tensors.items())
+    assert loaded.keys() == tensors.keys()
+
+
+def test_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "m.safetensors", "msan_v1")
+    with pytest.raises(InputError, match=r"m.safetensors is a checkpoint of msan_v1, not of unet3d\."):
+        load_model(tmp_path / "m.safetensors", "unet3d")
+
+
+def truncate(path: Path) -> None:
+    write(path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def truncate_header(path: Path) -> None:
+    write(path)
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def claim_a_huge_header(path: Path) -> None:
+    path.write_bytes((2**60).to_bytes(8, "little") + b"{}")
+
+
+def foreign(path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, path, metadata={"format": "pt"})
+
+
+def without_metadata(path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, path)
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"weight": [1, 2]}))
+
+
+def training_state(path: Path) -> None:
+    save_checkpoint(path, {"model.x": torch.zeros(1)}, {"step": 3, "seconds": 1})
+
+
+def about_changed(change: dict) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        write(path)
+        tensors, about = load_checkpoint(path)
+        save_checkpoint(path, tensors, about | change)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist; name a checkpoint"),
+        (Path.mkdir, "does not exist; name a checkpoint"),
+        (Path.touch, "not a readable checkpoint"),
+        (truncate, "not a readable checkpoint"),
+        (truncate_header, "not a readable checkpoint"),
+        (claim_a_huge_header, "not a readable checkpoint"),
+        (pickled, "not a readable checkpoint"),
+        (foreign, "was not written by kits_msan"),
+        (without_metadata, "was not written by kits_msan"),
+        (training_state, "does not fit the networks of this version"),
+        (about_changed({"config": {"width": 8, "poolings": 2}}), "does not fit the networks of this version"),
+        (about_changed({"config": {"breadth": 4}}), "does not fit the networks of this version"),
+        (about_changed({"model": "unet3d"}), "does not fit the networks of this version"),
+        (about_changed({"model": "resnet"}), "does not fit the networks of this version"),
+        (about_changed({"profile": {"name": "old"}}), "does not fit the networks of this version"),
+    ],
+)
+def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
+    path = tmp_path / "m.safetensors"
+    make(path)
+    with pytest.raises(InputError, match=message) as error:
+        load_model(path)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_interrupted_save_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.safetensors"
+    write(path)
+    before = path.read_bytes()
+
+    def half(_: dict, target: Path, metadata: dict) -> None:
+        Path(target).write_bytes(json.dumps(metadata).encode())
+        raise OSError("disk full")
+
+    monkeypatch.setattr("kits_msan.networks.checkpoints.save_file", half)
+    with pytest.raises(OSError, match="disk full"):
+        write(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

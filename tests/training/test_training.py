@@ -1,0 +1,304 @@
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import kits_msan.training.loop
+import kits_msan.training.runs
+from kits_msan.data.slabs import Batch, SlabSampler
+from kits_msan.devices import pick_device, pick_precision
+from kits_msan.errors import InputError
+from kits_msan.networks.checkpoints import load_checkpoint
+from kits_msan.networks.msan import MODELS, Network
+from kits_msan.profiles import PAPER, PROFILES, Profile, get_profile
+from kits_msan.training.loop import CONFIG, LAST, METRICS, MODEL, learning_rate, read_metrics, train
+from kits_msan.training.losses import DiceLoss
+from kits_msan.training.runs import CURVE, EVENTS, LOCK, RunFolder
+
+
+def same(first: Network, second: Network) -> bool:
+    a, b = first.state_dict(), second.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def logged(run: Path) -> list[dict[str, float]]:
+    """The metrics of a run, without the seconds."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in read_metrics(run / METRICS)]
+
+
+class Stopped(Exception):  # noqa: N818
+    pass
+
+
+@pytest.fixture
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One store for the runs of a test."""
+    folder = tmp_path_factory.mktemp("store")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def train_until(step: int, *arguments: Any, saved: int | None = None, **options: Any) -> None:
+    """Train, but stop before this step, having saved after every earlier one (or only with `saved` of them done)."""
+    batch, save = SlabSampler.batch, RunFolder.save_last
+
+    def stopping_batch(self: SlabSampler, now: int, *share: int) -> Batch:
+        if now == step:
+            raise Stopped
+        return batch(self, now, *share)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SlabSampler, "batch", stopping_batch)
+        patch.setattr(kits_msan.training.runs, "SAVE_SECONDS", -1)
+        patch.setattr(RunFolder, "save_last", lambda *a: save(*a) if saved in (None, a[3]) else None)
+        with pytest.raises(Stopped):
+            train(*arguments, progress=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    [(0, 4.0), (1, 8.0), (2, 8.0), (11, 4.0), (8, 6.0), (14, 2.0), (19, 4 * (1 + math.cos(math.pi * 17 / 18)))],
+)
+def test_one_cycle_by_hand(tiny: Profile, step: int, rate: float) -> None:
+    # 2 steps up; then 18 along a cosine: a third of the way at 8 (3/4), half at 11 (1/2), two thirds at 14 (1/4)
+    profile = replace(tiny, schedule="one-cycle", steps=20, learning_rate=8.0)
+    assert learning_rate(profile, step) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    [(0, 1e-3), (99_999, 1e-3), (100_000, 1e-4), (199_999, 1e-4), (200_000, 1e-5), (300_000, 1e-6), (399_999, 1e-6)],
+)
+def test_paper_divides_by_ten_every_hundred_thousand_steps(step: int, rate: float) -> None:
+    assert learning_rate(PAPER, step) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 9])
+@pytest.mark.parametrize("schedule", ["steps", "one-cycle"])
+def test_short_runs_have_a_rate_for_every_step(tiny: Profile, schedule: str, steps: int) -> None:
+    profile = replace(tiny, schedule=schedule, steps=steps)
+    rates = [learning_rate(profile, step) for step in range(steps)]
+    assert all(0 < rate <= profile.learning_rate for rate in rates)
+    assert max(rates) == profile.learning_rate
+
+
+def test_papers_profile_is_the_papers() -> None:
+    paper = Profile(
+        "paper", train_cases=180, test_cases=10, spacing=None, grid=(96, 512, 512), width=32, poolings=4,
+        slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
+        weight_decay=0, augment="", tumor_share=0, kidney_share=0,
+    )  # fmt: skip
+    assert paper == get_profile("paper")
+
+
+def test_profiles_by_name() -> None:
+    assert list(PROFILES) == ["smoke", "laptop", "gpu", "paper"]
+    assert all(get_profile(name).name == name for name in PROFILES)
+    assert get_profile(PAPER) is PAPER
+    with pytest.raises(InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, gpu, paper"):
+        get_profile("desktop")
+
+
+@pytest.mark.parametrize(("precision", "name"), [("32", "msan_v2_ds"), ("bf16", "unet3d")])
+def test_same_seed_same_weights_to_the_bit(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile, precision: str, name: str
+) -> None:
+    profile = replace(tiny, augment="all", steps=3)
+
+    def run(folder: str, seed: int) -> Network:
+        return train(
+            name, data, profile, tmp_path / folder, store=store, seed=seed, precision=precision, progress=False
+        )
+
+    first = run("first", 0)
+    assert same(first, run("second", 0))
+    assert not same(first, run("other", 1))
+    assert not first.training
+    assert first.profile == profile
+    assert all(p.dtype == torch.float32 and p.device.type == "cpu" for p in first.parameters())
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_stopped_and_resumed_equals_never_stopped_to_the_bit(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    profile = replace(tiny, augment="all")
+    whole = train("msan_v1_ds", data, profile, tmp_path / "whole", store=store, progress=False)
+    train_until(step, "msan_v1_ds", data, profile, tmp_path / "run", store=store)
+    assert load_checkpoint(tmp_path / "run" / LAST)[1]["step"] == step
+    assert not (tmp_path / "run" / MODEL).exists()
+    seen: list[int] = []
+    plain = SlabSampler.batch
+
+    def noting_batch(self: SlabSampler, now: int, *share: int) -> Batch:
+        seen.append(now)
+        return plain(self, now, *share)
+
+    monkeypatch.setattr(SlabSampler, "batch", noting_batch)
+    assert same(train("msan_v1_ds", data, profile, tmp_path / "run", store=store, progress=False), whole)
+    assert seen == list(range(step, profile.steps))  # it went on instead of starting over
+    assert logged(tmp_path / "run") == logged(tmp_path / "whole")
+
+
+def test_what_a_stopped_run_logged_past_its_checkpoint_is_not_logged_twice(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile
+) -> None:
+    train_until(5, "unet3d", data, tiny, tmp_path / "run", store=store, saved=2)
+    train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+    rows = read_metrics(tmp_path / "run" / METRICS)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
+
+
+def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    run = tmp_path / "run"
+    train("msan_v2", data, tiny, run, seed=5, progress=False)
+    assert {path.name for path in run.iterdir()} - {LOCK} == {CONFIG, METRICS, EVENTS, CURVE, MODEL, "store"}
+    config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    assert (config["model"], config["seed"]) == ("msan_v2", 5)
+    assert config["cases"] == ["case_00000", "case_00001", "case_00002"]  # the training part alone
+    assert config["profile"]["name"] == "smoke"
+    assert set(config["versions"]) == {"kits_msan", "torch", "python"}
+    assert sorted(path.stem for path in (run / "store").glob("*.json")) == config["cases"]
+    rows = read_metrics(run / METRICS)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["learning_rate"] for row in rows] == pytest.approx(
+        [learning_rate(tiny, i) for i in range(6)], rel=1e-3
+    )
+    assert all(math.isfinite(row["loss"]) for row in rows)
+    about = load_checkpoint(run / MODEL)[1]
+    assert about["model"] == "msan_v2"
+    assert about["seconds"] > 0
+
+
+def test_schedule_reaches_the_optimizer(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_step = train(
+        "unet3d", data, replace(tiny, steps=1, learning_rate=1e-3), tmp_path / "one", store=store, progress=False
+    )
+    rates = {0: 1e-3, 1: 0.0, 2: 0.0}  # no rate, no change
+    monkeypatch.setattr(kits_msan.training.loop, "learning_rate", lambda _, step: rates[step])
+    three_steps = train("unet3d", data, replace(tiny, steps=3), tmp_path / "three", store=store, progress=False)
+    assert same(three_steps, one_step)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_learns(data: Path, tmp_path: Path, store: Path, tiny: Profile, name: str) -> None:
+    profile = replace(tiny, steps=40, tumor_share=1.0)
+    train(name, data, profile, tmp_path / name, store=store, precision="32", progress=False)
+    losses = [row["loss"] for row in read_metrics(tmp_path / name / METRICS)]
+    assert np.mean(losses[-5:]) < 0.6 * losses[0]
+
+
+def test_finished_run_is_loaded_not_repeated(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+    monkeypatch.setattr(kits_msan.training.loop, "SlabSampler", lambda *_: pytest.fail("it trains again"))
+    assert same(first, train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"name": "msan_v1"}, "model"), ({"seed": 1}, "seed"), ({"steps": 7}, "profile"), ({"width": 2}, "config")],
+)
+def test_run_with_other_settings_is_refused_or_overwritten(
+    data: Path, tmp_path: Path, store: Path, tiny: Profile, change: dict, word: str
+) -> None:
+    run = tmp_path / "run"
+    train("unet3d", data, tiny, run, store=store, progress=False)
+    before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    name, seed = change.get("name", "unet3d"), change.get("seed", 0)
+    profile = replace(tiny, **{key: value for key, value in change.items() if key in ("steps", "width")})
+    with pytest.raises(InputError, match=f"run holds a run with another {word}; .*--overwrite"):
+        train(name, data, profile, run, store=store, seed=seed, progress=False)
+    assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    train(name, data, profile, run, store=store, seed=seed, overwrite=True, progress=False)
+    assert (run / MODEL).read_bytes() != before[MODEL]
+    assert json.loads((run / CONFIG).read_text(encoding="utf-8"))["seed"] == seed
+
+
+def test_overwriting_a_stopped_run_starts_over(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
+    train_until(3, "unet3d", data, tiny, tmp_path / "run", store=store, seed=1)
+    fresh = train("unet3d", data, tiny, tmp_path / "fresh", store=store, progress=False)
+    over = train("unet3d", data, tiny, tmp_path / "run", store=store, overwrite=True, progress=False)
+    assert same(over, fresh)
+
+
+def test_folder_with_something_else_in_it_is_refused(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="already holds results"):
+        train("unet3d", data, tiny, tmp_path, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "unet"}, "unknown model 'unet'"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
+        ({"precision": "16"}, "unknown precision '16'; choose one of auto, 32, bf16"),
+        ({"data": Path("absent")}, "absent does not exist"),
+    ],
+)
+def test_bad_arguments_leave_nothing_behind(
+    data: Path, tmp_path: Path, tiny: Profile, arguments: dict, message: str
+) -> None:
+    given = {"name": "unet3d", "data": data, "profile": tiny, "run": tmp_path / "run"} | arguments
+    with pytest.raises(InputError, match=message):
+        train(**given, progress=False)
+    assert not any(tmp_path.iterdir())
+
+
+def test_loss_that_is_not_finite_stops_with_step_and_cases(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaks(DiceLoss):
+        calls = 0
+
+        def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            Breaks.calls += 1
+            return super().forward(logits, target) * (math.nan if Breaks.calls == 3 else 1)
+
+    monkeypatch.setattr(kits_msan.training.loop, "build_loss", lambda *_: Breaks())
+    monkeypatch.setattr(kits_msan.training.runs, "SAVE_SECONDS", -1)
+    with pytest.raises(FloatingPointError, match=r"the loss is nan at step 2, on slabs of case_0000\d, case_0000\d;"):
+        train("unet3d", data, tiny, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / MODEL).exists()
+    tensors, about = load_checkpoint(tmp_path / "run" / LAST)  # the last good step can be gone on from
+    assert about["step"] == 2
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "cuda", "wanted"),
+    [("auto", False, "cpu"), ("auto", True, "cuda"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
+)
+def test_device(monkeypatch: pytest.MonkeyPatch, name: str, cuda: bool, wanted: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    assert pick_device(name).type == wanted
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps", "gpu", ""])
+def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"not available on this machine|unknown device"):
+        pick_device(name)
+
+
+@pytest.mark.parametrize(("fast", "wanted"), [(True, "bf16"), (False, "32")])
+def test_precision(monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+    assert pick_precision("auto", torch.device("cpu")) == wanted
+    assert pick_precision("32", torch.device("cpu")) == "32"
+    assert pick_precision("bf16", torch.device("cpu")) == "bf16"
+    assert pick_precision("auto", torch.device("mps")) == "32"

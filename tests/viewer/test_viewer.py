@@ -1,0 +1,229 @@
+"""The Python side of the slice viewer: what it refuses, what it sends, what it leaves where there is no kernel."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
+
+from kits_msan.data.cases import Case, kits_affine
+from kits_msan.errors import InputError
+from kits_msan.viewer.volumes import pack_hounsfield, pack_labels, tumor_per_slice
+from kits_msan.viewer.widget import SliceViewer
+
+SHAPE = (6, 8, 10)
+SPACING = (5.0, 1.0, 2.0)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def make_case(label: bool = True) -> Case:
+    """HU 100 d; a kidney in slices 1 to 4 and tumor in 2 and 3, most in 3."""
+    image = np.broadcast_to(100 * np.arange(6, dtype=np.int16)[:, None, None], SHAPE).copy()
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[1:5, 2:6, 2:8] = 1
+    mask[2, 3, 3] = mask[3, 3:5, 3:6] = 2
+    return Case("case_00007", image, mask if label else None, SPACING, kits_affine(SPACING))
+
+
+CASE = make_case()
+LABEL = np.zeros(SHAPE, np.uint8) if CASE.label is None else CASE.label
+NAN = np.full(SHAPE, np.nan)
+
+BAD = [
+    ({"overlays": {"a": np.zeros((6, 8, 9), np.uint8)}}, "'a' has shape (6, 8, 9), but the image has (6, 8, 10)"),
+    ({"overlays": {"a": np.full(SHAPE, 3)}}, "'a' holds other labels than 0, 1 (kidney) and 2 (tumor)"),
+    ({"overlays": {"a": np.full(SHAPE, -1)}}, "'a' holds other labels"),
+    ({"overlays": {"a": np.full(SHAPE, 257)}}, "'a' holds other labels"),
+    ({"overlays": {"a": np.full(SHAPE, 0.5)}}, "'a' holds other labels"),
+    ({"overlays": {"a": NAN}}, "'a' holds other labels"),
+    ({"heat": {"votes": NAN}}, "'votes' holds NaN"),
+    ({"heat": {"votes": np.full(SHAPE, np.inf)}}, "'votes' holds NaN or infinity"),
+    ({"heat": {"votes": np.zeros(3)}}, "'votes' has shape (3,)"),
+    ({"overlays": {str(number): LABEL for number in range(7)}}, "show 6 at most"),
+    ({"overlays": {"a": LABEL}, "heat": {"a": np.zeros(SHAPE)}}, "each with its own name"),
+    ({"plane": "oblique"}, "plane is 'oblique'; choose one of axial, coronal, sagittal"),
+    ({"mode": "contour"}, "mode is 'contour'"),
+    ({"classes": ["cyst"]}, "class is 'cyst'"),
+    ({"index": 6}, "index is 6; the axial slices are 0 to 5"),
+    ({"index": -1}, "index is -1"),
+    ({"plane": "sagittal", "index": 10}, "the sagittal slices are 0 to 9"),
+    ({"window": (500, -200)}, "window is (500, -200); it is two numbers of HU, the first below the second"),
+    ({"window": (0, float("nan"))}, "window is (0, nan)"),
+    ({"window": (0, 1, 2)}, "window is (0, 1, 2)"),
+    ({"opacity": 1.5}, "opacity is 1.5; it lies between 0 and 1"),
+    ({"opacity": float("nan")}, "opacity is nan"),
+]
+BAD_CASES = [
+    (Case("no_image", None, LABEL, SPACING, kits_affine(SPACING)), {}, "no_image has no image"),
+    (Case("empty", np.zeros((0, 8, 10), np.int16), None, SPACING, kits_affine(SPACING)), {}, "shape (0, 8, 10)"),
+    (Case("flat", np.zeros((8, 10), np.int16), None, SPACING, kits_affine(SPACING)), {}, "a volume (D, H, W)"),
+    (Case("nan", NAN.astype(np.float32), None, SPACING, kits_affine(SPACING)), {}, "not HU"),
+    (make_case(label=False), {"mode": "errors"}, "compares with an overlay named 'truth'"),
+]
+
+
+@pytest.mark.parametrize(("case", "arguments", "message"), [*((CASE, *bad) for bad in BAD), *BAD_CASES])
+def test_bad_input_is_refused_before_anything_is_sent(
+    case: Case, arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SliceViewer, "open", lambda self: pytest.fail("something was sent"))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        SliceViewer(case, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("index", 6), ("plane", "x"), ("window", (1, 1)), ("opacity", -0.1), ("mode", "x"), ("classes", ["x"])],
+)
+def test_traits_refuse_what_the_arguments_refuse_and_stay_as_they_were(name: str, value: Any) -> None:
+    viewer = SliceViewer(CASE)
+    before = getattr(viewer, name)
+    with pytest.raises(InputError):
+        setattr(viewer, name, value)
+    assert getattr(viewer, name) == before
+
+
+def test_opens_on_the_slice_with_most_tumor_or_in_the_middle() -> None:
+    viewer = SliceViewer(CASE)
+    assert (viewer.index, viewer._indices) == (3, [3, 3, 3])
+    assert SliceViewer(make_case(label=False))._indices == [3, 4, 5]
+    assert SliceViewer(CASE, plane="coronal", index=np.int64(7))._indices == [3, 7, 3]
+
+
+def test_each_plane_keeps_its_index_from_both_sides() -> None:
+    viewer = SliceViewer(CASE, index=1)
+    seen: list[int] = []
+    viewer.observe(lambda change: seen.append(change.new), "index")
+    viewer.plane = "sagittal"
+    viewer.index = np.argmax([0, 0, 0, 0, 0, 0, 0, 0, 1])  # numpy's integers too
+    viewer.plane = "axial"
+    assert viewer.index == 1
+    viewer.set_state({"_indices": [4, 2, 6], "plane": "coronal"})  # as it comes from the browser
+    assert (viewer.plane, viewer.index) == ("coronal", 2)
+    viewer.plane = "sagittal"
+    assert viewer.index == 6
+    assert seen == [3, 8, 1, 2, 6]
+
+
+def test_overlay_by_default_and_truth_without_a_panel() -> None:
+    assert [panel["name"] for panel in SliceViewer(CASE)._scene["panels"]] == ["truth"]
+    assert SliceViewer(make_case(label=False))._scene["panels"] == [{"name": "CT", "kind": "plain"}]
+    viewer = SliceViewer(CASE, {"model": np.zeros(SHAPE, bool)}, {"votes": np.ones(SHAPE)}, mode="errors")
+    assert [panel["name"] for panel in viewer._scene["panels"]] == ["model", "votes"]
+    assert [labels["name"] for labels in viewer._scene["labels"]] == ["model", "truth"]
+    assert len(viewer._data["labels"]) == 2
+    assert viewer._scene["panels"][1]["low"] == viewer._scene["panels"][1]["high"] == 1.0
+
+
+def test_tumor_per_slice() -> None:
+    labels = np.ones((2, 3, 4), np.uint8)
+    labels[1, 0, 2:] = labels[1, 2, 3] = 2
+    assert tumor_per_slice(labels) == {"axial": [0, 3], "coronal": [2, 0, 1], "sagittal": [0, 0, 1, 2]}
+
+
+def unpack_hounsfield(blocks: list[bytes]) -> list[int]:
+    """What `readHounsfield` in viewer.js does, in the plainest Python."""
+    values = []
+    for block in map(zlib.decompress, blocks):
+        value, count = 0, len(block) // 2
+        for i in range(count):
+            folded = block[i] | block[count + i] << 8
+            value = (value + ((folded >> 1) ^ -(folded & 1)) + 32768) % 65536 - 32768
+            values.append(value)
+    return values
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(np.int16, array_shapes(min_dims=3, max_dims=3, max_side=5)))
+def test_every_hounsfield_value_survives_packing(volume: np.ndarray[Any, np.dtype[np.int16]]) -> None:
+    assert unpack_hounsfield(pack_hounsfield(volume)) == volume.ravel().tolist()
+
+
+@settings(max_examples=20, deadline=None)
+@given(arrays(np.int16, (2, 3, 4), elements=st.integers(-1024, 3071)), st.integers(2, 16))
+def test_rounded_values_lie_within_half_a_step(volume: np.ndarray[Any, np.dtype[np.int16]], step: int) -> None:
+    rounded = np.array(unpack_hounsfield(pack_hounsfield(volume, step))) * step
+    assert np.abs(rounded - volume.ravel()).max() <= step / 2
+
+
+def test_large_volumes_come_in_blocks_of_whole_slices() -> None:
+    volume = np.random.default_rng(0).integers(0, 3, (40, 512, 512), np.uint8)
+    blocks = [zlib.decompress(block) for block in pack_labels(volume)]
+    assert [len(block) // 512**2 for block in blocks] == [16, 16, 8]
+    assert b"".join(blocks) == volume.tobytes()
+
+
+def test_repr_and_still_picture() -> None:
+    viewer = SliceViewer(CASE, {"truth": LABEL, "V1": 0 * LABEL}, {"votes": np.ones(SHAPE)}, window=(-100, 300))
+    data, metadata = viewer._repr_mimebundle_()
+    assert data["text/plain"] == "SliceViewer(case_00007, axial slice 4 of 6, panels: truth, V1, votes)"
+    alt = "case_00007, axial slice 4 of 6, -100 to 300 HU. Panels: truth (kidney and tumor), V1 (no label), votes."
+    assert metadata["image/jpeg"]["alt"] == alt
+    assert f'alt="{alt}"' in data["text/html"]
+    assert data["image/jpeg"] in data["text/html"]
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/jpeg"])))
+    assert picture.format == "JPEG"
+    assert WIDGET in data
+
+
+@pytest.mark.parametrize("mode", ["fill", "outline", "errors"])
+@pytest.mark.parametrize(("plane", "shape"), [("axial", 8 / 20), ("coronal", 30 / 20), ("sagittal", 30 / 8)])
+def test_still_picture_has_true_shape_and_colors(plane: str, shape: float, mode: str) -> None:
+    wrong = np.where(LABEL == 2, 1, LABEL)
+    viewer = SliceViewer(CASE, {"V1": wrong}, plane=plane, mode=mode, opacity=1.0, classes=["tumor"])
+    picture = Image.open(io.BytesIO(viewer._jpeg())).convert("RGB")
+    body = np.asarray(picture, int)[22:]
+    assert body.shape[0] / body.shape[1] == pytest.approx(shape, rel=0.05)
+    reddish = (body[..., 0] > body[..., 2] + 100).any()  # vermilion: tumor that V1 missed
+    assert reddish == (mode == "errors")
+
+
+def test_page_is_whole_rounded_when_large_and_atomic(tmp_path: Path) -> None:
+    viewer = SliceViewer(CASE, {"</script><b>": LABEL})
+    viewer.save_html(tmp_path / "new" / "page.html")
+    text = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
+    assert "</script><b>" not in text
+    assert not re.search(r"https?://", text)
+    assert "CT values are exact." in text
+    with pytest.raises(InputError, match="hu_step is 0"):
+        viewer.save_html(tmp_path / "new" / "page.html", hu_step=0)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
+    large = Case("large", np.zeros((32, 512, 512), np.int16), None, SPACING, kits_affine(SPACING))
+    SliceViewer(large).save_html(tmp_path / "large.html")
+    assert "rounded to multiples of 8 HU" in (tmp_path / "large.html").read_text(encoding="utf-8")
+
+
+def test_notebook_passes_papermill_and_nbval_and_stays_small(tmp_path: Path) -> None:
+    """Executed, stored without widget state, and compared: the picture is the same, the repr has no address."""
+    code = [
+        "import numpy as np\nfrom kits_msan.data.cases import Case, kits_affine\nfrom kits_msan import SliceViewer",
+        "image = np.random.default_rng(0).normal(40, 200, (24, 128, 128)).astype(np.int16)\n"
+        "label = np.zeros(image.shape, np.uint8)\nlabel[8:16, 40:80, 40:80] = 1\nlabel[10:14, 50:60, 50:60] = 2",
+        "case = Case('case_00000', image, label, (5., 2., 2.), kits_affine((5., 2., 2.)))\n"
+        "viewer = SliceViewer(case, {f'model {n}': label for n in range(6)})\nviewer",
+        "viewer.index += 1\nviewer.index",
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in code], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "plain.ipynb")
+    papermill.execute_notebook(
+        tmp_path / "plain.ipynb", tmp_path / "run.ipynb", progress_bar=False, store_widget_state=False
+    )
+    assert (tmp_path / "run.ipynb").stat().st_size < 0.3e6
+    assert "widgets" not in nbformat.read(tmp_path / "run.ipynb", as_version=4).metadata
+    command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "-q", "run.ipynb"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert "4 passed" in result.stdout, result.stdout
