@@ -21,7 +21,7 @@ training.side_by_side ablation.run
 viewer.volumes viewer.still viewer.widget
 course.figures course.exercises.exercise course.exercises.n1_data course.exercises.n2_attention
 course.exercises.n3_res2net course.exercises.n4_training course.exercises.n5_ensemble course.exercises.checks
-course.run course.student course.doctor.machine course.doctor.software course.doctor.examine
+course.questions.ask course.run course.student course.doctor.machine course.doctor.software course.doctor.examine
 course.site.text course.site.build arguments cli
 """
 ORDER = FLOW.split()

@@ -1,0 +1,1 @@
+"""The questions with choices of the five notebooks."""
