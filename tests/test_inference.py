@@ -4,14 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.errors import InputError
 from kits_msan.inference import LONGER, keep_kidneys, majority_vote, predict, predict_each, slab_probabilities
 from kits_msan.metrics import dice_scores
-from kits_msan.networks.layers import InstanceNorm
 from kits_msan.networks.msan import MODELS, UNet3D, build_model
 from kits_msan.profiles import Profile
 
@@ -67,8 +66,6 @@ def whole_volume(model: UNet3D, image: np.ndarray, slab: int) -> np.ndarray:
         start += max(slab // 2, 1)
 
 
-# Ours sums in another order where a slab is mostly padding; torch's proves that the streaming itself is exact.
-@pytest.mark.parametrize(("norm", "within"), [(nn.InstanceNorm3d, 1e-5), (InstanceNorm, 1e-3)])
 @pytest.mark.parametrize("slab", [1, 3, 4, 5])
 @pytest.mark.parametrize("shape", [(12, 32, 32), (11, 29, 35), (5, 32, 30), (4, 32, 32), (3, 31, 29), (1, 32, 32)])
 def test_streaming_equals_the_whole_volume(
@@ -76,11 +73,7 @@ def test_streaming_equals_the_whole_volume(
     tiny: Profile,
     shape: tuple[int, int, int],
     slab: int,
-    norm: type[nn.InstanceNorm3d],
-    within: float,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(InstanceNorm, "forward", norm.forward)
     model = network("msan_v2_ds", tiny)
     image = make_case(shape=shape).image
     assert image is not None
@@ -89,7 +82,7 @@ def test_streaming_equals_the_whole_volume(
     assert sum(part.shape[2] for part in parts) == shape[0]
     assert max(part.shape[2] for part in parts) <= LONGER * slab
     streamed = torch.cat(parts, dim=2)[0]
-    np.testing.assert_allclose(streamed, whole_volume(model, image, slab), atol=within)
+    np.testing.assert_allclose(streamed, whole_volume(model, image, slab), atol=1e-5)
     torch.testing.assert_close(streamed.sum(0), torch.ones(shape))
 
 

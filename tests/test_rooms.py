@@ -13,7 +13,7 @@ lazy errors files profiles devices
 data.nifti data.dicom data.cases data.resampling data.kits19 data.fetch data.download data.store
 data.augment data.slabs
 phantom.shapes phantom.pelvis phantom.anatomy phantom.kidneys phantom.scanner phantom.patients phantom.make
-networks.layers networks.peers networks.msan networks.checkpoints
+networks.norms networks.layers networks.peers networks.msan networks.checkpoints
 inference metrics
 training.losses training.optimizers training.processes training.validation training.logs training.runs training.loop
 ablation.trust ablation.scoring ablation.tables ablation.variation ablation.report ablation.results

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kits_msan.networks.norms import InstanceNorm
 from kits_msan.profiles import Profile
 
 CLASS_COUNT = 3  # background, kidney, tumor
@@ -49,21 +50,6 @@ def start_at_prior(head: nn.Conv3d) -> nn.Conv3d:
     with torch.no_grad():
         head.bias.copy_(torch.tensor([math.log(p) for p in PRIOR]))  # type: ignore[union-attr]
     return head
-
-
-class InstanceNorm(nn.InstanceNorm3d):
-    """`nn.InstanceNorm3d` with its values and weights, in less time on a processor.
-
-    That one leaves the memory order channels_last_3d, so each convolution after it copies its input back. Batch
-    normalization of a single sample computes the same and keeps the order.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
-            return super().forward(x)
-        return torch.cat(  # N x (1, C, D, H, W) -> (N, C, D, H, W)
-            [F.batch_norm(one, None, None, self.weight, self.bias, training=True, eps=self.eps) for one in x.split(1)]
-        )
 
 
 def conv3(channels_in: int, channels_out: int) -> nn.Sequential:
