@@ -44,6 +44,8 @@ KEPT = [
     "AVX2, 13 repeats in turn on a very busy machine). Batch normalization adds one number after the other: on "
     "slabs of 512 x 512 that are mostly padding it was wrong by 1e-2 of the largest value, ours by 1e-6. It is "
     "still used in bfloat16, whose own rounding is larger.",
+    "Muon multiplies the small squares of all matrices with as many rows together, and each matrix once: the "
+    "optimizer's step took 0.45 of the time (processor time, one thread, medians of 40 in turn, busy machine).",
 ]
 
 

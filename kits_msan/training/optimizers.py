@@ -5,6 +5,8 @@ matrix goes unlearned while others are learned again and again. Jordan et al. 20
 PyTorch's own takes matrices alone, not the weights of convolutions.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,18 +27,20 @@ class Muon(torch.optim.AdamW):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move all parameters; those that Muon moves lose their gradient, which hides them from AdamW."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None and is_hidden(weight):
-                    state = self.state[weight]
-                    if not state:  # "step" is there because AdamW looks for it when it loads a state
-                        state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(weight)}
-                    momentum = state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
-                    update = weight.grad.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's look ahead
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(
-                        orthogonalize(update).view_as(weight), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5
-                    )
-                    weight.grad = None
+            weights = [weight for weight in group["params"] if weight.grad is not None and is_hidden(weight)]
+            updates = []
+            for weight in weights:
+                state = self.state[weight]
+                if not state:  # "step" is there because AdamW looks for it when it loads a state
+                    state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(weight)}
+                momentum = state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
+                ahead = weight.grad.lerp_(momentum, MOMENTUM)  # Nesterov's look ahead
+                updates.append(ahead.movedim(1, -1).flatten(1))  # columns in the order of channels_last_3d: no copy
+            for weight, update in zip(weights, orthogonalize_all(updates), strict=True):
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                last = weight.movedim(1, -1)  # a view
+                last.add_(update.view_as(last), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5)
+                weight.grad = None
         super().step(closure)
 
 
@@ -50,14 +54,31 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
     All singular values come out between about 0.7 and 1.2, by Newton-Schulz iterations, which need no decomposition.
     """
-    if matrix.shape[0] > matrix.shape[1]:
-        return orthogonalize(matrix.T).T
+    return orthogonalize_all([matrix])[0]
+
+
+def orthogonalize_all(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """`orthogonalize` of each.
+
+    An iteration turns X into (a + b X X' + c (X X')^2) X. All factors of the first X are polynomials of the small
+    X X', so these alone are multiplied, those of all matrices with as many rows together, and X once at the end.
+    """
     a, b, c = QUINTIC
-    x = matrix / (matrix.norm() + 1e-7)
-    for _ in range(ITERATIONS):
-        square = x @ x.T  # (R, R)
-        x = a * x + (b * square + c * square @ square) @ x
-    return x
+    wide = [matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T for matrix in matrices]
+    wide = [x / (x.norm() + 1e-7) for x in wide]
+    results = list(wide)
+    for rows in {len(x) for x in wide}:
+        chosen = [index for index, x in enumerate(wide) if len(x) == rows]
+        square = torch.stack([wide[index] @ wide[index].T for index in chosen])  # X X' of each: (M, R, R)
+        one = torch.eye(rows, device=square.device)
+        product = one
+        for _ in range(ITERATIONS):
+            factor = a * one + torch.baddbmm(square, square, square, beta=b, alpha=c)
+            product = factor @ product
+            square = factor @ square @ factor
+        for index, whole in zip(chosen, product, strict=True):
+            results[index] = whole @ wide[index]
+    return [x if x.shape == matrix.shape else x.T for x, matrix in zip(results, matrices, strict=True)]
 
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "muon": Muon}  # without decay, AdamW is the paper's Adam

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kits_msan.networks.msan import MODELS, build_model
-from kits_msan.training.optimizers import HIDDEN, Muon, is_hidden, orthogonalize
+from kits_msan.training.optimizers import HIDDEN, Muon, is_hidden, orthogonalize, orthogonalize_all
 
 
 def with_gradients(model: nn.Module, size: float = 1.0) -> nn.Module:
@@ -34,6 +34,25 @@ def test_orthogonalize_keeps_the_directions_and_evens_their_lengths(shape: tuple
     assert lengths.min() > 0.6
     assert lengths.max() < 1.3
     assert torch.allclose(u.T @ result @ v.T, torch.diag(torch.diag(u.T @ result @ v.T)), atol=1e-3)
+
+
+def test_matrices_of_several_shapes_do_not_disturb_each_other() -> None:
+    torch.manual_seed(0)
+    matrices = [torch.randn(shape) for shape in ((8, 33), (16, 8), (8, 8), (8, 33), (16, 50))]
+    together = orthogonalize_all(matrices)
+    for matrix, result in zip(matrices, together, strict=True):
+        assert result.shape == matrix.shape
+        assert torch.allclose(result, orthogonalize(matrix), atol=1e-5)
+
+
+def test_iterating_on_the_squares_is_exact_enough() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(16, 216) * torch.logspace(-4, 0, 216)  # nearly singular
+    x = matrix.double() / matrix.double().norm()
+    for _ in range(5):  # as published: Jordan et al. 2024
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    assert torch.allclose(orthogonalize(matrix).double(), x, atol=1e-3)
 
 
 def test_a_gradient_of_zeros_moves_nothing() -> None:
