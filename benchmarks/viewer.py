@@ -150,7 +150,9 @@ def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, A
     press(hand, page, "ArrowDown", 30, 0.1)
     latencies = sorted(page.evaluate("latencies"))
 
-    payload = lab.run(page, "print(sum(map(len, sum([viewer._data['image'], *viewer._data['labels']], []))))")
+    payload = lab.run(
+        page, "d = viewer.get_state('_data')['_data']; print(sum(map(len, sum([d['image'], *d['labels']], []))))"
+    )
     python = lab.run(
         page, "import time; t = time.time(); SliceViewer(case, overlays).close(); print(time.time() - t)"
     )

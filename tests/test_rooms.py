@@ -18,7 +18,7 @@ inference metrics
 training.losses training.optimizers training.processes training.validation training.logs training.runs training.loop
 ablation.trust ablation.scoring ablation.tables ablation.variation ablation.report ablation.results
 training.side_by_side ablation.run
-viewer.volumes viewer.still viewer.widget
+viewer.volumes viewer.still viewer.scripts viewer.page viewer.cells viewer.state viewer.widget
 course.figures course.exercises.exercise course.exercises.n1_data course.exercises.n2_attention
 course.exercises.n3_res2net course.exercises.n4_training course.exercises.n5_ensemble course.exercises.checks
 course.questions.ask course.run course.student course.doctor.machine course.doctor.software course.doctor.examine

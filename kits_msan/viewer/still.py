@@ -1,16 +1,12 @@
-"""What is left of the slice viewer where there is no kernel: a still picture, and a page that scrolls by itself.
+"""The still picture of the slice viewer, for notebooks that are read where there is no kernel.
 
-The picture is painted here with the rules of `viewer.js` (same colors, same window), for notebooks that are read
-on a web page. The page is `viewer.js` itself with the volumes inside it.
+It is painted with the rules of `js/drawing.js`: same colors, same window.
 """
 
 import base64
 import html
 import io
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -22,38 +18,13 @@ from kits_msan.data.cases import window as windowed
 
 # Okabe and Ito's palette, which people with any of the common color blindnesses can tell apart.
 CLASS_COLORS = {"kidney": "#56B4E9", "tumor": "#E69F00"}
-ERROR_COLORS = {"missed": "#D55E00", "invented": "#F0E442", "wrong class": "#0072B2"}
+ERROR_COLORS = {"missed": "#CC79A7", "invented": "#F0E442", "wrong class": "#009E73"}  # none near the tumor's
 CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
 HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
 MISSED, INVENTED, WRONG_CLASS = 3, 4, 5
 
 WIDEST_ALONE, WIDEST, GAP, TITLE_HEIGHT = 320, 260, 4, 22  # pixels of the still picture
 PICTURE_BYTES = 60_000
-
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
-style-src 'unsafe-inline'; img-src data:">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 12px auto; max-width: 1300px; padding: 0 12px; font-family: system-ui, sans-serif; }}
-h1 {{ font-size: 1.2em; }}
-{css}
-</style>
-<h1>{title}</h1>
-<div id="viewer"></div>
-<noscript>{picture}</noscript>
-<p><small>{note}</small></p>
-<script type="application/json" id="state">{state}</script>
-<script type="module">
-{script}
-showSlices(document.getElementById("viewer"), JSON.parse(document.getElementById("state").textContent));
-</script>
-</html>
-"""
 
 
 def label_picture(
@@ -112,32 +83,6 @@ def image_tag(picture: bytes, alt: str) -> str:
     return f'<img alt="{html.escape(alt)}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
 
 
-def page(title: str, state: Mapping[str, Any], picture: str, note: str) -> str:
-    """The self-contained page: `state` is what the widget would send to a browser, bytes and all."""
-    text = json.dumps(state, default=lambda block: base64.b64encode(block).decode("ascii"))
-    return PAGE.format(
-        title=html.escape(title),
-        css=page_style(),
-        picture=picture,
-        note=html.escape(note),
-        state=text.replace("<", "\\u003c"),  # so that no name can end the script element
-        script=page_script(),
-    )
-
-
-def page_style() -> str:
-    """The style sheet of viewers in a page."""
-    return Path(__file__).with_name("viewer.css").read_text(encoding="utf-8")
-
-
-def page_script() -> str:
-    """JavaScript for pages without Jupyter: `showSlices(element, state)` puts a viewer into an element."""
-    viewer, stand_in = (
-        Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("viewer.js", "viewer_page.js")
-    )
-    return viewer.replace("export default", "const widget =") + stand_in
-
-
 def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Keep a code only where one of its four neighbors differs."""
     padded = np.pad(codes, 1, mode="edge")
@@ -148,8 +93,9 @@ def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is wrong; where nothing is, the outline of the truth."""
     wrong = np.where(codes == 0, MISSED, np.where(truth == 0, INVENTED, WRONG_CLASS))
-    return np.where(codes == truth, 0, wrong).astype(np.uint8)
+    return np.where(codes == truth, _outline(truth), wrong).astype(np.uint8)
 
 
 def _paint(

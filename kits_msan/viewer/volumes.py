@@ -64,17 +64,17 @@ def tumor_per_slice(labels: NDArray[np.uint8]) -> dict[str, list[int]]:
 
 
 def pack_labels(volume: NDArray[np.uint8]) -> list[bytes]:
-    """Compress labels; `readBytes` in viewer.js is the way back."""
+    """Compress labels; `readBytes` in js/volume.js is the way back."""
     return _compress([np.ascontiguousarray(block) for block in _blocks(volume)], zlib.Z_RLE)
 
 
 def pack_heat(volume: NDArray[np.uint8]) -> list[bytes]:
-    """Compress a heat map; `readBytes` in viewer.js is the way back."""
+    """Compress a heat map; `readBytes` in js/volume.js is the way back."""
     return _compress([np.ascontiguousarray(block) for block in _blocks(volume)], zlib.Z_DEFAULT_STRATEGY)
 
 
 def pack_hounsfield(volume: NDArray[np.int16], step: int = 1) -> list[bytes]:
-    """Compress a volume of HU, rounded to multiples of `step`; `readHounsfield` in viewer.js is the way back.
+    """Compress a volume of HU, rounded to multiples of `step`; `readHounsfield` in js/volume.js is the way back.
 
     Each voxel becomes its difference from the one before, folded to a number without sign; low bytes come first,
     then high bytes. On CT that takes a third less room than compressing the HU themselves.

@@ -2,9 +2,9 @@
 
     SliceViewer(case, overlays={"truth": case.label, "MSAN-V2": prediction}, heat={"attention, level 1": weights})
 
-The volumes go to the browser once; `viewer.js` cuts and paints every slice there, so scrolling needs no kernel.
-`plane`, `index`, `window`, `opacity`, `mode` and `classes` can be read, set and observed here while a person
-changes them there.
+The volumes go to the browser once; the scripts in `js/` cut and paint every slice there, so scrolling needs no
+kernel. `plane`, `index`, `window`, `opacity`, `mode`, `classes` and `arrangement` can be read, set and observed here
+while a person changes them there.
 """
 
 import base64
@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-import anywidget
 import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
@@ -21,18 +20,17 @@ from kits_msan.data.cases import WINDOW, Case
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 from kits_msan.viewer import still, volumes
+from kits_msan.viewer.cells import close_earlier
+from kits_msan.viewer.page import page
+from kits_msan.viewer.scripts import TRUTH, page_style, widget_script
+from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState, one_of
 from kits_msan.viewer.volumes import PLANES
 
-MODES = ("fill", "outline", "errors")
-CLASSES = tuple(still.CLASS_COLORS)
-PRESETS = {"paper": WINDOW, "soft tissue": (-160.0, 240.0), "bone": (-450.0, 1050.0), "lung": (-1350.0, 150.0)}
-TRUTH = "truth"
-SHARED = ("plane", "_indices", "window", "opacity", "mode", "classes")  # what both Python and the browser change
 MAX_PANELS = 6
 EXACT_VOXELS, COARSE_STEP = 8_000_000, 8  # `save_html` rounds larger volumes to 8 HU, to a third of their size
 
 
-class SliceViewer(anywidget.AnyWidget):
+class SliceViewer(SharedState):
     """One to six linked panels on one CT volume.
 
     case: needs an image, (D, H, W) in HU; its label, if it has one, is the truth of the errors mode.
@@ -44,23 +42,18 @@ class SliceViewer(anywidget.AnyWidget):
     opacity: 0 to 1, of filled labels, errors and heat; outlines are always solid.
     mode: labels as "fill" or "outline", or "errors": missed, invented and wrongly classed voxels.
     classes: which of "kidney" and "tumor" are drawn.
+    arrangement: "panels" beside each other, or "planes": one of them in all three planes, with its surface.
 
     Those from `plane` on are traits as well, in step with the browser. Raises InputError, a ValueError, for
-    whatever does not fit, before anything is sent.
+    whatever does not fit, before anything is sent. When its cell runs again, a viewer is closed; `close()` lets its
+    volumes go.
     """
 
-    _esm = Path(__file__).with_name("viewer.js")
-    _css = Path(__file__).with_name("viewer.css")
+    _esm = widget_script()  # as text: anywidget keeps every widget alive whose script is a path
+    _css = page_style()
 
-    plane = traitlets.Unicode(PLANES[0]).tag(sync=True)
-    index = traitlets.CInt(0)  # only `_indices` travels: so a plane never gets the index of another
-    window = traitlets.Tuple(default_value=WINDOW).tag(sync=True)
-    opacity = traitlets.CFloat(0.5).tag(sync=True)
-    mode = traitlets.Unicode(MODES[0]).tag(sync=True)
-    classes = traitlets.List(traitlets.Unicode(), list(CLASSES)).tag(sync=True)
-    _indices = traitlets.List(traitlets.Int(), [0, 0, 0]).tag(sync=True)  # one for each plane
     _scene = traitlets.Dict().tag(sync=True)
-    _data = traitlets.Dict().tag(sync=True)
+    _data = traitlets.Dict().tag(sync=True, to_json=lambda _, viewer: viewer._packed(hu_step=1))  # packed when sent
 
     def __init__(
         self,
@@ -74,10 +67,11 @@ class SliceViewer(anywidget.AnyWidget):
         opacity: float = 0.5,
         mode: str = MODES[0],
         classes: Sequence[str] = CLASSES,
+        arrangement: str = ARRANGEMENTS[0],
     ):
-        self._case = case
+        self._case: Case | None = case
         self._image = volumes.checked_image(case)
-        shape = self._image.shape
+        self._shape = shape = self._image.shape
         if overlays is None:
             overlays = {} if case.label is None else {TRUTH: case.label}
         heat = heat or {}
@@ -87,11 +81,12 @@ class SliceViewer(anywidget.AnyWidget):
         self._labels = {name: volumes.checked_labels(name, labels, shape) for name, labels in overlays.items()}
         if case.label is not None and TRUTH not in self._labels:  # the errors mode needs it, in no panel of its own
             self._labels[TRUTH] = volumes.checked_labels(TRUTH, case.label, shape)
+        self._has_truth = TRUTH in self._labels
         self._heat = {name: volumes.checked_heat(name, values, shape) for name, values in heat.items()}
         self._tumor = {name: volumes.tumor_per_slice(labels) for name, labels in self._labels.items()}
 
         indices = self._first_indices()
-        axis = PLANES.index(_one_of("plane", plane, PLANES))
+        axis = PLANES.index(one_of("plane", plane, PLANES))
         if index is not None:
             indices[axis] = int(index)
         super().__init__(
@@ -101,10 +96,17 @@ class SliceViewer(anywidget.AnyWidget):
             opacity=opacity,
             mode=mode,
             classes=list(classes),
+            arrangement=arrangement,
             _indices=indices,
-            _scene=self._described(hu_step=1),
-            _data=self._packed(hu_step=1),
+            _scene=self._described(case, hu_step=1),
         )
+        close_earlier(self)
+
+    def close(self) -> None:
+        """Take the viewer out of the notebook and let its volumes go."""
+        super().close()
+        self._case, self._labels, self._heat = None, {}, {}
+        self._image = np.empty((0, 0, 0), np.int16)
 
     def save_html(self, path: str | Path, hu_step: int | None = None) -> None:
         """Write one page that shows the same panels and scrolls, with no network and no Python.
@@ -112,63 +114,31 @@ class SliceViewer(anywidget.AnyWidget):
         hu_step: round HU to multiples of this; by default 1 for up to 8 million voxels, 8 for more, which takes a
         third of the room. The page says so.
         """
+        case = self._open_case()
         if hu_step is None:
             hu_step = 1 if self._image.size <= EXACT_VOXELS else COARSE_STEP
         if hu_step < 1:
             raise InputError(f"hu_step is {hu_step}; it is a whole number of HU, 1 or more.")
         state = {name: getattr(self, name) for name in SHARED}
-        state |= {"_scene": self._described(hu_step), "_data": self._packed(hu_step)}
+        state |= {"_scene": self._described(case, hu_step), "_data": self._packed(hu_step)}
         note = "CT values are exact." if hu_step == 1 else f"CT values are rounded to multiples of {hu_step} HU."
-        text = still.page(self._case.name, state, still.image_tag(self._jpeg(), self._alt()), note)
+        text = page(case.name, state, still.image_tag(self._jpeg(), self._alt()), note)
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def __repr__(self) -> str:
-        return f"SliceViewer({self._case.name}, {self._place()}, panels: {', '.join(self._names)})"
+        place = "closed" if self._case is None else f"{self._place()}, panels: {', '.join(self._names)}"
+        return f"SliceViewer({self._scene['name']}, {place})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live widget, and a JPEG with its description for readers without a kernel."""
+        if self._case is None:
+            return {"text/plain": repr(self)}, {}
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         picture, alt = self._jpeg(), self._alt()
         data["text/html"] = still.image_tag(picture, alt)  # JupyterLab gives a bare JPEG no alt text
         data["image/jpeg"] = base64.b64encode(picture).decode("ascii")
         return data, {**metadata, "image/jpeg": {"alt": alt}}
-
-    @traitlets.validate("plane", "mode", "classes", "window", "opacity", "index")
-    def _check(self, proposal: Any) -> Any:
-        name, value = proposal["trait"].name, proposal["value"]
-        if name == "plane":
-            _one_of(name, value, PLANES)
-        elif name == "mode":
-            _one_of(name, value, MODES)
-            if value == "errors" and TRUTH not in self._labels:
-                raise InputError(f"the errors mode compares with an overlay named {TRUTH!r} or the case's own label.")
-        elif name == "classes":
-            for item in value:
-                _one_of("class", item, CLASSES)
-        elif name == "window":
-            limits = np.array(value, float)
-            if limits.shape != (2,) or not np.isfinite(limits).all() or limits[0] >= limits[1]:
-                raise InputError(f"window is {value}; it is two numbers of HU, the first below the second.")
-            return tuple(limits.tolist())
-        elif name == "opacity" and not 0 <= value <= 1:
-            raise InputError(f"opacity is {value}; it lies between 0 and 1.")
-        elif name == "index" and not 0 <= value < self._count():
-            raise InputError(f"index is {value}; the {self.plane} slices are 0 to {self._count() - 1}.")
-        return value
-
-    @traitlets.observe("plane", "_indices")
-    def _follow_browser(self, _: Any) -> None:
-        self.index = self._indices[PLANES.index(self.plane)]
-
-    @traitlets.observe("index")
-    def _tell_browser(self, _: Any) -> None:
-        indices = list(self._indices)
-        indices[PLANES.index(self.plane)] = self.index
-        self._indices = indices
-
-    def _count(self) -> int:
-        return self._image.shape[PLANES.index(self.plane)]
 
     def _place(self) -> str:
         return f"{self.plane} slice {self.index + 1} of {self._count()}"
@@ -180,25 +150,25 @@ class SliceViewer(anywidget.AnyWidget):
         sizes = self._image.shape
         return [int(np.argmax(n)) if any(n) else size // 2 for n, size in zip(counts, sizes, strict=True)]
 
-    def _described(self, hu_step: int) -> dict[str, Any]:
-        """What viewer.js must know of the volumes that it gets."""
+    def _open_case(self) -> Case:
+        if self._case is None:
+            raise InputError(f"{self!r}: its volumes are gone; make it again, by running its cell.")
+        return self._case
+
+    def _described(self, case: Case, hu_step: int) -> dict[str, Any]:
+        """What the browser must know of the volumes that it gets."""
         panels: dict[str, dict[str, Any]]
         panels = {name: {"kind": "labels", "volume": at} for at, name in enumerate(self._labels)}
         for at, (name, (_, low, high)) in enumerate(self._heat.items()):
             panels[name] = {"kind": "heat", "volume": at, "low": low, "high": high}
         return {
-            "name": self._case.name,
+            "name": case.name,
             "shape": self._image.shape,
-            "spacing": [float(size) for size in self._case.spacing],
-            "affine": np.asarray(self._case.affine, float)[:3].tolist(),
+            "spacing": [float(size) for size in case.spacing],
+            "affine": np.asarray(case.affine, float)[:3].tolist(),
             "hu_step": hu_step,
             "panels": [{"name": name, **panels.get(name, {"kind": "plain"})} for name in self._names],
             "labels": [{"name": name, "tumor": tumor} for name, tumor in self._tumor.items()],
-            "truth": TRUTH,
-            "presets": [[name, *limits] for name, limits in PRESETS.items()],
-            "classes": still.CLASS_COLORS,
-            "errors": still.ERROR_COLORS,
-            "heat_colors": still.HEAT_COLORS,
         }
 
     def _packed(self, hu_step: int) -> dict[str, list[Any]]:
@@ -216,12 +186,12 @@ class SliceViewer(anywidget.AnyWidget):
             f"{name} ({' and '.join(seen[name]) or 'no label'})" if name in seen else name for name in self._names
         ]
         low, high = self.window
-        return f"{self._case.name}, {self._place()}, {low:g} to {high:g} HU. Panels: {', '.join(panels)}."
+        return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {', '.join(panels)}."
 
     def _jpeg(self) -> bytes:
         """The current view as a picture."""
         axis = PLANES.index(self.plane)
-        pixel = [size for a, size in enumerate(self._case.spacing) if a != axis]
+        pixel = [size for a, size in enumerate(self._open_case().spacing) if a != axis]
         hounsfield = self._cut(self._image)
         shown = np.array([0, *(code * (name in self.classes) for code, name in enumerate(CLASSES, 1))], np.uint8)
         codes = {name: shown[self._cut(labels)] for name, labels in self._labels.items()}
@@ -239,9 +209,3 @@ class SliceViewer(anywidget.AnyWidget):
     def _cut(self, volume: NDArray[Any]) -> NDArray[Any]:
         """The current slice of a (D, H, W) volume, (rows, columns)."""
         return np.moveaxis(volume, PLANES.index(self.plane), 0)[self.index]
-
-
-def _one_of(name: str, value: str, choices: Sequence[str]) -> str:
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
-    return value

@@ -10,6 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 from kits_msan.data.cases import Case, kits_affine
 from kits_msan.viewer.still import CODE_COLORS
 
+CANVASES = (".kv-image", ".kv-colors")
+OPACITY = "canvas => getComputedStyle(canvas).opacity"
 SHAPE = (12, 10, 8)
 SPACING = (5.0, 2.0, 1.0)
 
@@ -68,13 +70,13 @@ class Hand:
             self.page.keyboard.press(key)
 
     def center(self, panel: int = 0) -> tuple[float, float]:
-        box = self.root.locator("canvas").nth(panel).bounding_box()
+        box = self.root.locator(".kv-frame").nth(panel).bounding_box()
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def point_at(self, row: int, column: int, panel: int = 0) -> None:
         """Hold the pointer over the middle of one voxel."""
-        canvas = self.root.locator("canvas").nth(panel)
+        canvas = self.root.locator(".kv-image").nth(panel)
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         assert box is not None
@@ -84,12 +86,18 @@ class Hand:
         )
 
     def pixels(self, panel: str) -> NDArray[np.float64]:
-        """(rows, columns, 3) RGB of a panel's canvas, one pixel a voxel."""
-        rows, columns, values = self.root.locator(f'canvas[data-panel="{panel}"]').evaluate(
+        """(rows, columns, 3) RGB of a panel, one pixel a voxel: the image, with the colors over it."""
+        image, colors = (self._canvas(f'.kv-frame:has([data-panel="{panel}"]) {name}') for name in CANVASES)
+        opacity = float(self.root.locator(f'.kv-frame:has([data-panel="{panel}"]) .kv-colors').evaluate(OPACITY))
+        share = colors[..., 3:] / 255 * opacity
+        return image[..., :3] * (1 - share) + colors[..., :3] * share
+
+    def _canvas(self, selector: str) -> NDArray[np.float64]:
+        rows, columns, values = self.root.locator(selector).evaluate(
             """canvas => [canvas.height, canvas.width,
                 [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]]"""
         )
-        return np.array(values, float).reshape(rows, columns, 4)[..., :3]
+        return np.array(values, float).reshape(rows, columns, 4)
 
 
 def assert_pixels(seen: NDArray[Any], wanted: NDArray[Any]) -> None:

@@ -54,7 +54,7 @@ def test_outline_is_solid_and_one_voxel_wide(hand: Hand) -> None:
 
 def test_errors_show_missed_invented_and_confused_voxels(hand: Hand) -> None:
     hand.press("e")
-    wrong = np.zeros((10, 8), np.uint8)
+    wrong = TRUTH[5].copy()  # where nothing is wrong, its outline: here each voxel touches another class
     wrong[3, 1:6] = 3  # missed
     wrong[4:8, 6] = 4  # invented
     wrong[5, 4] = 5  # kidney in place of tumor
@@ -63,7 +63,7 @@ def test_errors_show_missed_invented_and_confused_voxels(hand: Hand) -> None:
     for name in ("missed", "invented", "wrong class"):
         expect(hand.root.get_by_text(name, exact=True)).to_be_visible()
     hand.press("1")  # without kidney, only tumor counts
-    only_tumor = np.zeros((10, 8), np.uint8)
+    only_tumor = np.where(TRUTH[5] == 2, 2, 0)
     only_tumor[5, 4] = 3
     assert_pixels(hand.pixels("model"), painted(GRAY, only_tumor, 0.5))
     hand.press("f")
@@ -123,20 +123,23 @@ def test_names_values_and_focus(hand: Hand) -> None:
 
     reached = []
     hand.page.locator("h1").click()
-    for _ in range(20):
+    for _ in range(35):
         hand.page.keyboard.press("Tab")
         reached.append(
             hand.page.evaluate(
                 """() => {
                     const node = document.activeElement;
                     const visible = getComputedStyle(node).outlineStyle !== "none";
-                    const name = node.dataset.part ?? node.dataset.plane ?? node.name ?? node.localName;
-                    return visible ? name : "unseen";
+                    const name = node.dataset.part ?? node.dataset.plane;
+                    return visible ? name ?? (node.name || node.textContent || node.localName) : "unseen";
                 }"""
             )
         )
-    controls = ["axial", "coronal", "sagittal", "slice", "next", "most", "mode", "opacity", "kidney", "tumor"]
-    assert reached[:15] == [*controls, "panels", "preset", "level", "width", "summary"]
+    above = ["axial", "coronal", "sagittal", "3 planes", "slice", "play", "next tumor", "most tumor"]
+    above += ["mode", "opacity", "kidney", "tumor", "full screen", "save PNG"]
+    below = ["preset", "level", "width", "scroll", "window", "pan", "measure", "\u2212", "+", "fit", "1:1"]
+    below += ["smooth", "crossed", "link", "keys"]
+    assert reached[: len(above) + 1 + len(below)] == [*above, "panels", *below]
 
 
 def test_plain_ct_has_no_label_controls(open_page: OpenPage) -> None:

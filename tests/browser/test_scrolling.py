@@ -41,6 +41,7 @@ def test_keys_land_on_the_exact_slice(hand: Hand) -> None:
 
 
 def test_wheel_moves_a_slice_a_notch_and_only_the_panels_take_it(hand: Hand) -> None:
+    hand.panels.focus()
     hand.page.mouse.move(*hand.center())
     for notch in (100, 120, 100):
         hand.page.mouse.wheel(0, notch)
@@ -72,7 +73,7 @@ def test_slider_drag_and_buttons(hand: Hand) -> None:
     hand.shows("axial", 6)
 
     x, y = hand.center(1)
-    height = hand.root.locator("canvas").first.evaluate("canvas => canvas.clientHeight")
+    height = hand.root.locator(".kv-image").first.evaluate("canvas => canvas.clientHeight")
     hand.page.mouse.move(x, y)
     hand.page.mouse.down()
     hand.page.mouse.move(x, y + 3 * height / 12, steps=5)  # the height of a panel is the whole stack of 12
@@ -98,7 +99,7 @@ def test_planes_keep_their_index_and_their_shape(hand: Hand) -> None:
         hand.shows(plane, kept[plane])
         expect(hand.root.get_by_role("button", name=plane)).to_have_attribute("aria-pressed", "true")
         assert first_pixels(hand, ["truth", "model"]) == pytest.approx([gray(first[plane] * kept[plane])] * 2, abs=1)
-        box = hand.root.locator("canvas").first.bounding_box()
+        box = hand.root.locator(".kv-image").first.bounding_box()
         assert box is not None
         assert box["width"] / box["height"] == pytest.approx(sizes[plane][0] / sizes[plane][1], rel=0.01)
         assert "".join(hand.root.locator("figure").first.locator(".kv-mark").all_text_contents()) == edges[plane]
@@ -113,7 +114,7 @@ def test_two_panels_never_differ_in_index(open_page: OpenPage) -> None:
         """root => {
             window.seen = [];
             const read = canvas => canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0];
-            new MutationObserver(() => window.seen.push([...root.querySelectorAll("canvas")].map(read)))
+            new MutationObserver(() => window.seen.push([...root.querySelectorAll(".kv-image")].map(read)))
                 .observe(root, { attributeFilter: ["data-shown"] });
         }"""
     )

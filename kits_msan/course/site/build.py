@@ -22,7 +22,7 @@ from kits_msan.course.run import NOTEBOOKS, ROOT, execute
 from kits_msan.course.site.text import Page, markdown, read_page, slug
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder
-from kits_msan.viewer.still import page_script, page_style
+from kits_msan.viewer.scripts import page_script, page_style
 
 WIDGETS, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
 DOCUMENTS = ("README.md", "docs/*.md")

@@ -1,0 +1,16 @@
+// Small helpers for numbers, colors and elements of the page.
+
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+export const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)); // from "#rrggbb"
+
+export function element(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+// A button in a row of the viewer; `title` tells the mouse what the short text means.
+export function button(text, title, onclick) {
+  return element("button", { type: "button", textContent: text, title, onclick });
+}

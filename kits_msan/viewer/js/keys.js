@@ -1,0 +1,59 @@
+// The keyboard. One handler serves a whole viewer. It hears a key before Jupyter does, takes exactly the keys that
+// the viewer uses, and leaves every other key, and every combination with Ctrl, Alt or Meta, to Jupyter.
+
+import { measureFromCross, toggleFullScreen, togglePlaying } from "./tools.js";
+
+const STEPS = {
+  ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity,
+};
+const MOVES = { i: [-1, 0], k: [1, 0], j: [0, -1], l: [0, 1] }; // of the crosshair, rows and columns
+
+export const HELP = [
+  ["arrows, wheel, drag", "one slice"], ["Page Up, Page Down", "ten slices"], ["Home, End", "first, last slice"],
+  ["a, c, s", "axial, coronal, sagittal"], ["p", "three planes and surface, or panels"],
+  ["n, N", "next, previous slice with tumor"], ["m", "most tumor"], ["f, o, e", "fill, outline, errors"],
+  ["1, 2", "kidney, tumor on or off"], ["w", "next window"], ["i, j, k, l, click", "move the crosshair"],
+  ["x", "crosshair on or off"], ["+, -, 0", "larger, smaller, fit"], ["Shift and drag", "move the picture"],
+  ["Ctrl and wheel, pinch", "zoom"], ["d", "start, then end of a distance"], ["space", "play or stop"],
+  ["u", "full screen"], ["Escape", "stop, forget the distance"],
+];
+
+const ACTIONS = {
+  a: (view) => view.set({ plane: "axial" }), c: (view) => view.set({ plane: "coronal" }),
+  s: (view) => view.set({ plane: "sagittal" }), p: (view) => view.toggleArrangement(),
+  n: (view) => view.goToTumor(1), N: (view) => view.goToTumor(-1), m: (view) => view.goToMostTumor(),
+  f: (view) => view.setMode("fill"), o: (view) => view.setMode("outline"), e: (view) => view.setMode("errors"),
+  1: (view) => view.toggleClass("kidney"), 2: (view) => view.toggleClass("tumor"), w: (view) => view.nextWindow(),
+  x: (view) => view.showCross(!view.crossShown), "+": (view) => view.zoomBy(1.25), "=": (view) => view.zoomBy(1.25),
+  "-": (view) => view.zoomBy(0.8), 0: (view) => view.fit(), d: measureFromCross, " ": togglePlaying,
+  u: toggleFullScreen,
+};
+
+// What the browser itself does with keys in our controls; Jupyter must not see these.
+const isOwnKey = (target, key) =>
+  target.matches("select") ? key.length === 1 || key === "Enter" || key in STEPS
+    : target.matches("input[type=number]") ? key.length === 1 || key in STEPS || /^(Backspace|Delete|Enter)$/.test(key)
+      : target.matches("[data-part=opacity]") ? key in STEPS
+        : target.matches("button, summary") ? key === " " || key === "Enter"
+          : target.matches("input[type=checkbox]") && key === " ";
+
+export function onKey(view, event) {
+  if (!view.root.contains(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.shiftKey && event.key.length > 1) return; // Shift and Enter runs the cell
+  if (isOwnKey(event.target, event.key)) return event.stopImmediatePropagation();
+  const surface = view.surface?.takes(event);
+  if (!view.volumes || !(surface || act(view, event.key))) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
+// Do what a key stands for; false for a key without meaning here.
+function act(view, key) {
+  if (key === "Escape") return view.calm();
+  if (key !== " ") view.stopPlaying?.();
+  if (Object.hasOwn(STEPS, key)) view.goTo(view.index + STEPS[key]);
+  else if (Object.hasOwn(MOVES, key)) view.moveCross(...MOVES[key]);
+  else if (Object.hasOwn(ACTIONS, key)) ACTIONS[key](view);
+  else return false;
+  return true;
+}

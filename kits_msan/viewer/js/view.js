@@ -1,0 +1,235 @@
+// One view of a viewer: its shared state, its panels, and what can be done with them.
+// The shared state lives in a model with `get`, `set`, `on`, `off` and `save_changes`: Jupyter's, or the page's own.
+
+import { buildControls, describe, TEMPLATE } from "./controls.js";
+import { clamp, element } from "./dom.js";
+import { Drawing } from "./drawing.js";
+import { onKey } from "./keys.js";
+import { Panel } from "./panel.js";
+import { listenToPointer } from "./pointer.js";
+import { readOut, sayCross } from "./readout.js";
+import { Surface } from "./surface.js";
+import { linkView, tellLinked } from "./tools.js";
+import { geometryOf, PLANES } from "./volume.js";
+
+const WATCHED = ["plane", "_indices", "window", "opacity", "mode", "classes", "arrangement"];
+const SLOW = 20; // ms of a drawing, from which it is drawn once a frame
+
+export class View {
+  constructor(model, el) {
+    this.model = model;
+    this.scene = { ...SCENE, ...model.get("_scene") };
+    this.root = element("div", { className: "kits-viewer", innerHTML: TEMPLATE });
+    this.part = {};
+    for (const node of this.root.querySelectorAll("[data-part]")) this.part[node.dataset.part] = node;
+    this.part.readout.textContent = "loading the volume\u2026";
+    this.part.panels.setAttribute("aria-label", `${this.scene.name}: CT slices`);
+    this.classNames = ["background", ...Object.keys(this.scene.classes)];
+    this.zooms = Object.fromEntries(PLANES.map((plane) => [plane, { scale: 1, x: 0, y: 0 }]));
+    this.chosen = 0; // which of the scene's panels the three planes show
+    this.tool = "scroll";
+    buildControls(this);
+    this.listen();
+    this.buildPanels();
+    el.append(this.root);
+  }
+
+  get plane() { return this.model.get("plane"); }
+  get indices() { return this.model.get("_indices"); }
+  get index() { return this.indices[PLANES.indexOf(this.plane)]; }
+  get geometry() { return geometryOf(this.plane, this.scene.shape, this.scene.spacing); }
+  get hasPlanes() { return this.model.get("arrangement") === "planes"; }
+  get hasFocus() { return this.root.contains(document.activeElement); }
+  get crossShown() { return this.cross ?? this.hasPlanes; }
+
+  // The label volume whose tumor the buttons jump to: the truth, or else the first overlay.
+  get reference() { return this.scene.labels.find(({ name }) => name === this.scene.truth) ?? this.scene.labels[0]; }
+
+  start(volumes) {
+    this.volumes = volumes;
+    this.drawing = new Drawing(this.scene, volumes);
+    this.part.readout.textContent = "";
+    this.draw();
+    this.root.dataset.ready = "true";
+  }
+
+  fail(error) {
+    this.part.readout.setAttribute("role", "alert");
+    this.part.readout.textContent = `The viewer cannot show this volume: ${error.message ?? error}`;
+  }
+
+  listen() {
+    const redraw = () => this.redraw(), key = (event) => onKey(this, event);
+    const renew = () => {
+      if (this.drawing) this.drawing.edition++;
+      this.redraw();
+    };
+    for (const name of WATCHED) this.model.on(`change:${name}`, redraw);
+    this.model.on("change:_scene", renew); // a page has replaced a volume
+    window.addEventListener("keydown", key, true); // before Jupyter, which listens at the document
+    const unlink = linkView(this);
+    const sized = new ResizeObserver(() => this.panels.forEach((panel) => panel.arrange()));
+    sized.observe(this.part.panels);
+    listenToPointer(this);
+    this.forget = () => {
+      for (const name of WATCHED) this.model.off(`change:${name}`, redraw);
+      this.model.off("change:_scene", renew);
+      window.removeEventListener("keydown", key, true);
+      unlink();
+      sized.disconnect();
+      this.stopPlaying?.();
+    };
+  }
+
+  // Either a panel for each overlay and heat map, or one of them in three planes with the surface of its labels.
+  buildPanels() {
+    const { scene, part, hasPlanes, chosen } = this;
+    this.built = `${hasPlanes} ${chosen}`;
+    this.panels = hasPlanes ? PLANES.map((plane) => new Panel(this, scene.panels[chosen], plane))
+      : scene.panels.map((spec) => new Panel(this, spec));
+    part.panels.replaceChildren(...this.panels.map(({ figure }) => figure));
+    this.surface?.figure.remove();
+    this.surface = hasPlanes && scene.labels.length ? new Surface(this, scene.panels[chosen]) : null;
+    if (this.surface) part.area.append(this.surface.figure);
+    const count = this.panels.length, columns = { 1: 1, 2: 2, 4: 2 }[count] ?? 3;
+    part.area.style.setProperty("--columns", columns);
+    part.area.style.setProperty("--rows", Math.ceil(count / columns));
+    this.root.classList.toggle("kv-many", count > 1);
+    this.root.classList.toggle("kv-three", hasPlanes);
+  }
+
+  // Change the shared state; all views redraw. It is saved at once, since Jupyter sends Python only as much as it can
+  // take, and lets an echo from Python overwrite whatever is not saved yet.
+  set(changes) {
+    for (const [name, value] of Object.entries(changes)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+
+  goTo(index) {
+    const indices = [...this.indices];
+    indices[PLANES.indexOf(this.plane)] = clamp(index, 0, this.geometry.count - 1);
+    this.set({ _indices: indices });
+  }
+
+  goToTumor(direction) {
+    const area = this.reference?.tumor[this.plane] ?? [];
+    for (let step = 1; step <= area.length; step++) {
+      const index = (this.index + direction * step + area.length) % area.length; // past the end, go on from the start
+      if (area[index]) return this.goTo(index);
+    }
+  }
+
+  goToMostTumor() {
+    const area = this.reference?.tumor[this.plane] ?? [];
+    const most = area.reduce((best, count, index) => (count > area[best] ? index : best), 0);
+    if (area[most]) this.goTo(most);
+  }
+
+  toggleClass(name) {
+    const shown = this.model.get("classes");
+    this.set({ classes: Object.keys(this.scene.classes).filter((one) => shown.includes(one) !== (one === name)) });
+  }
+
+  setMode(mode) {
+    if (mode === "errors" ? this.reference?.name === this.scene.truth : this.scene.labels.length) this.set({ mode });
+  }
+
+  nextWindow() {
+    const at = this.scene.presets.findIndex(([, ...limits]) => `${limits}` === `${this.model.get("window")}`);
+    this.set({ window: this.scene.presets[(at + 1) % this.scene.presets.length].slice(1) });
+  }
+
+  toggleArrangement() { this.set({ arrangement: this.hasPlanes ? "panels" : "planes" }); }
+
+  choose(chosen) {
+    this.chosen = chosen;
+    this.redraw();
+  }
+
+  // --- The crosshair: the place where the three planes meet ---
+
+  showCross(shown) {
+    this.cross = shown;
+    this.redraw();
+  }
+
+  putCross({ geometry: { axes, rows, cols } }, [row, column]) {
+    const indices = [...this.indices];
+    indices[axes[1]] = clamp(Math.floor(row), 0, rows - 1);
+    indices[axes[2]] = clamp(Math.floor(column), 0, cols - 1);
+    this.cross = true;
+    this.set({ _indices: indices });
+    this.redraw();
+  }
+
+  moveCross(down, right) {
+    const { geometry } = this, { axes } = geometry;
+    this.putCross({ geometry }, [this.indices[axes[1]] + down, this.indices[axes[2]] + right]);
+    sayCross(this);
+  }
+
+  measure({ plane, index, geometry }, from, to) {
+    this.measured = { plane, index, geometry, from, to };
+    this.redraw();
+  }
+
+  // What Escape does: stop playing or forget the distance. False if there is nothing of these.
+  calm() {
+    const busy = Boolean(this.stopPlaying || this.measured);
+    this.stopPlaying?.();
+    this.measured = null;
+    if (busy) this.redraw();
+    return busy;
+  }
+
+  // --- Zoom ---
+
+  zoomBy(factor) {
+    this.panels.find(({ plane }) => plane === this.plane).zoomBy(factor);
+    this.redraw();
+  }
+
+  fit() {
+    for (const zoom of Object.values(this.zooms)) Object.assign(zoom, { scale: 1, x: 0, y: 0 });
+    this.redraw();
+  }
+
+  oneToOne() {
+    const panel = this.panels.find(({ plane }) => plane === this.plane);
+    panel.zoomBy(panel.scaleOfOneToOne() / panel.zoom.scale);
+    this.redraw();
+  }
+
+  // --- Drawing ---
+
+  // Draw once for each key or turn of the wheel, even faster than the screen shows them. Where a drawing takes long,
+  // draw once a frame instead, so that the picture does not lag behind the hand. The last state is always drawn.
+  redraw() {
+    if (!this.volumes || this.waiting) return;
+    this.waiting = true;
+    if (this.cost < SLOW) queueMicrotask(() => this.draw());
+    else requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    const began = performance.now();
+    this.waiting = false;
+    if (this.built !== `${this.hasPlanes} ${this.chosen}`) this.buildPanels();
+    const [window, mode, classes] = ["window", "mode", "classes"].map((name) => this.model.get(name));
+    this.drawing.draw(this.panels, { window, mode, classes, indices: this.indices });
+    for (const panel of this.panels) panel.arrange();
+    this.surface?.draw();
+    this.describe();
+    readOut(this);
+    tellLinked(this);
+    this.root.dataset.shown = `${this.plane}:${this.index}`;
+    this.cost = performance.now() - began; // ms
+  }
+
+  describe() { describe(this); }
+
+  remove() {
+    this.forget();
+    this.root.remove();
+  }
+}

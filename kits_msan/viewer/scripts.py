@@ -1,0 +1,58 @@
+"""The viewer's JavaScript as one text: for Jupyter a module, for a page without a kernel a script.
+
+The files in `js/` are plain modules. Neither Jupyter's widgets nor a page that opens from disk may import one file
+from another, so they are joined here in the order in which they use each other, without their `import` lines.
+"""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from kits_msan.data.cases import WINDOW
+from kits_msan.viewer.still import CLASS_COLORS, ERROR_COLORS, HEAT_COLORS
+
+MODULES = (
+    *("dom", "volume", "panel", "readout", "drawing", "tools"),
+    *("keys", "controls", "pointer", "surface", "view", "entry"),
+)
+PRESETS = {"paper": WINDOW, "soft tissue": (-160.0, 240.0), "bone": (-450.0, 1050.0), "lung": (-1350.0, 150.0)}
+TRUTH = "truth"
+
+
+@cache
+def widget_script() -> str:
+    """The module that anywidget runs."""
+    return f"{_joined()}\nexport default createWidget;\n"
+
+
+@cache
+def page_script() -> str:
+    """A script for pages without Jupyter: it defines `KitsViewer`, with `show` and `showSlices` of `js/entry.js`."""
+    body = f"{_joined()}\nreturn {{ show, showSlices }};"
+    return f"const KitsViewer = (() => {{\n{body}\n}})();\nconst {{ showSlices }} = KitsViewer;\n"
+
+
+@cache
+def page_style() -> str:
+    """The style sheet of the viewer."""
+    return Path(__file__).with_name("viewer.css").read_text(encoding="utf-8")
+
+
+def _joined() -> str:
+    folder = Path(__file__).with_name("js")
+    text = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
+    text = re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
+    return _shared() + re.sub(r"^export ", "", text, flags=re.MULTILINE)
+
+
+def _shared() -> str:
+    """The words and colors that Python and the browser share."""
+    scene = {
+        "truth": TRUTH,
+        "presets": [[name, *limits] for name, limits in PRESETS.items()],
+        "classes": CLASS_COLORS,
+        "errors": ERROR_COLORS,
+        "heat_colors": HEAT_COLORS,
+    }
+    return f"const SCENE = {json.dumps(scene)};\n"

@@ -1,0 +1,98 @@
+"""What a viewer in Python and its views in the browser share, and keep in step.
+
+`index` is the slice of the current plane. Since each plane keeps its own, all three travel as `_indices`, always in
+one message with `plane` and `index`: so a plane never gets the index of another.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from kits_msan.data.cases import WINDOW
+from kits_msan.errors import InputError
+from kits_msan.viewer import still
+from kits_msan.viewer.scripts import TRUTH
+from kits_msan.viewer.volumes import PLANES
+
+MODES = ("fill", "outline", "errors")
+CLASSES = tuple(still.CLASS_COLORS)
+ARRANGEMENTS = ("panels", "planes")
+SHARED = (
+    "plane",
+    "index",
+    "_indices",
+    "window",
+    "opacity",
+    "mode",
+    "classes",
+    "arrangement",
+)  # changed by both sides
+
+
+class SharedState(anywidget.AnyWidget):
+    """The traits that both sides change, checked on this side. Raises InputError for a value that does not fit."""
+
+    _shape: tuple[int, ...]  # of the volume, (D, H, W)
+    _has_truth: bool  # whether there are labels to compare with
+
+    plane = traitlets.Unicode(PLANES[0]).tag(sync=True)
+    index = traitlets.CInt(0).tag(sync=True)
+    window = traitlets.Tuple(default_value=WINDOW).tag(sync=True)
+    opacity = traitlets.CFloat(0.5).tag(sync=True)
+    mode = traitlets.Unicode(MODES[0]).tag(sync=True)
+    classes = traitlets.List(traitlets.Unicode(), list(CLASSES)).tag(sync=True)
+    arrangement = traitlets.Unicode(ARRANGEMENTS[0]).tag(sync=True)
+    _indices = traitlets.List(traitlets.Int(), [0, 0, 0]).tag(sync=True)  # one for each plane
+
+    @traitlets.validate("plane", "mode", "classes", "window", "opacity", "index", "arrangement")
+    def _check(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        if name == "plane":
+            one_of(name, value, PLANES)
+        elif name == "arrangement":
+            one_of(name, value, ARRANGEMENTS)
+        elif name == "mode":
+            one_of(name, value, MODES)
+            if value == "errors" and not self._has_truth:
+                raise InputError(f"the errors mode compares with an overlay named {TRUTH!r} or the case's own label.")
+        elif name == "classes":
+            for item in value:
+                one_of("class", item, CLASSES)
+        elif name == "window":
+            limits = np.array(value, float)
+            if limits.shape != (2,) or not np.isfinite(limits).all() or limits[0] >= limits[1]:
+                raise InputError(f"window is {value}; it is two numbers of HU, the first below the second.")
+            return tuple(limits.tolist())
+        elif name == "opacity" and not 0 <= value <= 1:
+            raise InputError(f"opacity is {value}; it lies between 0 and 1.")
+        elif name == "index" and not 0 <= value < self._count():
+            raise InputError(f"index is {value}; the {self.plane} slices are 0 to {self._count() - 1}.")
+        return value
+
+    def notify_change(self, change: Any) -> None:
+        """Send what belongs together, such as `plane` and `index`, in one message."""
+        with self.hold_sync():
+            super().notify_change(change)
+
+    @traitlets.observe("plane", "_indices")
+    def _follow_browser(self, _: Any) -> None:
+        self.index = self._indices[PLANES.index(self.plane)]
+
+    @traitlets.observe("index")
+    def _tell_browser(self, _: Any) -> None:
+        indices = list(self._indices)
+        indices[PLANES.index(self.plane)] = self.index
+        self._indices = indices
+
+    def _count(self) -> int:
+        return self._shape[PLANES.index(self.plane)]
+
+
+def one_of(name: str, value: str, choices: Sequence[str]) -> str:
+    """`value`, if it is one of `choices`; or InputError, which names them."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
+    return value
