@@ -22,7 +22,8 @@ viewer.volumes viewer.still viewer.scripts viewer.page viewer.cells viewer.state
 course.figures course.exercises.exercise course.exercises.n1_data course.exercises.n2_attention
 course.exercises.n3_res2net course.exercises.n4_training course.exercises.n5_ensemble course.exercises.checks
 course.questions.ask course.run course.student course.doctor.machine course.doctor.software course.doctor.examine
-course.site.text course.site.build arguments cli
+course.site.text course.site.build
+commands.options commands.data commands.train commands.predict commands.evaluate commands.ablation commands.course cli
 """
 ORDER = FLOW.split()
 

@@ -1,0 +1,68 @@
+"""`kits-msan ablation`: the paper's comparison."""
+
+import argparse
+
+from kits_msan.commands.options import (
+    Command,
+    add_device,
+    add_overwrite,
+    add_profile,
+    add_seed,
+    add_split,
+    add_steps,
+    excluded,
+    path,
+    positive,
+    profile_of,
+)
+
+
+def _options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", type=path, required=True, metavar="DIR", help="folder of cases with both parts of a split"
+    )
+    command.add_argument(
+        "--out", type=path, required=True, metavar="DIR",
+        help="gets table.md, its figures as CSV, and the runs in seed-0/unet3d and so on; a stopped one goes on",
+    )  # fmt: skip
+    command.add_argument(
+        "--checkpoints", type=path, metavar="DIR", help="load the networks from here instead of training them"
+    )
+    command.add_argument(
+        "--seeds", type=positive, default=1, metavar="N", help="trainings of each network (default: 1)"
+    )
+    command.add_argument("--peers", action="store_true", help="also MONAI's DynUNet and SegResNet")
+    command.add_argument(
+        "--variants", action="store_true", help="also other readings of the attention, Res2Net scales, loss weights"
+    )
+    command.add_argument(
+        "--devices", type=positive, default=1, metavar="N",
+        help="networks trained at once, each on a GPU of its own or on one thread (default: 1)",
+    )  # fmt: skip
+    add_profile(command)
+    add_steps(command)
+    add_split(command)
+    add_seed(command)
+    add_device(command)
+    add_overwrite(command)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from kits_msan.ablation.results import TABLE
+    from kits_msan.ablation.run import run_ablation
+    from kits_msan.data.store import split_of
+    from kits_msan.networks.msan import MODELS, VARIANTS
+    from kits_msan.networks.peers import PEERS
+
+    names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
+    run_ablation(
+        args.data, profile_of(args), args.out, names=names,
+        seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints, devices=args.devices,
+        split=split_of(args.data, args.split, excluded(args)), device=args.device, overwrite=args.overwrite,
+    )  # fmt: skip
+    print((args.out / TABLE).read_text(encoding="utf-8"))
+
+
+ABLATION = Command(
+    "ablation", "the paper's comparison: train or load the five networks, vote, score, tabulate", _options, _run
+)

@@ -1,0 +1,65 @@
+"""`kits-msan course`, `site` and `doctor`: the notebooks run, shown as pages, and the machine that shall run them."""
+
+import argparse
+
+from kits_msan.commands.options import Command, add_device, add_overwrite, add_profile, add_seed, path
+from kits_msan.errors import InputError
+from kits_msan.profiles import get_profile
+
+
+def _course_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets the executed notebooks")
+    command.add_argument("--data", type=path, metavar="DIR", help="folder of cases instead of fresh phantoms")
+    command.add_argument("--no-train", action="store_true", help="use the shipped checkpoints")
+    add_profile(command)
+    add_seed(command)
+    add_device(command)
+    add_overwrite(command)
+
+
+def _course(args: argparse.Namespace) -> int:
+    from kits_msan.course.run import run_course
+
+    return run_course(
+        get_profile(args.profile), args.out, device=args.device, seed=args.seed, data=args.data,
+        train=not args.no_train, overwrite=args.overwrite,
+    )  # fmt: skip
+
+
+def _site_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets DIR/index.html and the rest")
+    command.add_argument(
+        "--run", type=path, metavar="RUN", dest="course_run",
+        help="show the executed notebooks of this course run (default: run the committed ones)",
+    )  # fmt: skip
+    add_overwrite(command)
+
+
+def _site(args: argparse.Namespace) -> None:
+    from kits_msan.course.site.build import build_site
+
+    notebooks = sorted(args.course_run.glob("0*.ipynb")) if args.course_run else []
+    if args.course_run and not notebooks:
+        raise InputError(
+            f"{args.course_run} holds no executed notebooks; name the folder of a `kits-msan course` run."
+        )
+    build_site(args.out, notebooks, overwrite=args.overwrite)
+    print(f"open {args.out / 'index.html'} in a browser")
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from kits_msan.course.doctor.examine import examine
+
+    return examine()
+
+
+COURSE = Command(
+    "course", "run the five notebooks: trains all networks and ends with the paper's table", _course_options, _course
+)
+SITE = Command(
+    "site", "write the course as pages: they open from disk, without network and Python", _site_options, _site
+)
+DOCTOR = Command(
+    "doctor", "say whether this machine can run the course: with which profile, in how many minutes",
+    lambda command: None, _doctor,
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""`kits-msan phantom`, `download` and `prepare`: cases made, fetched, and brought into a store."""
+
+import argparse
+import sys
+
+from kits_msan.commands.options import (
+    Command,
+    add_overwrite,
+    add_profile,
+    add_seed,
+    add_split,
+    count,
+    excluded,
+    path,
+    positive,
+)
+from kits_msan.profiles import get_profile
+
+
+def _phantom_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("out", type=path, metavar="OUT", help="folder to make")
+    command.add_argument(
+        "--cases", type=positive, metavar="N", help="training and test cases in all (default: the profile's)"
+    )
+    command.add_argument(
+        "--test", type=count, metavar="N", help="how many of them are for test (default: the profile's share)"
+    )
+    add_seed(command)
+    add_profile(command)
+    add_overwrite(command)
+
+
+def _phantom(args: argparse.Namespace) -> None:
+    from kits_msan.phantom import write_phantoms
+
+    profile = get_profile(args.profile)
+    cases = args.cases or profile.train_cases + profile.test_cases
+    share = profile.test_cases / (profile.train_cases + profile.test_cases)
+    test = args.test if args.test is not None else round(cases * share)
+    write_phantoms(args.out, cases - test, test, args.seed, profile, overwrite=args.overwrite, progress=True)
+    print(f"{cases - test} training and {test} test cases in {args.out}")
+
+
+def _download_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cases", required=True, metavar="IDS", help="ids such as 0-9,15")
+    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets DIR/case_00000 and so on")
+    command.add_argument("--labels-only", action="store_true", help="without the images, which are 28 GB in all")
+    command.add_argument("--image-base", metavar="URL", help="a mirror of the images")
+    command.add_argument("--label-base", metavar="URL", help="a mirror of the labels")
+
+
+def _download(args: argparse.Namespace) -> None:
+    from kits_msan.data.download import IMAGE_BASE, LABEL_BASE, download
+    from kits_msan.data.kits19 import parse_cases
+
+    done = download(
+        parse_cases(args.cases), args.out, labels_only=args.labels_only,
+        image_base=args.image_base or IMAGE_BASE, label_base=args.label_base or LABEL_BASE,
+    )  # fmt: skip
+    print(f"{len(done)} cases in {args.out}")
+
+
+def _prepare_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", type=path, metavar="DATA", help="folder of cases, such as `download` makes")
+    command.add_argument("--out", type=path, required=True, metavar="STORE", help="folder of the store")
+    command.add_argument("--strict", action="store_true", help="stop at a broken case instead of leaving it out")
+    add_profile(command)
+    add_split(command)
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from kits_msan.data.kits19 import load_split
+    from kits_msan.data.store import prepare
+
+    split = load_split(args.data, args.split, excluded(args))
+    left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict)
+    for name, reason in left_out.items():
+        print(f"kits-msan: {name} is left out: {reason}", file=sys.stderr)
+    print(f"{len(split.train) + len(split.test) - len(left_out)} cases in {args.out}")
+
+
+PHANTOM = Command(
+    "phantom", "make synthetic CT cases: a folder in the layout of KiTS19, with a split.json",
+    _phantom_options, _phantom,
+)  # fmt: skip
+DOWNLOAD = Command(
+    "download", "fetch cases of KiTS19: goes on where it broke off (licence CC BY-NC-SA 4.0)",
+    _download_options, _download,
+)  # fmt: skip
+PREPARE = Command(
+    "prepare", "make the store that training draws from: goes on where it was stopped", _prepare_options, _prepare
+)

@@ -1,0 +1,38 @@
+"""`kits-msan evaluate`: segmentations to scores."""
+
+import argparse
+
+from kits_msan.commands.options import Command, add_overwrite, path
+from kits_msan.errors import InputError
+
+
+def _options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("predictions", type=path, metavar="PREDICTIONS", help="folder that `predict` wrote")
+    command.add_argument(
+        "truth", type=path, metavar="TRUTH", help="folder with the labels, under the same case names"
+    )
+    command.add_argument("--out", type=path, required=True, metavar="scores.csv", help="a row a case")
+    command.add_argument(
+        "--surface", action="store_true", help="also surface Dice and 95 %% Hausdorff distance (slow)"
+    )
+    add_overwrite(command)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from kits_msan.files import atomic_file
+    from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
+
+    if args.out.exists() and not args.overwrite:
+        raise InputError(f"{args.out} exists; name another file or add --overwrite.")
+    scores = score_folders(args.predictions, args.truth, surface=args.surface)
+    with atomic_file(args.out) as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.5f")
+    for score in SCORES:
+        values = 100 * scores[score]
+        low, high = bootstrap_interval(values)
+        print(f"{score:10} {values.mean():6.2f} [{low:.2f}, {high:.2f}]  n = {values.count()}")
+
+
+EVALUATE = Command(
+    "evaluate", "score segmentations: the official KiTS19 Dice scores, with intervals over cases", _options, _run
+)

@@ -1,0 +1,65 @@
+"""`kits-msan train`: one network."""
+
+import argparse
+
+from kits_msan.commands.options import (
+    Command,
+    add_device,
+    add_overwrite,
+    add_profile,
+    add_seed,
+    add_split,
+    add_steps,
+    count,
+    excluded,
+    path,
+    positive,
+    profile_of,
+)
+
+
+def _options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="unet3d, msan_v1, msan_v1_ds, msan_v2 or msan_v2_ds")
+    command.add_argument(
+        "--data", type=path, required=True, metavar="DIR",
+        help="folder of cases, or a prepared store; its training part is used",
+    )  # fmt: skip
+    command.add_argument(
+        "--out", type=path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"
+    )
+    command.add_argument("--precision", default="auto", help="auto, 32 or bf16 (default: auto)")
+    command.add_argument(
+        "--devices", type=positive, default=1, metavar="N",
+        help="processors or GPUs that share each batch (default: 1, or as many as torchrun or srun started)",
+    )  # fmt: skip
+    command.add_argument(
+        "--validate", type=count, default=0, metavar="N",
+        help="training cases to hold out; RUN/best.safetensors is the network that did best on them (default: 0)",
+    )  # fmt: skip
+    add_profile(command)
+    add_steps(command)
+    add_split(command)
+    add_seed(command)
+    add_device(command)
+    add_overwrite(command)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from kits_msan.data.store import split_of
+    from kits_msan.files import refuse_results
+    from kits_msan.training.loop import MODEL, train
+    from kits_msan.training.processes import is_first_process
+
+    profile = profile_of(args)
+    split = split_of(args.data, args.split, excluded(args))
+    if (args.out / MODEL).exists():
+        refuse_results(args.out, args.overwrite)
+    train(
+        args.model, args.data, profile, args.out, split=split, seed=args.seed, device=args.device,
+        precision=args.precision, devices=args.devices, validate=args.validate, overwrite=args.overwrite,
+    )  # fmt: skip
+    if is_first_process():
+        print(f"trained network in {args.out / MODEL}")
+
+
+TRAIN = Command("train", "train one network: a run that was stopped goes on where it was", _options, _run)
