@@ -20,8 +20,9 @@ import pandas as pd
 from kits_msan.ablation.tables import markdown, with_interval
 from kits_msan.data.augment import GROUPS, INTENSITIES, MOVES
 from kits_msan.data.cases import Case, load_case
-from kits_msan.data.store import prepare, split_of
-from kits_msan.files import atomic_file
+from kits_msan.data.prepare import prepare
+from kits_msan.data.store import split_of
+from kits_msan.files import atomic_file, write_csv
 from kits_msan.metrics import bootstrap_interval, dice_scores
 from kits_msan.phantom.make import PHANTOM_VERSION, case_seed, phantom_case
 from kits_msan.profiles import Profile, get_profile
@@ -98,8 +99,7 @@ def main() -> None:
             rows += job.result()
             print(f"{len(rows)} scores: {rows[-1]['augment'] or 'none'}, seed {rows[-1]['seed']}", flush=True)
     scores = pd.DataFrame(rows).sort_values(["seed", "augment", "case"])
-    with atomic_file(args.out / "scores.csv") as temporary:
-        scores.to_csv(temporary, index=False, float_format="%.5f")
+    write_csv(args.out / "scores.csv", scores)
     about = (
         f"3D U-Net, profile {profile.name} with {profile.steps} steps, {args.seeds} training seeds from 0 on, "
         f"phantoms version {PHANTOM_VERSION}, {args.cases} of split validation. Dice in percent; changes are paired "

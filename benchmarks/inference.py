@@ -33,7 +33,7 @@ from kits_msan.data.resampling import grid_shape
 from kits_msan.inference import PIXELS, predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.layers import Network
-from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import LAPTOP, SMOKE, Profile
 

@@ -21,6 +21,7 @@ import torch
 from common import arguments, record, row
 
 import kits_msan.training.runs
+from kits_msan.devices import Machine
 from kits_msan.networks.checkpoints import load_checkpoint
 from kits_msan.phantom.make import write_phantoms
 from kits_msan.profiles import SMOKE
@@ -39,7 +40,7 @@ def train_here(data: Path, run: Path, steps: int) -> None:
     torch.set_num_threads(1)
     kits_msan.training.runs.SAVE_SECONDS = SAVE_SECONDS
     profile = replace(SMOKE, steps=steps)
-    train(NAME, data, profile, run, device="cpu", precision="32", validate=1, progress=False)
+    train(NAME, data, profile, run, machine=Machine("cpu", "32"), validate=1, progress=False)
 
 
 def run_killed(data: Path, run: Path, steps: int, moments: Moments, kills: int) -> list[dict[str, Any]]:

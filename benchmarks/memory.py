@@ -23,7 +23,8 @@ from common import Row, arguments, child, peak, record, row
 
 from kits_msan.data.cases import Case, load_case, save_segmentation
 from kits_msan.inference import predict
-from kits_msan.networks.msan import MODELS, UNet3D, build_model
+from kits_msan.networks.msan import UNet3D
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE
 
 SIZES = [(depth, 512, 512) for depth in (29, 108, 273, 1059)]  # KiTS19's thinnest, median, 75th percentile, deepest

@@ -21,8 +21,8 @@ import torch
 from common import arguments, child, peak, record, row, versions
 
 from kits_msan.data.cases import Case, kits_affine, load_case, save_case, window
-from kits_msan.data.kits19 import Split
-from kits_msan.data.store import open_cases, prepare
+from kits_msan.data.prepare import open_cases, prepare
+from kits_msan.data.split import Split
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import PAPER
 

@@ -18,8 +18,8 @@ from common import Row, arguments, interleaved, record, row
 from torch.utils.flop_counter import FlopCounterMode
 
 from kits_msan.devices import pick_device, pick_precision
-from kits_msan.networks.msan import MODELS, TITLES, build_model
 from kits_msan.networks.peers import PEERS
+from kits_msan.networks.registry import MODELS, TITLES, build_model
 from kits_msan.profiles import PROFILES, Profile
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS

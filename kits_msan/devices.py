@@ -1,17 +1,34 @@
 """Which device and which number format a network runs in."""
 
+from dataclasses import dataclass
+
 import torch
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_choice
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "32", "bf16")
 
 
+@dataclass(frozen=True)
+class Machine:
+    """On what networks are trained.
+
+    device: see `pick_device`; precision: see `pick_precision`.
+    devices: how many of them work at once: on shares of each batch of one network, or each on a network of its own.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    devices: int = 1
+
+
+THIS_MACHINE = Machine()
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """`auto` is the GPU where there is one, else the processor. Raises InputError for what is not there."""
-    if name not in DEVICES:
-        raise InputError(f"unknown device {name!r}; choose one of {', '.join(DEVICES)}.")
+    check_choice("device", name, DEVICES)
     has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = "cuda" if has["cuda"] else "cpu"
@@ -25,8 +42,7 @@ def pick_precision(name: str, device: torch.device) -> str:
 
     Raises InputError for an unknown name.
     """
-    if name not in PRECISIONS:
-        raise InputError(f"unknown precision {name!r}; choose one of {', '.join(PRECISIONS)}.")
+    check_choice("precision", name, PRECISIONS)
     if name != "auto":
         return name
     if device.type == "cuda":

@@ -1,9 +1,24 @@
-"""The one error for bad input.
+"""The one error for bad input, and the words that many of its messages share.
 
 `InputError` carries one sentence for a person: which file or value is wrong and what to do about it.
 The `kits-msan` command prints that sentence and exits with 2; a notebook shows it as the last line.
 """
 
+from collections.abc import Iterable, Sequence
+
 
 class InputError(ValueError):
     """Input from outside the package that it cannot work with; the message names it and the remedy."""
+
+
+def check_choice(what: str, value: str, choices: Iterable[str]) -> None:
+    """Raise InputError if `value` is none of the choices."""
+    known = list(choices)
+    if value not in known:
+        raise InputError(f"unknown {what} {value!r}; choose one of {', '.join(known)}.")
+
+
+def millimeters(sizes: Sequence[float] | None, digits: int | None = None) -> str:
+    """A spacing as text, "3 x 0.78 x 0.78 mm", with so many digits behind the point, or as many as needed."""
+    shown = [f"{size:g}" if digits is None else f"{size:.{digits}f}" for size in sizes or ()]
+    return f"{' x '.join(shown)} mm" if sizes else "each scan's own"

@@ -10,9 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kits_msan.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -87,6 +90,22 @@ def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
+    """Write a table of scores, to five digits, atomically."""
+    with atomic_file(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.5f")
+
+
+def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or name a folder on another disk") -> None:
+    """Raise InputError if there is less room at `folder`, which need not exist yet, than `needed` bytes."""
+    there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise InputError(
+            f"{folder} has {free / 1e9:.2f} GB free, but about {needed / 1e9:.2f} GB are needed; {remedy}."
+        )
 
 
 def _umask() -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kits_msan.errors import InputError
+from kits_msan.errors import check_choice
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def get_profile(profile: str | Profile) -> Profile:
     """The profile of that name; a Profile is returned as it is. Raises InputError for an unknown name."""
     if isinstance(profile, Profile):
         return profile
-    if profile not in PROFILES:
-        raise InputError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}.")
+    check_choice("profile", profile, PROFILES)
     return PROFILES[profile]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kits_msan.inference import keep_kidneys
+from kits_msan.cleanup import keep_kidneys
 
 
 def scan() -> np.ndarray:

@@ -26,7 +26,7 @@ from kits_msan.data.cases import IMAGE, LABEL, Case, kits_affine, load_case, loa
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import describe_model, save_model
-from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
 NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
@@ -519,16 +519,16 @@ def test_course_without_notebooks_is_refused(books: Path, tmp_path: Path, data: 
 
 
 def test_phantoms_of_the_course_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kits_msan.course.run, "ROOT", tmp_path)
-    folder = kits_msan.course.run.course_data(SMOKE, seed=2)
+    monkeypatch.setattr(kits_msan.course.paths, "ROOT", tmp_path)
+    folder = kits_msan.course.paths.course_data(SMOKE, seed=2)
     assert folder == tmp_path / "data" / "phantoms-smoke-2"
     assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases
     made = []
     monkeypatch.setattr(kits_msan.phantom.make, "write_phantoms", lambda *arguments, **_: made.append(arguments))
-    assert kits_msan.course.run.course_data(SMOKE, seed=2) == folder
+    assert kits_msan.course.paths.course_data(SMOKE, seed=2) == folder
     assert made == []
     monkeypatch.setattr(kits_msan.phantom.make, "PHANTOM_VERSION", -1)  # another version of the package draws others
-    kits_msan.course.run.course_data(SMOKE, seed=2)
+    kits_msan.course.paths.course_data(SMOKE, seed=2)
     assert len(made) == 1
 
 

@@ -39,7 +39,7 @@ def test_conda_and_pip_ask_for_the_same_versions() -> None:
 
 def test_every_declared_package_is_imported_and_every_imported_one_declared() -> None:
     imported = set()
-    for path in (ROOT / "kits_msan").glob("*.py"):
+    for path in (ROOT / "kits_msan").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}

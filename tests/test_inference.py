@@ -6,13 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.errors import InputError
-from kits_msan.inference import LONGER, keep_kidneys, majority_vote, predict, predict_each, slab_probabilities
+from kits_msan.inference import LONGER, predict, predict_each, slab_probabilities
 from kits_msan.metrics import dice_scores
-from kits_msan.networks.msan import MODELS, UNet3D, build_model
+from kits_msan.networks.msan import UNet3D
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import Profile
+from kits_msan.vote import majority_vote
 
 
 def network(name: str, profile: Profile | None, seed: int = 0) -> UNet3D:

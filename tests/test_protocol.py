@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from kits_msan.cli import main
 from kits_msan.data.cases import LABEL, Case, load_case, save_case
+from kits_msan.data.prepare import build_store
 from kits_msan.data.slabs import SlabSampler
-from kits_msan.data.store import build_store
 from kits_msan.profiles import PAPER
 
 MakeCase = Callable[..., Case]

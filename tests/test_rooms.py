@@ -1,4 +1,4 @@
-"""The rooms of the package: data flows one way through them, and importing it costs next to nothing."""
+"""The map in the README: data flows one way through the package; importing it costs next to nothing."""
 
 import ast
 import subprocess
@@ -8,24 +8,26 @@ from pathlib import Path
 import kits_msan
 
 PACKAGE = Path(kits_msan.__file__).parent
-FLOW = """
-lazy errors files profiles devices
-data.nifti data.dicom data.cases data.resampling data.kits19 data.fetch data.download data.store
-data.augment data.slabs
-phantom.shapes phantom.pelvis phantom.anatomy phantom.kidneys phantom.scanner phantom.patients phantom.make
-networks.norms networks.layers networks.peers networks.msan networks.checkpoints
-inference metrics
-training.losses training.optimizers training.processes training.validation training.logs training.runs training.loop
-ablation.trust ablation.scoring ablation.tables ablation.variation ablation.report ablation.results
-training.side_by_side ablation.run
-viewer.volumes viewer.still viewer.scripts viewer.page viewer.cells viewer.state viewer.widget
-course.figures course.exercises.exercise course.exercises.n1_data course.exercises.n2_attention
-course.exercises.n3_res2net course.exercises.n4_training course.exercises.n5_ensemble course.exercises.checks
-course.questions.ask course.run course.student course.doctor.machine course.doctor.software course.doctor.examine
-course.site.text course.site.build
-commands.options commands.data commands.train commands.predict commands.evaluate commands.ablation commands.course cli
-"""
-ORDER = FLOW.split()
+README = Path(__file__).parents[1] / "README.md"
+
+
+def mapped() -> list[str]:
+    """The package's modules as the README's map has them, in its order: "data.nifti"."""
+    lines = README.read_text(encoding="utf-8").partition("kits_msan/ ")[2].partition("\ntests/")[0].splitlines()[1:]
+    names: list[str] = []
+    folders: dict[int, str] = {}
+    for line in lines:
+        depth = (len(line) - len(line.lstrip())) // 2
+        words = line.strip().partition("  ")[0]  # the caption follows two blanks
+        folders = {level: name for level, name in folders.items() if level < depth}
+        if words.endswith("/"):
+            folders[depth] = words[:-1]
+        else:
+            names += [".".join([*folders.values(), word]) for word in words.split()]
+    return names
+
+
+ORDER = mapped()
 
 
 def imported(path: Path) -> set[str]:
@@ -39,9 +41,17 @@ def imported(path: Path) -> set[str]:
     return names & set(ORDER)
 
 
-def test_every_module_has_its_place() -> None:
+def test_every_module_is_on_the_map() -> None:
     files = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
     assert {".".join(file.with_suffix("").parts) for file in files} == set(ORDER)
+    assert len(ORDER) == len(set(ORDER))
+
+
+def test_no_file_is_long_and_no_folder_crowded() -> None:
+    for folder in {path.parent for path in PACKAGE.rglob("*.py")}:
+        files = [path for path in folder.glob("*.py") if path.stem != "__init__"]
+        assert len(files) <= 12, folder
+        assert [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 250] == []
 
 
 def test_a_module_imports_only_from_those_before_it() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kits_msan.errors import InputError
-from kits_msan.inference import majority_vote, vote_scores
+from kits_msan.vote import majority_vote, vote_scores
 
 
 def voxel(labels: list[int]) -> np.ndarray:

@@ -20,8 +20,8 @@ from kits_msan.ablation.tables import (
 )
 from kits_msan.ablation.trust import agreement_auroc, agreement_table, calibration_error
 from kits_msan.ablation.variation import shown_seeds, shown_variants, without_variants
-from kits_msan.networks.msan import TITLES
 from kits_msan.networks.peers import PEERS
+from kits_msan.networks.registry import TITLES
 
 
 def table_markdown(scores: pd.DataFrame, about: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from kits_msan.ablation.report import report, table_markdown
+from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import Results
-from kits_msan.data.kits19 import Split, load_split
+from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, refuse_results, write_json
+from kits_msan.files import atomic_file, refuse_results, write_csv, write_json
 
 ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
 
@@ -24,8 +24,7 @@ def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
     The report is made from what the files hold, so that a reader of the files comes to the same rounded figures.
     """
     for field in fields(Results):
-        with atomic_file(out / f"{field.name}.csv") as temporary:
-            getattr(results, field.name).to_csv(temporary, index=False, float_format="%.5f")
+        write_csv(out / f"{field.name}.csv", getattr(results, field.name))
     with atomic_file(out / TABLE) as temporary:
         temporary.write_text(report(_read(out), _phrase(about)), encoding="utf-8")
     write_json(out / ABOUT, about)
@@ -42,14 +41,6 @@ def load_results(folder: str | Path) -> tuple[Results, str]:
         return _read(folder), _phrase(about)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
-
-
-def write_results(scores: pd.DataFrame, out: Path, about: str) -> None:
-    """Write `scores.csv` and `table.md` of scores alone, as `score_cases` gives them."""
-    with atomic_file(out / SCORES) as temporary:
-        scores.to_csv(temporary, index=False, float_format="%.5f")
-    with atomic_file(out / TABLE) as temporary:
-        temporary.write_text(table_markdown(scores, about), encoding="utf-8")
 
 
 def describe_data(data: Path, split: Split | None = None) -> str:
@@ -73,7 +64,9 @@ def case_strata(data: Path) -> dict[str, dict[str, Any]]:
     return strata
 
 
-def earlier(out: Path, about: dict[str, Any], overwrite: bool) -> tuple[Results | None, dict[str, dict[str, str]]]:
+def results_so_far(
+    out: Path, about: dict[str, Any], overwrite: bool
+) -> tuple[Results | None, dict[str, dict[str, str]]]:
     """Results of an earlier run of the same experiment, and the digests of the networks that they are of."""
     if overwrite or not (out / SCORES).exists():
         return None, {}

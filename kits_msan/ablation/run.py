@@ -3,41 +3,35 @@
 `run_ablation` leaves its tables as small files, see `results`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from kits_msan.ablation.report import table_markdown
 from kits_msan.ablation.results import (
     case_strata,
     describe_data,
     digest,
-    earlier,
-    load_results,
+    results_so_far,
     without_seed,
     write,
-    write_results,
 )
-from kits_msan.ablation.scoring import Results, join, score_cases, score_fully
-from kits_msan.ablation.tables import ablation_table, format_table, verdicts
-from kits_msan.data.kits19 import Split, load_split
-from kits_msan.data.store import is_store, prepare
+from kits_msan.ablation.scoring import Results, join, score_cases
+from kits_msan.data.prepare import prepare
+from kits_msan.data.split import Split, load_split
+from kits_msan.data.store import is_store
+from kits_msan.devices import THIS_MACHINE, Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.layers import Network
-from kits_msan.networks.msan import MODELS
+from kits_msan.networks.registry import MODELS
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import MODEL, train
 from kits_msan.training.side_by_side import Job, side_by_side
-
-__all__ = [  # what a notebook asks of the experiment, under one name
-    "ablation_table", "describe_data", "format_table", "load_all", "load_results", "run_ablation", "score_cases",
-    "table_markdown", "train_all", "verdicts", "write_results",
-]  # fmt: skip
 
 
 def train_all(
@@ -49,7 +43,7 @@ def train_all(
     store: Path | None = None,
     split: Split | None = None,
     seed: int = 0,
-    device: str = "auto",
+    machine: Machine = THIS_MACHINE,
     overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, Network]:
@@ -61,7 +55,7 @@ def train_all(
     return {
         name: train(
             name, data, profile, out / name,
-            store=store or out / "store", split=split, seed=seed, device=device, overwrite=overwrite,
+            store=store or out / "store", split=split, seed=seed, machine=machine, overwrite=overwrite,
             progress=progress,
         )
         for name in names
@@ -84,9 +78,8 @@ def run_ablation(
     names: Sequence[str] = tuple(MODELS),
     seeds: Sequence[int] = (0,),
     checkpoints: Path | None = None,
-    devices: int = 1,
     split: Split | None = None,
-    device: str = "auto",
+    machine: Machine = THIS_MACHINE,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Results:
@@ -95,7 +88,7 @@ def run_ablation(
     names: the five of MODELS, and any of PEERS and VARIANTS beside them.
     seeds: each trains all networks anew, in `out`/seed-<seed>/<name>; all of the first come before any of the second,
     and a seed is scored as soon as its networks are there. checkpoints: a folder of that layout, or of one seed's.
-    devices: how many networks are trained at once, see `side_by_side`.
+    machine: its devices train a network each, see `side_by_side`.
 
     What is finished is not done again: networks are loaded, and a seed's scores kept if its networks are the same
     files. See `write` for the files under `out`. Raises InputError as `train` and `load_all` do, for an `out` with
@@ -106,24 +99,40 @@ def run_ablation(
         raise InputError(f"{data} is a store, but test cases are scored as scanned; name the folder of cases.")
     split = split or load_split(data)
     paths = [data / name for name in split.require("test")]
+    folders = {seed: _folder_of(Path(checkpoints or out), seed, bool(checkpoints)) for seed in seeds}
+    if len(set(folders.values())) < len(folders):
+        raise InputError(f"{checkpoints} does not hold the networks of {len(seeds)} seeds in seed-0 and so on.")
     about = {
         "data": describe_data(data, split), "train": list(split.train), "test": list(split.test),
         "profile": asdict(profile), "networks": {},
     }  # fmt: skip
-    results, done = earlier(out, about, overwrite)
+    results, done = results_so_far(out, about, overwrite)
     strata = case_strata(data)
     failures: list[str] = []
-    with _networks(data, profile, out, names, seeds, checkpoints, devices, split, device, overwrite, progress) as get:
-        for seed in seeds:
-            try:
-                folder, models = get(seed)
-            except _TrainingFailed as error:
-                failures.append(str(error))
+    with ExitStack() as stack:
+        waiting: dict[int, list[Future[None]]] = {}
+        if checkpoints is None and machine.devices > 1:
+            store = out / "prepared"
+            jobs = _jobs(names, folders, out / "logs", overwrite)
+            if jobs:
+                prepare(data, store, profile, split, strict=True, progress=progress)
+            waiting = stack.enter_context(_in_background(jobs, store, profile, machine, overwrite, progress))
+        for seed, folder in folders.items():
+            if errors := [str(error) for future in waiting.get(seed, []) if (error := future.exception())]:
+                failures += errors
                 continue
+            if checkpoints is None:
+                options: dict[str, Any] = {"split": split, "seed": seed, "progress": progress}
+                options["machine"] = replace(machine, devices=1)
+                options["overwrite"] = overwrite and machine.devices == 1
+                models = train_all(data, profile, folder, names=names, store=out / "store", **options)
+            else:
+                models = load_all(folder, names)
             digests = {name: digest(path) for name, path in _paths(folder, names).items()}
-            if not digests.items() <= done.get(str(seed), {}).items():
+            if done.get(str(seed), {}) | digests != done.get(str(seed)):
                 kept = [without_seed(results, seed)] if results else []
-                results = join([*kept, score_fully(models, paths, seed, strata, device=device, progress=progress)])
+                scored = score_cases(models, paths, seed, strata, device=machine.device, progress=progress)
+                results = join([*kept, scored])
                 done[str(seed)] = digests
             assert results is not None
             write(results, out, about | {"networks": done})
@@ -133,62 +142,39 @@ def run_ablation(
     return results
 
 
-class _TrainingFailed(Exception):  # noqa: N818
-    pass
+def _folder_of(root: Path, seed: int, flat: bool) -> Path:
+    """Where the networks of a seed lie; `flat`: in `root` itself if it has no folder for each seed."""
+    folder = root / f"seed-{seed}"
+    return root if flat and not folder.exists() else folder
+
+
+def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwrite: bool) -> list[Job]:
+    """The trainings that are not finished, seed after seed."""
+    return [
+        Job(name, seed, folder / name, logs / f"seed-{seed}-{name}.log")
+        for seed, folder in folders.items()
+        for name in reversed(names)  # peers before our own: SegResNet takes longest and would end alone
+        if overwrite or not (folder / name / MODEL).exists()
+    ]
 
 
 @contextmanager
-def _networks(
-    data: Path, profile: Profile, out: Path, names: Sequence[str], seeds: Sequence[int], checkpoints: Path | None,
-    devices: int, split: Split, device: str, overwrite: bool, progress: bool,
-) -> Iterator[Any]:  # fmt: skip
-    """Yields a function from a seed to the folder of its networks and the networks, once they are trained."""
-
-    def folder_of(seed: int) -> Path:
-        root = Path(checkpoints or out)
-        return root if checkpoints and not (root / f"seed-{seed}").exists() else root / f"seed-{seed}"
-
-    def trained(seed: int, fresh: bool = overwrite) -> tuple[Path, dict[str, Network]]:
-        folder, store = folder_of(seed), out / "store"
-        options: dict[str, Any] = {"split": split, "seed": seed, "device": device, "progress": progress}
-        return folder, train_all(data, profile, folder, names=names, store=store, overwrite=fresh, **options)
-
-    if checkpoints is not None:
-        if len(seeds) > 1 and len({folder_of(seed) for seed in seeds}) < len(seeds):
-            raise InputError(f"{checkpoints} does not hold the networks of {len(seeds)} seeds in seed-0 and so on.")
-        yield lambda seed: (folder_of(seed), load_all(folder_of(seed), names))
-        return
-    if devices == 1:
-        yield trained
-        return
-
+def _in_background(
+    jobs: Sequence[Job], store: Path, profile: Profile, machine: Machine, overwrite: bool, progress: bool
+) -> Iterator[dict[int, list[Future[None]]]]:
+    """Train side by side, with a bar; yields the futures of each seed's trainings."""
     import torch
 
-    jobs = {
-        (seed, name): Job(name, seed, folder_of(seed) / name, out / "logs" / f"seed-{seed}-{name}.log")
-        for seed in seeds
-        for name in reversed(names)  # peers before our own: SegResNet takes longest and would end alone
-        if overwrite or not (folder_of(seed) / name / MODEL).exists()
-    }
-    store = out / "prepared"
-    if jobs:
-        prepare(data, store, profile, split, strict=True, progress=progress)
     torch.set_num_threads(1)  # of the scoring, beside the trainings
     with (
-        side_by_side(list(jobs.values()), store, profile, devices, device, overwrite) as futures,
-        tqdm(total=len(jobs), desc=f"training, {devices} at a time", disable=not progress) as bar,
+        side_by_side(jobs, store, profile, machine, overwrite) as futures,
+        tqdm(total=len(jobs), desc=f"training, {machine.devices} at a time", disable=not progress) as bar,
     ):
-        for future in futures:
+        waiting: dict[int, list[Future[None]]] = {}
+        for job, future in zip(jobs, futures, strict=True):
             future.add_done_callback(lambda _: bar.update())
-        waiting = dict(zip(jobs, futures, strict=True))
-
-        def get(seed: int) -> tuple[Path, dict[str, Network]]:
-            errors = [waiting[key].exception() for key in jobs if key[0] == seed]
-            if any(errors):
-                raise _TrainingFailed(" ".join(str(error) for error in errors if error))
-            return trained(seed, fresh=False)
-
-        yield get
+            waiting.setdefault(job.seed, []).append(future)
+        yield waiting
 
 
 def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """Test cases through the networks: every score that the ablation needs, from one pass over each case."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,18 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kits_msan.ablation.trust import agreement_counts, calibration_counts, calibration_frame, staple
+from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import Case, load_case
-from kits_msan.data.resampling import LabelsOnGrid, resample_case
+from kits_msan.data.resampling import resample_case
 from kits_msan.errors import InputError
-from kits_msan.inference import keep_kidneys, predict_each, slab_probabilities, vote_scores
+from kits_msan.inference import common_profile, segment
 from kits_msan.metrics import dice_scores, surface_scores, tumor_measures
 from kits_msan.networks.layers import Network
-from kits_msan.networks.msan import MODELS
-from kits_msan.profiles import Profile
+from kits_msan.networks.registry import MODELS
+from kits_msan.vote import vote_scores
 
 CLEANUPS = {"two components": 2, "one component": 1, "none": 0}  # `keep_kidneys`, its literal reading, nothing
+DEFAULT_CLEANUP = "two components"
 MEAN, STAPLE = "mean probability", "STAPLE"  # other ways to fuse the five
 
 
@@ -48,29 +50,6 @@ def join(results: Sequence[Results]) -> Results:
 
 
 def score_cases(
-    models: Mapping[str, Network],
-    paths: Sequence[Path],
-    profile: Profile | None = None,
-    *,
-    device: str = "auto",
-    clean: bool = True,
-    progress: bool = True,
-) -> pd.DataFrame:
-    """Segment cases with each network and with the vote of all, and compare with their labels; quick.
-
-    Columns: case, model, kidney, tumor, composite (Dice, 0 to 1) and those of `tumor_measures`.
-    Raises InputError for a case without label.
-    """
-    rows = []
-    for path in tqdm(paths, "scoring cases", disable=not progress, leave=False):
-        case, truth = _labeled(path)
-        for name, labels in predict_each(models, case, profile, device, clean).items():
-            scores = dice_scores(labels, truth) | tumor_measures(labels, truth, case.spacing)
-            rows.append({"case": case.name, "model": name, **scores})
-    return pd.DataFrame(rows)
-
-
-def score_fully(
     models: Mapping[str, Network],
     paths: Sequence[Path],
     seed: int = 0,
@@ -105,14 +84,14 @@ def _score_case(models: Mapping[str, Network], path: Path, more: dict[str, objec
             labels = keep_kidneys(raw[name], components) if components else raw[name]
             dices = dice_scores(labels, truth)
             parts.append({"case": case.name, "model": name, "cleanup": cleanup, **dices})
-            if cleanup == next(iter(CLEANUPS)):
+            if cleanup == DEFAULT_CLEANUP:
                 row = (
                     dices | surface_scores(labels, truth, case.spacing) | tumor_measures(labels, truth, case.spacing)
                 )
                 scores.append({"case": case.name, "model": name, **row, "slice_mm": case.spacing[0], **more})
     for name, fused in ((MEAN, raw[MEAN]), (STAPLE, staple(five))):
         dices = dice_scores(keep_kidneys(fused), truth)
-        parts.append({"case": case.name, "model": name, "cleanup": next(iter(CLEANUPS)), **dices})
+        parts.append({"case": case.name, "model": name, "cleanup": DEFAULT_CLEANUP, **dices})
     agreement = agreement_counts(five, raw["ensemble"], truth)
     agreement.insert(0, "case", case.name)
     calibration = calibration_frame(counts)
@@ -127,35 +106,21 @@ def _segment(
 
     Calibration is counted at the networks' spacing, where their probabilities are.
     """
-    profile = _common_profile(models)
-    small = resample_case(case, profile.spacing)
-    assert small.image is not None
-    assert small.label is not None
-    names = (*models, "ensemble", MEAN)
-    found = {name: LabelsOnGrid(small.shape[0], case.shape) for name in names}
+    spacing = common_profile(list(models.values())).spacing
+    truth = resample_case(replace(case, image=None), spacing).label
+    assert truth is not None
     voters = [index for index, name in enumerate(models) if name in MODELS]
     counts: dict[str, NDArray[np.float64]] = {}
-    first = 0
-    for part in slab_probabilities(list(models.values()), small.image, profile.slab, device):  # (M, 3, d, H, W)
+
+    def combine(part: Tensor, first: int) -> list[Tensor]:
         mean = part[voters].mean(0)
-        for name, scores in zip(names, [*part, vote_scores(part[voters]), mean], strict=True):
-            found[name].add(scores)
-        probabilities: dict[str, Tensor] = {**dict(zip(models, part, strict=True)), "ensemble": mean}
-        truth = small.label[first : first + part.shape[2]]
-        for name, values in probabilities.items():
-            counts[name] = counts.get(name, 0) + calibration_counts(values, truth)
-        first += part.shape[2]
-    return {name: each.labels for name, each in found.items()}, counts
+        for name, values in zip((*models, "ensemble"), (*part, mean), strict=True):
+            known = truth[first : first + part.shape[2]]
+            counts[name] = counts.get(name, 0) + calibration_counts(values, known)
+        return [*part, vote_scores(part[voters]), mean]
 
-
-def _common_profile(models: Mapping[str, Network]) -> Profile:
-    profiles = [model.profile for model in models.values()]
-    first = profiles[0]
-    if first is None or any(p is None or (p.spacing, p.slab) != (first.spacing, first.slab) for p in profiles):
-        raise InputError(
-            "the networks were trained at different spacings, so they cannot be compared; choose others."
-        )
-    return first
+    found = segment(list(models.values()), case, combine, device=device)
+    return dict(zip((*models, "ensemble", MEAN), found, strict=True)), counts
 
 
 def _labeled(path: Path) -> tuple[Case, NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
 """What the scores say: means with intervals, differences to the U-Net, strata, the worst cases, and what holds.
 
 `scores` is always a table with a row for each case and model (and seed, where there were several trainings), as
-`scoring.score_cases` and `scoring.score_fully` make it. Dice and other shares come out in percent.
+`scoring.score_cases` makes it. Dice and other shares come out in percent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from kits_msan.ablation.scoring import CLEANUPS, MEAN, STAPLE
+from kits_msan.ablation.scoring import DEFAULT_CLEANUP, MEAN, STAPLE
 from kits_msan.metrics import SCORES, bootstrap_interval
-from kits_msan.networks.msan import MODELS, TITLES
+from kits_msan.networks.registry import MODELS, TITLES
 
 ORDER = tuple(TITLES)
 PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
@@ -97,21 +97,18 @@ def parts_table(parts: pd.DataFrame) -> pd.DataFrame:
     A row a change: the clean-up, for the vote and for the five networks one by one (their mean); the vote against
     one network, the mean probability and STAPLE. Columns: change, kidney and tumor with `_low`, `_high`.
     """
-    default = next(iter(CLEANUPS))
-    clean = parts[parts["cleanup"] == default]
-    five = [name for name in MODELS if name in set(parts["model"])]
-    rows = []
-    for what, models in (("the vote", ["ensemble"]), ("single networks", five)):
-        for cleanup, title in (("none", "without clean-up"), ("one component", "one component kept, not two")):
-            rows.append({"change": f"{what}: {title}"} | _change(parts, (models, cleanup), (models, default)))
-    rows.append(
-        {"change": "the vote instead of a single network"} | _change(clean, (["ensemble"], default), (five, default))
-    )
-    for fusion in (MEAN, STAPLE):
-        rows.append(
-            {"change": f"{fusion} instead of the vote"} | _change(clean, ([fusion], default), (["ensemble"], default))
-        )
-    return pd.DataFrame(rows)
+    vote, five = ["ensemble"], [name for name in MODELS if name in set(parts["model"])]
+    cleaned = {name: (models, DEFAULT_CLEANUP) for name, models in {"vote": vote, "five": five}.items()}
+    changes = [
+        ("the vote: without clean-up", (vote, "none"), cleaned["vote"]),
+        ("the vote: one component kept, not two", (vote, "one component"), cleaned["vote"]),
+        ("single networks: without clean-up", (five, "none"), cleaned["five"]),
+        ("single networks: one component kept, not two", (five, "one component"), cleaned["five"]),
+        ("the vote instead of a single network", cleaned["vote"], cleaned["five"]),
+        (f"{MEAN} instead of the vote", ([MEAN], DEFAULT_CLEANUP), cleaned["vote"]),
+        (f"{STAPLE} instead of the vote", ([STAPLE], DEFAULT_CLEANUP), cleaned["vote"]),
+    ]
+    return pd.DataFrame([{"change": title} | _change(parts, new, old) for title, new, old in changes])
 
 
 def format_table(table: pd.DataFrame) -> pd.DataFrame:

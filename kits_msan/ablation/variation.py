@@ -1,12 +1,12 @@
 """What varies: scores from one training to the next, and with other readings and settings of the parts.
 
-`scores` is a table as `scoring.score_fully` makes it, with a row for each seed, case and model.
+`scores` is a table as `scoring.score_cases` makes it, with a row for each seed, case and model.
 """
 
 import pandas as pd
 
 from kits_msan.ablation.tables import cells, paired_differences
-from kits_msan.networks.msan import MODELS, TITLES, VARIANTS
+from kits_msan.networks.registry import MODELS, TITLES, VARIANTS
 
 
 def without_variants(table: pd.DataFrame) -> pd.DataFrame:

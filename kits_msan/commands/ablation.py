@@ -51,14 +51,16 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.ablation.results import TABLE
     from kits_msan.ablation.run import run_ablation
     from kits_msan.data.store import split_of
-    from kits_msan.networks.msan import MODELS, VARIANTS
+    from kits_msan.devices import Machine
     from kits_msan.networks.peers import PEERS
+    from kits_msan.networks.registry import MODELS, VARIANTS
 
     names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
     run_ablation(
         args.data, profile_of(args), args.out, names=names,
-        seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints, devices=args.devices,
-        split=split_of(args.data, args.split, excluded(args)), device=args.device, overwrite=args.overwrite,
+        seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints,
+        split=split_of(args.data, args.split, excluded(args)), machine=Machine(args.device, devices=args.devices),
+        overwrite=args.overwrite,
     )  # fmt: skip
     print((args.out / TABLE).read_text(encoding="utf-8"))
 

@@ -69,8 +69,8 @@ def _prepare_options(command: argparse.ArgumentParser) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from kits_msan.data.kits19 import load_split
-    from kits_msan.data.store import prepare
+    from kits_msan.data.prepare import prepare
+    from kits_msan.data.split import load_split
 
     split = load_split(args.data, args.split, excluded(args))
     left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict)

@@ -19,14 +19,13 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from kits_msan.files import atomic_file
+    from kits_msan.files import write_csv
     from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out} exists; name another file or add --overwrite.")
     scores = score_folders(args.predictions, args.truth, surface=args.surface)
-    with atomic_file(args.out) as temporary:
-        scores.to_csv(temporary, index=False, float_format="%.5f")
+    write_csv(args.out, scores)
     for score in SCORES:
         values = 100 * scores[score]
         low, high = bootstrap_interval(values)

@@ -46,6 +46,7 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.data.store import split_of
+    from kits_msan.devices import Machine
     from kits_msan.files import refuse_results
     from kits_msan.training.loop import MODEL, train
     from kits_msan.training.processes import is_first_process
@@ -55,8 +56,8 @@ def _run(args: argparse.Namespace) -> None:
     if (args.out / MODEL).exists():
         refuse_results(args.out, args.overwrite)
     train(
-        args.model, args.data, profile, args.out, split=split, seed=args.seed, device=args.device,
-        precision=args.precision, devices=args.devices, validate=args.validate, overwrite=args.overwrite,
+        args.model, args.data, profile, args.out, split=split, seed=args.seed,
+        machine=Machine(args.device, args.precision, args.devices), validate=args.validate, overwrite=args.overwrite,
     )  # fmt: skip
     if is_first_process():
         print(f"trained network in {args.out / MODEL}")

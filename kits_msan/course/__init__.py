@@ -5,11 +5,11 @@ from kits_msan.lazy import public
 __getattr__, __dir__, __all__ = public(
     __name__,
     {
-        "CHECKPOINTS": "run",
-        "NOTEBOOKS": "run",
-        "ROOT": "run",
-        "check_parameters": "run",
-        "course_data": "run",
+        "CHECKPOINTS": "paths",
+        "NOTEBOOKS": "paths",
+        "ROOT": "paths",
+        "check_parameters": "parameters",
+        "course_data": "paths",
         "run_course": "run",
     },
 )

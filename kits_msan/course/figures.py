@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from kits_msan.data.cases import CLASSES, WINDOW, Case
-from kits_msan.networks.msan import TITLES
+from kits_msan.networks.registry import TITLES
 from kits_msan.viewer.still import CLASS_COLORS
 
 COLORS = ("#000000", *CLASS_COLORS.values())  # of background, kidney and tumor, as in the viewer

@@ -1,84 +1,24 @@
 """Running the whole course with papermill: five notebooks in order, a progress bar, minutes and the table."""
 
-import ast
-import difflib
 import json
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kits_msan.course.paths import NOTEBOOKS, course_data
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, refuse_results, write_json
-from kits_msan.profiles import Profile, get_profile
+from kits_msan.profiles import Profile
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ROOT / "notebooks"
-CHECKPOINTS = ROOT / "data" / "checkpoints"
 SHARES = (4, 1, 1, 86, 8)  # of a course's time that the notebooks take, roughly, when all networks are trained
 # Of a course; the bar corrects itself. Projected from steps measured on two cores; gpu and paper are guesses.
 MINUTES = {"smoke": 1.0, "laptop": 30.0, "gpu": 25.0, "paper": 60.0 * 24 * 20}
 CELL_TIMEOUT = {"smoke": 600, "laptop": 3 * 3600, "gpu": 6 * 3600}  # seconds; a hanging cell must not hang the course
-PARAMETERS: dict[str, tuple[type, str]] = {  # of every notebook: its type, and how to say so
-    "profile": (str, "a name, such as smoke"),
-    "device": (str, "a name, such as cpu"),
-    "train": (bool, "True or False, with a capital letter"),
-    "data": (str, "the path of a folder, or empty"),
-    "seed": (int, "a whole number"),
-    "out": (str, "the path of a folder, or empty"),
-}
-
-
-def check_parameters(notebook: Mapping[str, Any]) -> Profile:
-    """The notebook's profile, once its parameters are known to be ones that it can work with.
-
-    notebook: its `globals()`. Papermill itself only warns of a name that does not exist, and makes of
-    `-p train false` a text, which counts as true. Raises InputError for both, and for a profile or device that is
-    not there.
-    """
-    from kits_msan.devices import pick_device
-
-    for name in _injected(notebook.get("In", [])):
-        if name not in PARAMETERS:
-            close = difflib.get_close_matches(name, PARAMETERS, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(PARAMETERS)}."
-            raise InputError(f"this notebook has no parameter {name!r}; {hint}")
-    for name, (kind, wanted) in PARAMETERS.items():
-        if type(value := notebook[name]) is not kind:  # not isinstance: True is an int
-            raise InputError(f"the parameter {name} is {value!r}; it must be {wanted}.")
-    if notebook["seed"] < 0:
-        raise InputError(f"the parameter seed is {notebook['seed']}; it must be 0 or more.")
-    pick_device(notebook["device"])
-    return get_profile(notebook["profile"])
-
-
-def _injected(inputs: Sequence[str]) -> list[str]:
-    """The names set in the cells that papermill put in; `inputs` are the sources of the cells that ran."""
-    cells = [ast.parse(source) for source in inputs if source.startswith("# Parameters\n")]
-    nodes = [node for cell in cells for node in cell.body if isinstance(node, ast.Assign)]
-    return [target.id for node in nodes for target in node.targets if isinstance(target, ast.Name)]
-
-
-def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
-    """The folder of cases that the notebooks use: `data`, or the profile's phantoms, which are made if need be."""
-    if data:
-        if not Path(data).is_dir():
-            raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
-        return Path(data).resolve()
-    from kits_msan.phantom.make import PHANTOM_VERSION, write_phantoms
-
-    folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
-    manifest = folder / "manifest.json"
-    if (
-        not manifest.exists()
-        or json.loads(manifest.read_text(encoding="utf-8")).get("phantom_version") != PHANTOM_VERSION
-    ):
-        write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
-    return folder
 
 
 def run_course(

@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 
-from kits_msan.course.run import NOTEBOOKS
+from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.files import atomic_file
 
 STUDENT = NOTEBOOKS / "student"

@@ -21,6 +21,7 @@ from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import format_cases, geometry, grid, misfit, name_of
 from kits_msan.errors import InputError
+from kits_msan.files import refuse_full_disk
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
 LABEL_BASE = "https://raw.githubusercontent.com/neheller/kits19/master/data"
@@ -130,11 +131,7 @@ def _check_space(out: Path, todo: list[RemoteFile], here: int) -> None:
         f"{here} files are here already, {len(todo)} are to be fetched: about {needed / 1e9:.2f} GB; "
         f"{free / 1e9:.2f} GB are free in {out}."
     )
-    if needed > free:
-        raise InputError(
-            f"{out} has {free / 1e9:.2f} GB free, but about {needed / 1e9:.2f} GB are needed; "
-            "make space or ask for fewer cases."
-        )
+    refuse_full_disk(out, needed, "make space or ask for fewer cases")
 
 
 def _fetch_all(files: list[RemoteFile], fetcher: Fetcher, table: pd.DataFrame, workers: int) -> list[tuple[str, str]]:

@@ -5,12 +5,12 @@ from kits_msan.lazy import public
 __getattr__, __dir__, __all__ = public(
     __name__,
     {
-        "MODELS": "msan",
-        "TITLES": "msan",
-        "VARIANTS": "msan",
+        "MODELS": "registry",
+        "TITLES": "registry",
+        "VARIANTS": "registry",
         "MSAN": "msan",
         "UNet3D": "msan",
-        "build_model": "msan",
+        "build_model": "registry",
         "load_model": "checkpoints",
         "Network": "layers",
     },

@@ -17,7 +17,7 @@ from torch import Tensor
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 from kits_msan.networks.layers import Network
-from kits_msan.networks.msan import build_model
+from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile, profile_from
 
 FORMAT = "kits_msan 1"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kits_msan import __version__
 from kits_msan.data.cases import TUMOR, Case, kits_affine, save_case
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_choice
 from kits_msan.files import atomic_folder, write_json
 from kits_msan.phantom.anatomy import abdomen
 from kits_msan.phantom.kidneys import kidney_parts, lesion_parts
@@ -66,8 +66,7 @@ def case_seed(seed: int, split: str, index: int) -> int:
     seed: the base seed, 0 to 2**31 - 1; split: "train", "test" or "validation"; index: 0 to 99,999.
     Raises InputError for anything else.
     """
-    if split not in SPLITS:
-        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}.")
+    check_choice("split", split, SPLITS)
     if not 0 <= seed <= LARGEST_SEED:
         raise InputError(f"the base seed is {seed}; choose one from 0 to {LARGEST_SEED}.")
     if not 0 <= index < MOST_CASES:

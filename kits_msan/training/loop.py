@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kits_msan.data.kits19 import Split, refuse_test_cases
+from kits_msan.data.prepare import open_cases
 from kits_msan.data.slabs import SlabSampler
-from kits_msan.data.store import open_cases, split_of
+from kits_msan.data.split import Split, refuse_test_cases
+from kits_msan.data.store import split_of
+from kits_msan.devices import THIS_MACHINE, Machine
 from kits_msan.files import removed_on_bad_input
 from kits_msan.networks.checkpoints import describe_model, load_model
-from kits_msan.networks.msan import TITLES, Network, build_model
+from kits_msan.networks.layers import Network
+from kits_msan.networks.registry import TITLES, build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import METRICS, read_metrics
 from kits_msan.training.losses import build_loss
@@ -52,9 +55,7 @@ def train(
     store: Path | None = None,
     split: Split | None = None,
     seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    devices: int = 1,
+    machine: Machine = THIS_MACHINE,
     validate: int = 0,
     overwrite: bool = False,
     progress: bool = True,
@@ -64,7 +65,8 @@ def train(
     data: a folder of cases, or a store that `kits-msan prepare` made of one.
     store: where a folder's cases are kept at the profile's spacing, for several networks to share; else `run`/store.
     split: which cases are for training; by default the one of `data`, see `split_of`.
-    devices: how many share each batch, in a process each; with more than one, this script is started once for each.
+    machine: where to train; its devices share each batch, in a process each, so with more than one, this script is
+    started once for each.
     validate: so many training cases, the last, are held out; `run`/best.safetensors is the network that did best on
     them. Without, there is no best: the short runs, whose learning rate ends at zero, are best at their end.
 
@@ -74,7 +76,7 @@ def train(
     a `run` with other settings in it or in use; FloatingPointError when the loss is no longer finite;
     TrainingStopped, a KeyboardInterrupt, after Ctrl-C or SIGTERM and a checkpoint.
     """
-    fabric = build_fabric(device, precision, devices, profile.batch)
+    fabric = build_fabric(machine, profile.batch)
     split = split or split_of(data)
     refuse_test_cases(split.require("train"), split)
     names, held_out = hold_out(split.train, validate)

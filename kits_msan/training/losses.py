@@ -10,7 +10,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kits_msan.errors import InputError
+from kits_msan.errors import check_choice
 
 CLASS_WEIGHTS = (0.5, 1.0, 2.0)  # of background, kidney, tumor in the cross-entropy; our choice
 
@@ -94,6 +94,5 @@ def build_loss(name: str, weight: float = 0.4) -> DeepSupervisionLoss:
 
     Raises InputError for another name.
     """
-    if name not in LOSSES:
-        raise InputError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}.")
+    check_choice("loss", name, LOSSES)
     return DeepSupervisionLoss(LOSSES[name](), weight)

@@ -11,16 +11,19 @@ import time
 import warnings
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kits_msan.errors import InputError
+
+if TYPE_CHECKING:
+    from kits_msan.devices import Machine  # brings torch
 
 PATIENCE = 2  # seconds after which a second Ctrl-C acts at once; torchrun passes on the first one a second time
 Result = TypeVar("Result")
 
 
-def build_fabric(device: str = "auto", precision: str = "auto", devices: int = 1, batch: int | None = None) -> Any:
-    """Lightning Fabric for this device and precision, on `devices` devices or on those that torchrun or srun took.
+def build_fabric(machine: "Machine", batch: int | None = None) -> Any:
+    """Lightning Fabric on this machine, with the devices that it names or those that torchrun or srun took.
 
     batch: slabs in a step, of which each process takes its share.
     Raises InputError for a device or precision that is not there, for too many devices, and for a batch that the
@@ -30,9 +33,9 @@ def build_fabric(device: str = "auto", precision: str = "auto", devices: int = 1
 
     from kits_msan.devices import pick_device, pick_precision
 
-    kind = pick_device(device)
-    number_format = pick_precision(precision, kind)
-    here, nodes = _processes(devices)
+    kind = pick_device(machine.device)
+    number_format = pick_precision(machine.precision, kind)
+    here, nodes = _processes(machine.devices)
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind.type, here)
     if here > there:
         raise InputError(f"{here} devices are asked for, but this machine has {there} of kind {kind.type}.")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kits_msan.devices import pick_device
+from kits_msan.devices import Machine, pick_device
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile, get_profile
 
@@ -33,9 +33,9 @@ class Job:
 
 @contextmanager
 def side_by_side(
-    jobs: Sequence[Job], data: Path, profile: Profile, devices: int, device: str = "auto", overwrite: bool = False
+    jobs: Sequence[Job], data: Path, profile: Profile, machine: Machine, overwrite: bool = False
 ) -> Iterator[list[Future[None]]]:
-    """Start the jobs in their order, `devices` at a time; yields for each job its future.
+    """Start the jobs in their order, as many at a time as the machine has devices; yields for each job its future.
 
     data: a folder of cases or, better, a store for all of them.
     The future of a job that fails raises InputError, a sentence that says why; the others go on. Leaving the block
@@ -43,9 +43,10 @@ def side_by_side(
     Raises InputError for a profile that the command cannot name and for more devices than there are GPUs.
     """
     command = [sys.executable, "-m", "kits_msan.cli", "train"]
-    options = ["--data", str(data), "--device", pick_device(device).type, *_profile_options(profile)]
+    device = pick_device(machine.device).type
+    options = ["--data", str(data), "--device", device, "--precision", machine.precision, *_profile_options(profile)]
     options += ["--overwrite"] * overwrite
-    environments = _environments(devices, pick_device(device).type)
+    environments = _environments(machine.devices, device)
     free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
     for environment in environments:
         free.put(environment)
@@ -75,7 +76,7 @@ def side_by_side(
                 "Started again, it goes on from its checkpoint."
             )
 
-    pool = ThreadPoolExecutor(devices)
+    pool = ThreadPoolExecutor(machine.devices)
     with _termination_is_an_interrupt():
         futures = [pool.submit(train, job) for job in jobs]
         try:

@@ -7,23 +7,17 @@ import pandas as pd
 import pytest
 
 from kits_msan.ablation import scoring
-from kits_msan.ablation.results import case_strata
-from kits_msan.ablation.run import (
-    describe_data,
-    load_all,
-    load_results,
-    run_ablation,
-    score_cases,
-    train_all,
-    write_results,
-)
-from kits_msan.ablation.scoring import score_fully
+from kits_msan.ablation.results import case_strata, describe_data, load_results
+from kits_msan.ablation.run import load_all, run_ablation, train_all
+from kits_msan.ablation.scoring import score_cases
+from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import load_case
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
-from kits_msan.inference import keep_kidneys, predict
+from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores, surface_scores
 from kits_msan.networks.checkpoints import describe_model, save_model
-from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
 
@@ -57,7 +51,7 @@ def test_missing_or_mistaken_network_is_refused(models: Path) -> None:
 def test_scores_have_a_row_for_each_case_and_model(data: Path, models: Path) -> None:
     networks = load_all(models / "flat")
     paths = [data / "case_00000", data / "case_00003"]
-    scores = score_cases(networks, paths, progress=False)
+    scores = score_cases(networks, paths, progress=False).scores
     assert scores["case"].tolist() == ["case_00000"] * 6 + ["case_00003"] * 6
     assert scores["model"].tolist() == [*MODELS, "ensemble"] * 2
     case = load_case(paths[1])
@@ -79,7 +73,7 @@ def test_full_scores_of_the_vote_of_five_beside_others(data: Path, models: Path)
     peer = build_model("dynunet", width=4, poolings=2).eval()
     peer.profile = networks["unet3d"].profile
     path = data / "case_00003"
-    results = score_fully(
+    results = score_cases(
         {**networks, "dynunet": peer}, [path], seed=4, strata={path.name: {"phase": "late"}}, progress=False
     )
     scores = results.scores
@@ -113,7 +107,7 @@ def test_networks_of_different_spacings_are_not_compared(data: Path, models: Pat
     networks = load_all(models / "flat")
     networks["msan_v1"].profile = replace(SMOKE, spacing=(5.0, 5.0, 5.0))
     with pytest.raises(InputError, match="different spacings"):
-        score_fully(networks, [data / "case_00003"], progress=False)
+        score_cases(networks, [data / "case_00003"], progress=False)
 
 
 def test_whole_ablation_trains_scores_and_writes(data: Path, tmp_path: Path, tiny: Profile) -> None:
@@ -143,9 +137,6 @@ def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Pa
     loaded = load_all(tmp_path)
     assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
                for key, value in models[name].state_dict().items())  # fmt: skip
-    scores = score_cases(loaded, [data / "case_00003"], progress=False)
-    write_results(scores, tmp_path / "ablation", "made up")
-    assert sorted(path.name for path in (tmp_path / "ablation").iterdir()) == ["scores.csv", "table.md"]
 
 
 @pytest.fixture
@@ -232,9 +223,13 @@ def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
 
 def test_networks_trained_side_by_side_equal_those_trained_one_by_one(data: Path, tmp_path: Path) -> None:
     profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
-    alone = run_ablation(data, profile, tmp_path / "alone", names=names, device="cpu", progress=False)
-    run_ablation(data, profile, tmp_path / "pair", names=names[:1], device="cpu", progress=False)  # begun alone
-    pair = run_ablation(data, profile, tmp_path / "pair", names=names, devices=2, device="cpu", progress=False)
+    alone = run_ablation(data, profile, tmp_path / "alone", names=names, machine=Machine("cpu"), progress=False)
+    run_ablation(
+        data, profile, tmp_path / "pair", names=names[:1], machine=Machine("cpu"), progress=False
+    )  # begun alone
+    pair = run_ablation(
+        data, profile, tmp_path / "pair", names=names, machine=Machine("cpu", devices=2), progress=False
+    )
     assert [log.name for log in (tmp_path / "pair" / "logs").iterdir()] == ["seed-0-msan_v1.log"]
     pd.testing.assert_frame_equal(pair.scores, alone.scores)
 

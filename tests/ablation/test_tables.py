@@ -15,7 +15,7 @@ from kits_msan.ablation.tables import (
     worst_cases,
 )
 from kits_msan.metrics import bootstrap_interval
-from kits_msan.networks.msan import MODELS, TITLES
+from kits_msan.networks.registry import MODELS, TITLES
 
 NAN = float("nan")
 # Dice of four cases: v1 is better on every case, v2 worse in tumor, v2_ds the same on average

@@ -9,7 +9,7 @@ from kits_msan.ablation.variation import (
     variant_table,
     without_variants,
 )
-from kits_msan.networks.msan import MODELS, TITLES, VARIANTS
+from kits_msan.networks.registry import MODELS, TITLES, VARIANTS
 
 # Dice of two cases with each seed
 KIDNEY = {

@@ -8,7 +8,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from kits_msan.course import run as course
-from kits_msan.course.run import PARAMETERS, check_parameters, execute
+from kits_msan.course.parameters import PARAMETERS, check_parameters
+from kits_msan.course.run import execute
 from kits_msan.errors import InputError
 from kits_msan.profiles import SMOKE
 
@@ -61,7 +62,7 @@ def write_notebook(path: Path) -> Path:
     """A notebook that begins as those of the course do, and then does nothing."""
     parameters = new_code_cell("\n".join(f"{name} = {value!r}" for name, value in GOOD.items()))
     parameters.metadata.tags = ["parameters"]
-    check = "from kits_msan.course.run import check_parameters\nprint(check_parameters(globals()).name, train)"
+    check = "from kits_msan.course import check_parameters\nprint(check_parameters(globals()).name, train)"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(new_notebook(cells=[parameters, new_code_cell(check)], metadata={"kernelspec": kernel}), path)
     return path

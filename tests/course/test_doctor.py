@@ -14,7 +14,8 @@ import pytest
 from kits_msan.course.doctor import examine as doctor
 from kits_msan.course.doctor import software
 from kits_msan.course.doctor.software import LOOK, MISSING, OK, Finding
-from kits_msan.course.run import CHECKPOINTS, MINUTES
+from kits_msan.course.paths import CHECKPOINTS
+from kits_msan.course.run import MINUTES
 
 Answer = Callable[..., "subprocess.Popen[str]"]
 

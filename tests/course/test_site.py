@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from kits_msan.cli import main
-from kits_msan.course.run import NOTEBOOKS
+from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.site import build as site
 from kits_msan.course.site.build import WIDGETS, build_site
 from kits_msan.errors import InputError

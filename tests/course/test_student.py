@@ -13,7 +13,7 @@ import pytest
 
 from kits_msan.course.exercises.checks import EXERCISES
 from kits_msan.course.exercises.exercise import UNANSWERED
-from kits_msan.course.run import NOTEBOOKS
+from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.student import SOLUTION, STUDENT, starter, student_copy, student_text, write_students
 
 GUIDED = 'import math\n\n\ndef f(\n    x,\n):\n    """Twice x.\n\n    Units: mm.\n    """\n    # multiply\n'

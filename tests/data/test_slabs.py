@@ -10,9 +10,10 @@ import torch
 
 from kits_msan.data.augment import GROUPS, INTENSITIES, MOVES, augment, parse_kind
 from kits_msan.data.cases import KIDNEY, TUMOR, Case, load_case, save_case, window
+from kits_msan.data.prepare import build_store
 from kits_msan.data.resampling import resample_case
 from kits_msan.data.slabs import SlabSampler
-from kits_msan.data.store import StoredCase, build_store
+from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 
@@ -52,7 +53,7 @@ def test_store_holds_the_cases_at_the_profiles_spacing(data: Path, tmp_path: Pat
 def test_store_is_used_again(data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [data / name for name in NAMES]
     build_store(paths, tmp_path, tiny)
-    monkeypatch.setattr("kits_msan.data.store.load_case", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr("kits_msan.data.prepare.load_case", lambda path: pytest.fail(f"{path} was read again"))
     assert [case.name for case in build_store(paths, tmp_path, tiny)] == NAMES
 
 

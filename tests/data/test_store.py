@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-import kits_msan.data.store
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
-from kits_msan.data.kits19 import Split, load_split
-from kits_msan.data.store import LOCK, MANIFEST, is_store, open_cases, prepare, split_of
+from kits_msan.data.prepare import LOCK, open_cases, prepare
+from kits_msan.data.split import Split, load_split
+from kits_msan.data.store import MANIFEST, is_store, split_of
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import MODEL, train
@@ -146,8 +146,8 @@ def test_store_of_another_version_is_refused(made: Path, tiny: Profile) -> None:
 def test_killed_run_goes_on_and_is_no_store_until_it_is_done(data: Path, tmp_path: Path, tiny: Profile) -> None:
     store = tmp_path / "store"
     code = (
-        "import sys, time, kits_msan.data.store as s\nfrom dataclasses import replace\nfrom pathlib import Path\n"
-        "from kits_msan.data.kits19 import load_split\nfrom kits_msan.profiles import SMOKE\n"
+        "import sys, time, kits_msan.data.prepare as s\nfrom dataclasses import replace\nfrom pathlib import Path\n"
+        "from kits_msan.data.split import load_split\nfrom kits_msan.profiles import SMOKE\n"
         "save, data = s.np.save, Path(sys.argv[1])\n"
         "def slow(file, array):\n    save(file, array)\n"
         "    if list(Path(sys.argv[2]).glob('case_00001.image*')): time.sleep(60)\n"
@@ -232,7 +232,7 @@ def test_disk_that_is_too_small_is_told_before_anything_is_written(
 ) -> None:
     voxels = 12 * 36 * 34
     usage = types.SimpleNamespace(free=4 * voxels * 3 - 1)
-    monkeypatch.setattr(kits_msan.data.store.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(InputError, match=r"has 0.00 GB free, but about 0.00 GB are needed"):
         prepare(data, tmp_path / "store", tiny, load_split(data))
     assert not (tmp_path / "store").exists()

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import describe_model, load_checkpoint, load_model, save_checkpoint, save_model
-from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import PAPER, SMOKE, Profile
 
 

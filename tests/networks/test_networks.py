@@ -6,8 +6,9 @@ from torch import Tensor
 
 from kits_msan.errors import InputError
 from kits_msan.networks.layers import PRIOR
-from kits_msan.networks.msan import MODELS, MSAN, TITLES, VARIANTS, UNet3D, build_model
+from kits_msan.networks.msan import MSAN, UNet3D
 from kits_msan.networks.peers import PEERS
+from kits_msan.networks.registry import MODELS, TITLES, VARIANTS, build_model
 
 MSANS = [name for name in MODELS if name != "unet3d"]
 SMALL: dict[str, Any] = {"width": 4, "poolings": 2}

@@ -11,8 +11,8 @@ from kits_msan.data.cases import load_case
 from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.layers import PRIOR, Network
-from kits_msan.networks.msan import MODELS, build_model
 from kits_msan.networks.peers import PEERS
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import train
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kits_msan.networks.msan import MODELS, build_model
+from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.training.optimizers import HIDDEN, Muon, is_hidden, orthogonalize, orthogonalize_all
 
 

@@ -17,6 +17,7 @@ import kits_msan.training.loop
 import kits_msan.training.processes
 from kits_msan.cli import main
 from kits_msan.data.slabs import Batch, SlabSampler
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import load_checkpoint
 from kits_msan.profiles import Profile
@@ -38,13 +39,13 @@ import torch
 from kits_msan.profiles import profile_from
 from kits_msan.training.loop import train
 torch.set_num_threads(1)
-train({name!r}, Path({data!r}), profile_from({profile!r}), Path({run!r}), device="cpu", precision="32", validate=1)
+train({name!r}, Path({data!r}), profile_from({profile!r}), Path({run!r}), machine=Machine("cpu", "32"), validate=1)
 """
 
 
 def test_two_processes_with_two_slabs_equal_one_with_four(tmp_path: Path, data: Path, tiny: Profile) -> None:
     profile = replace(tiny, batch=4, steps=3)
-    train("msan_v2_ds", data, profile, tmp_path / "one", device="cpu", precision="32", validate=1, progress=False)
+    train("msan_v2_ds", data, profile, tmp_path / "one", machine=Machine("cpu", "32"), validate=1, progress=False)
     script = tmp_path / "script.py"
     values = {"name": "msan_v2_ds", "data": str(data), "profile": profile.__dict__, "run": str(tmp_path / "two")}
     script.write_text(SCRIPT.format(**values), encoding="utf-8")
@@ -72,7 +73,7 @@ def test_batch_that_cannot_be_shared_is_refused(
     data: Path, tmp_path: Path, tiny: Profile, devices: int, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        train("unet3d", data, tiny, tmp_path / "run", device="cpu", devices=devices, progress=False)
+        train("unet3d", data, tiny, tmp_path / "run", machine=Machine("cpu", devices=devices), progress=False)
     assert not any(tmp_path.iterdir())
 
 
@@ -81,7 +82,7 @@ def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     with pytest.raises(InputError, match="4 devices are asked for, but this machine has 2 of kind cuda"):
-        build_fabric("auto", devices=4)
+        build_fabric(Machine(devices=4))
 
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2", "RANK": "3"}
@@ -99,7 +100,7 @@ def test_launchers_say_how_many_processes_there_are(
     with pytest.raises(InputError, match=f"{launcher} started 4 processes on this machine, not 3"):
         kits_msan.training.processes._processes(3)
     with pytest.raises(InputError, match="a batch of 12 slabs cannot be shared evenly by 8 processes"):
-        build_fabric("cpu", batch=12)
+        build_fabric(Machine("cpu"), batch=12)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import kits_msan.networks.checkpoints
 import kits_msan.training.loop
 import kits_msan.training.runs
 from kits_msan.data.cases import load_case
-from kits_msan.data.store import build_store
+from kits_msan.data.prepare import build_store
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores

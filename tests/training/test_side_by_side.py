@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.profiles import SMOKE
 from kits_msan.training.side_by_side import Job, _environments, side_by_side
@@ -51,7 +52,7 @@ def jobs(folder: Path, *names: str) -> list[Job]:
 @pytest.mark.usefixtures("command")
 def test_each_job_is_one_training_on_one_thread(tmp_path: Path) -> None:
     todo = jobs(tmp_path, "a", "b", "c")
-    with side_by_side(todo, tmp_path / "store", SMOKE, devices=2, device="cpu") as futures:
+    with side_by_side(todo, tmp_path / "store", SMOKE, Machine("cpu", devices=2)) as futures:
         assert [future.result() for future in futures] == [None] * 3
     told = (tmp_path / "1-b" / "told").read_text(encoding="utf-8")
     assert "kits_msan.cli train b --seed 1 " in told
@@ -62,7 +63,7 @@ def test_each_job_is_one_training_on_one_thread(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("command")
 def test_second_device_goes_on_while_the_first_is_busy(tmp_path: Path) -> None:
-    with side_by_side(jobs(tmp_path, "waits", "b", "c"), tmp_path, SMOKE, devices=2, device="cpu") as futures:
+    with side_by_side(jobs(tmp_path, "waits", "b", "c"), tmp_path, SMOKE, Machine("cpu", devices=2)) as futures:
         futures[2].result()
         assert futures[1].done()
         assert not futures[0].done()
@@ -72,7 +73,7 @@ def test_second_device_goes_on_while_the_first_is_busy(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("command")
 def test_one_failure_is_a_sentence_and_the_others_go_on(tmp_path: Path) -> None:
-    with side_by_side(jobs(tmp_path, "fails", "b"), tmp_path, SMOKE, devices=1, device="cpu") as futures:
+    with side_by_side(jobs(tmp_path, "fails", "b"), tmp_path, SMOKE, Machine("cpu", devices=1)) as futures:
         with pytest.raises(InputError) as error:
             futures[0].result()
         futures[1].result()
@@ -87,7 +88,7 @@ def test_one_failure_is_a_sentence_and_the_others_go_on(tmp_path: Path) -> None:
 
 def interrupted(todo: list[Job], folder: Path, interrupt: Callable[[], None]) -> None:
     """Start the jobs, and interrupt when the first is running."""
-    with side_by_side(todo, folder, SMOKE, devices=1, device="cpu") as futures:
+    with side_by_side(todo, folder, SMOKE, Machine("cpu", devices=1)) as futures:
         while not (todo[0].run / "told").exists():
             time.sleep(0.01)
         interrupt()
@@ -117,7 +118,7 @@ def test_interruption_stops_what_runs_and_starts_nothing_more(tmp_path: Path, in
 def test_profile_that_the_command_cannot_name_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(InputError, match="profile smoke was changed in more than its steps"),
-        side_by_side(jobs(tmp_path, "a"), tmp_path, replace(SMOKE, width=6, steps=9), devices=2, device="cpu"),
+        side_by_side(jobs(tmp_path, "a"), tmp_path, replace(SMOKE, width=6, steps=9), Machine("cpu", devices=2)),
     ):
         pass
 

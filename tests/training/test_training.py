@@ -13,10 +13,11 @@ import torch
 import kits_msan.training.loop
 import kits_msan.training.runs
 from kits_msan.data.slabs import Batch, SlabSampler
-from kits_msan.devices import pick_device, pick_precision
+from kits_msan.devices import Machine, pick_device, pick_precision
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import load_checkpoint
-from kits_msan.networks.msan import MODELS, Network
+from kits_msan.networks.layers import Network
+from kits_msan.networks.registry import MODELS
 from kits_msan.profiles import PAPER, PROFILES, Profile, get_profile
 from kits_msan.training.loop import CONFIG, LAST, METRICS, MODEL, learning_rate, read_metrics, train
 from kits_msan.training.losses import DiceLoss
@@ -114,7 +115,14 @@ def test_same_seed_same_weights_to_the_bit(
 
     def run(folder: str, seed: int) -> Network:
         return train(
-            name, data, profile, tmp_path / folder, store=store, seed=seed, precision=precision, progress=False
+            name,
+            data,
+            profile,
+            tmp_path / folder,
+            store=store,
+            seed=seed,
+            machine=Machine(precision=precision),
+            progress=False,
         )
 
     first = run("first", 0)
@@ -193,7 +201,7 @@ def test_schedule_reaches_the_optimizer(
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_learns(data: Path, tmp_path: Path, store: Path, tiny: Profile, name: str) -> None:
     profile = replace(tiny, steps=40, tumor_share=1.0)
-    train(name, data, profile, tmp_path / name, store=store, precision="32", progress=False)
+    train(name, data, profile, tmp_path / name, store=store, machine=Machine(precision="32"), progress=False)
     losses = [row["loss"] for row in read_metrics(tmp_path / name / METRICS)]
     assert np.mean(losses[-5:]) < 0.6 * losses[0]
 

@@ -28,7 +28,8 @@ from kits_msan.course.doctor.software import (
     python,
     torch_and_gpu,
 )
-from kits_msan.course.run import CHECKPOINTS, MINUTES, ROOT
+from kits_msan.course.paths import CHECKPOINTS, ROOT
+from kits_msan.course.run import MINUTES
 
 LEAST_MEMORY, LEAST_DISK = 3.0, 2.0  # GB: the laptop profile, its phantoms and runs
 

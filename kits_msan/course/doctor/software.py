@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kits_msan.course.doctor.machine import graphics_card
-from kits_msan.course.run import ROOT
+from kits_msan.course.paths import ROOT
 
 OK, LOOK, MISSING = "ok", "look", "missing"  # the course runs; it runs, but read this; it does not run
 INSTALL = "install the packages: make install, or pip install -c constraints.txt -e .[test]"

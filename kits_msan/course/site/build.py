@@ -18,7 +18,8 @@ import nbformat
 from nbconvert.exporters import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
-from kits_msan.course.run import NOTEBOOKS, ROOT, execute
+from kits_msan.course.paths import NOTEBOOKS, ROOT
+from kits_msan.course.run import execute
 from kits_msan.course.site.text import Page, markdown, read_page, slug
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder

@@ -1,0 +1,159 @@
+"""Making a store: cases brought to the profile's spacing one at a time; a stopped run goes on where it was."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from kits_msan import __version__
+from kits_msan.data.cases import IMAGE, KIDNEY, TUMOR, case_name, load_case
+from kits_msan.data.nifti import read_grid
+from kits_msan.data.resampling import grid_shape, resample_case
+from kits_msan.data.split import Split
+from kits_msan.data.store import (
+    KINDS,
+    MANIFEST,
+    STORE_VERSION,
+    StoredCase,
+    checksum,
+    index_of,
+    is_store,
+    is_whole,
+    jsonable,
+    open_case,
+    open_store,
+)
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_file, refuse_full_disk, write_json
+from kits_msan.profiles import Profile
+
+LOCK = ".prepare.lock"
+VOXEL_BYTES = 3  # int16 image and uint8 label
+
+
+def open_cases(
+    data: Path, names: Sequence[str], profile: Profile, store: Path, progress: bool = False
+) -> list[StoredCase]:
+    """The named cases of `data`: straight from it if it is a store, else brought to the spacing and kept in `store`.
+
+    Raises InputError as `open_store` and `build_store` do.
+    """
+    if is_store(data):
+        return open_store(data, names, profile)
+    return build_store([data / name for name in names], store, profile, progress)
+
+
+def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bool = False) -> list[StoredCase]:
+    """Bring the cases at `paths` to the profile's spacing and keep them under `out`; what is there is used again.
+
+    A case is made anew when its files or the spacing changed. Raises InputError for a case without image or label,
+    for a disk that is too small, before anything is written, and for a store that another process is writing.
+    """
+    with _missing(paths, out, profile) as missing:
+        for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
+            _store_case(path, out, profile)
+    return [open_case(out, case_name(path)) for path in paths]
+
+
+def prepare(
+    data: Path, out: Path, profile: Profile, split: Split, strict: bool = False, progress: bool = True
+) -> dict[str, str]:
+    """Make `out` a store of all cases of `split` in the folder `data`; returns the cases left out, and why.
+
+    One case is in memory at a time. A stopped run goes on where it was. A broken case is left out of the store and
+    of its split; with `strict` it raises InputError. So does a disk that is too small, before anything is written.
+    """
+    if out.is_file() or (out.is_dir() and not is_store(out) and any(out.glob("[!.]*"))):
+        raise InputError(f"{out} holds something that is no store; name another folder.")
+    split.require("train")
+    left_out: dict[str, str] = {}
+    with _missing([data / name for name in (*split.train, *split.test)], out, profile) as missing:
+        (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
+        for path in tqdm(missing, desc="preparing cases", disable=not progress):
+            try:
+                _store_case(path, out, profile)
+            except InputError as error:
+                if strict:
+                    raise
+                left_out[case_name(path)] = str(error)
+        train, test = ([name for name in part if name not in left_out] for part in (split.train, split.test))
+        _remove_others(out, {*train, *test})
+        if not train + test:
+            raise InputError(f"none of the cases in {data} can be used: {min(left_out.values())}")
+        about = {"store_version": STORE_VERSION, "package_version": __version__, "profile": profile.name}
+        about |= {"spacing": profile.spacing, "split": {"train": train, "test": test}, "left_out": left_out}
+        write_json(out / MANIFEST, about | {"cases": {name: index_of(out, name) for name in train + test}})
+    return left_out
+
+
+@contextmanager
+def _missing(paths: Sequence[Path], out: Path, profile: Profile) -> Iterator[list[Path]]:
+    """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
+    missing = [path for path in paths if not _is_stored(path, out, profile)]
+    refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK, timeout=0):
+            for file in out.glob(".tmp-*"):  # of a run that was killed
+                file.unlink()
+            yield missing
+    except Timeout as error:
+        raise InputError(f"another process is preparing cases in {out}; wait for it or stop it first.") from error
+
+
+def _is_stored(path: Path, out: Path, profile: Profile) -> bool:
+    name = case_name(path)
+    if not (out / f"{name}.json").exists():
+        return False
+    index = index_of(out, name)
+    return index.get("made_from") == jsonable(_origin(path, profile)) and is_whole(out, name, index)
+
+
+def _store_case(path: Path, out: Path, profile: Profile) -> None:
+    name, origin = case_name(path), _origin(path, profile)
+    case = load_case(path)
+    if case.image is None or case.label is None:
+        raise InputError(f"{path} lacks its image or its label; training needs both.")
+    case = resample_case(case, profile.spacing)
+    assert case.image is not None
+    assert case.label is not None
+    (out / f"{name}.json").unlink(missing_ok=True)
+    files = {}
+    arrays: dict[str, NDArray] = {"image": case.image, "label": case.label}
+    for kind, array in arrays.items():
+        file = out / f"{name}.{kind}.npy"
+        with atomic_file(file) as temporary:
+            np.save(temporary, array)
+        state = file.stat()
+        files[kind] = {"bytes": state.st_size, "time": state.st_mtime_ns, "crc32": checksum(array)}
+    shows = {value: [z for z, plane in enumerate(case.label) if (plane == value).any()] for value in (KIDNEY, TUMOR)}
+    write_json(out / f"{name}.json", {"made_from": origin, "files": files, "slices": shows})
+
+
+def _origin(path: Path, profile: Profile) -> dict[str, Any]:
+    """What a stored case depends on: if any of it differs, it is made anew."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+    source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    return {"version": STORE_VERSION, "spacing": profile.spacing, "source": source}
+
+
+def _remove_others(out: Path, names: set[str]) -> None:
+    """Cases of an earlier run that are no longer asked for."""
+    for file in out.glob("*.json"):
+        if file.name != MANIFEST and file.stem not in names:
+            for other in (file, *(out / f"{file.stem}.{kind}.npy" for kind in KINDS)):
+                other.unlink(missing_ok=True)
+
+
+def _bytes_of(path: Path, profile: Profile) -> int:
+    try:
+        shape, spacing = read_grid(path / IMAGE if path.is_dir() else path)
+    except (InputError, OSError):
+        return 0  # it will be named when its turn comes
+    return VOXEL_BYTES * math.prod(grid_shape(shape, spacing, profile.spacing or spacing))

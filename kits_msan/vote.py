@@ -1,0 +1,47 @@
+"""The vote: for each voxel the class that most networks chose."""
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from kits_msan.errors import InputError
+from kits_msan.networks.layers import CLASS_COUNT
+
+
+def vote_scores(probabilities: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Scores whose highest class wins the vote: (M, C, D, H, W) -> (C, D, H, W).
+
+    Votes, plus less than one vote in proportion to the summed probability, so that it decides ties and nothing
+    else. One network's scores are its probabilities.
+    """
+    if len(probabilities) == 1:
+        return probabilities[0]
+    labels = probabilities.argmax(1) if labels is None else labels  # (M, D, H, W)
+    votes = torch.stack([(labels == value).sum(0) for value in range(probabilities.shape[1])])
+    return votes + 0.5 * probabilities.mean(0)
+
+
+def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> NDArray[np.uint8]:
+    """The class that most networks chose, for each voxel: (M, D, H, W) labels -> (D, H, W) uint8.
+
+    probabilities: (M, 3, D, H, W); a tie (2-2-1 among five) goes to the class with the highest sum of them, or
+    without them to the lowest class. Paper, section 2.2 ("a voting strategy"); the rule for ties is our choice.
+    Raises InputError where shapes do not fit or a label is not 0, 1 or 2.
+    """
+    votes = np.asarray(labels)
+    if votes.ndim < 2 or votes.size == 0:
+        raise InputError(
+            f"expected the labels of several networks, (M, D, H, W), not an array of shape {votes.shape}."
+        )
+    if not np.isin(votes, range(CLASS_COUNT)).all():
+        raise InputError("labels must be 0, 1 or 2.")
+    sums = np.zeros((len(votes), CLASS_COUNT, *votes.shape[1:]), np.float32)
+    if probabilities is not None:
+        given = np.asarray(probabilities, np.float32)
+        if given.shape != sums.shape:
+            raise InputError(f"probabilities of shape {given.shape} do not fit labels of shape {votes.shape}.")
+        sums = given
+    if len(votes) == 1:
+        return votes[0].astype(np.uint8)
+    return vote_scores(torch.from_numpy(sums), torch.from_numpy(votes)).argmax(0).to(torch.uint8).numpy()
