@@ -56,7 +56,7 @@ def test_each_job_is_one_training_on_one_thread(tmp_path: Path) -> None:
         assert [future.result() for future in futures] == [None] * 3
     told = (tmp_path / "1-b" / "told").read_text(encoding="utf-8")
     assert "kits_msan.cli train b --seed 1 " in told
-    assert f"--data {tmp_path / 'store'} --device cpu --profile smoke --steps 5" in told
+    assert f"--data {tmp_path / 'store'} --device cpu --precision auto --profile smoke --steps 5" in told
     assert "--overwrite" not in told
     assert told.endswith("threads 1")
 
