@@ -39,8 +39,8 @@ doctor:  ## can this machine run the course, with which profile, in how many min
 site: install  ## the course as pages that open from disk, in site/; of your own run: make site RUN=runs/laptop
 	$(BIN)/kits-msan site --out site --overwrite $(if $(RUN),--run $(RUN))
 
-lab: install  ## open the notebooks in JupyterLab, for this machine only
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_data_exploration.ipynb
+lab: install  ## open your copies of the notebooks in JupyterLab, for this machine only; solutions lie one folder up
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/student/01_data_exploration.ipynb
 
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
 	$(BIN)/python -m kits_msan.course.run

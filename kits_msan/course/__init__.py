@@ -8,8 +8,12 @@ __getattr__, __dir__, __all__ = public(
         "CHECKPOINTS": "paths",
         "NOTEBOOKS": "paths",
         "ROOT": "paths",
+        "built": "cells",
         "check_parameters": "parameters",
         "course_data": "paths",
+        "diagrams": "diagrams",
+        "explorables": "explorables",
+        "first_case": "cells",
         "run_course": "run",
     },
 )

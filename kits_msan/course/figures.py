@@ -75,12 +75,28 @@ def rows_of_slices(panels: Mapping[str, NDArray | None], case: Case, slices: Seq
 
 
 def curves(metrics: Mapping[str, pd.DataFrame]) -> Figure:
-    """Training loss against the step for each network of `metrics` (columns step, loss, learning_rate)."""
-    figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
-    for name, table in metrics.items():
-        smooth = table["loss"].rolling(max(len(table) // 20, 1), min_periods=1).mean()
-        axes.plot(table["step"], smooth, label=TITLES[name])
-    axes.set(xlabel="step", ylabel="loss", title="Training loss, smoothed")
+    """Training loss against the step, a panel for each network of `metrics` (columns step, loss)."""
+    figure, panels = plt.subplots(
+        1, len(metrics), figsize=(2.2 * len(metrics) + 0.6, 2.6), sharey=True, layout="constrained", squeeze=False
+    )
+    smooth = {
+        name: table["loss"].rolling(max(len(table) // 20, 1), min_periods=1).mean() for name, table in metrics.items()
+    }
+    first = next(iter(metrics))
+    for axes, (name, table) in zip(panels[0], metrics.items(), strict=True):
+        axes.plot(metrics[first]["step"], smooth[first], color="0.7", linewidth=3)
+        axes.plot(table["step"], smooth[name], color="#0072B2", linewidth=1.2)
+        axes.set(xlabel="step", title=TITLES[name])
+    panels[0, 0].set_ylabel("training loss, smoothed")
+    return figure
+
+
+def two_curves(losses: Mapping[str, Sequence[float]]) -> Figure:
+    """Losses of a few runs, a value a step, with one axis."""
+    figure, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
+    for name, values in losses.items():
+        axes.plot(values, label=name, linewidth=1.2)
+    axes.set(xlabel="step", ylabel="loss")
     axes.legend()
     return figure
 

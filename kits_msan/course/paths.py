@@ -17,13 +17,20 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
         if not Path(data).is_dir():
             raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
         return Path(data).resolve()
-    from kits_msan.phantom.make import PHANTOM_VERSION, write_phantoms
+    from kits_msan.phantom.make import write_phantoms
 
     folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
-    manifest = folder / "manifest.json"
-    if (
-        not manifest.exists()
-        or json.loads(manifest.read_text(encoding="utf-8")).get("phantom_version") != PHANTOM_VERSION
-    ):
+    if not phantoms_are_fresh(folder):
         write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
     return folder
+
+
+def phantoms_are_fresh(folder: Path) -> bool:
+    """Whether a folder holds the phantoms that this version of the package makes."""
+    from kits_msan.phantom.make import PHANTOM_VERSION
+
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return False
+    version: int = json.loads(manifest.read_text(encoding="utf-8")).get("phantom_version")
+    return version == PHANTOM_VERSION

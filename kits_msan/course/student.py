@@ -12,7 +12,7 @@ from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.files import atomic_file
 
 STUDENT = NOTEBOOKS / "student"
-SOLUTION = "solution"  # the tag of a cell that holds a worked solution
+SOLUTION, BUILD = "solution", "build"  # the tags of a cell that holds a worked solution, or a thing that is built
 NOTE = """
 
 **Your copy.** Replace each `...` in the exercises; the cell below each says whether you are right. All runs to the \
@@ -31,7 +31,7 @@ def student_copy(notebook: Any, name: str) -> Any:
             continue
         cell.outputs, cell.execution_count = [], None
         tags = cell.metadata.get("tags", [])
-        if SOLUTION in tags:
+        if SOLUTION in tags or BUILD in tags:
             cell.metadata["tags"] = ["exercise" if tag == SOLUTION else tag for tag in tags]
             cell.source = starter(cell.source)
     student.cells[0].source += NOTE.format(name=name)
@@ -41,30 +41,45 @@ def student_copy(notebook: Any, name: str) -> Any:
 def starter(solution: str) -> str:
     """What a student starts from: signatures and docstrings as they are, and `...` for what is to be found.
 
-    What is to be found are the cell's functions, or, where it has none, the names that it assigns. Imports stay, and
-    the comments at the top of the cell and of a function, to guide; all else goes.
+    What is to be found are the cell's functions and its classes' methods, or, where it has neither, the names that it
+    assigns. A class's `__init__`, which makes its parts, stays whole. Imports stay, and the comments at the top of
+    the cell and of a function, to guide; all else goes.
     Raises ValueError if nothing is left to fill in.
     """
     lines = solution.splitlines()
     statements = ast.parse(solution).body
-    imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
-    functions = [node for node in statements if isinstance(node, ast.FunctionDef)]
+    definitions = [node for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     names = [
         node.id for s in statements if isinstance(s, ast.Assign) for node in s.targets if isinstance(node, ast.Name)
     ]
-    if not functions and not names:
+    if not definitions and not names:
         raise ValueError(f"a solution needs a function or a name to fill in:\n{solution}")
     top = lines[: statements[0].lineno - 1]
-    for line in imports:
-        top += lines[line.lineno - 1 : line.end_lineno]
-    if not functions:
+    for node in statements:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            top += lines[node.lineno - 1 : node.end_lineno]
+    if not definitions:
         return "\n".join([*top, *(f"{name} = ..." for name in names)])
     parts = ["\n".join(top)] if top else []
-    for function in functions:
-        first = function.body[1 if ast.get_docstring(function) else 0]
-        kept = [*lines[function.lineno - 1 : first.lineno - 1], f"{' ' * first.col_offset}return ..."]
-        parts.append("\n".join(kept))
+    for node in definitions:
+        parts.append("\n".join(_emptied(lines, node)))
     return "\n\n\n".join(parts)
+
+
+def _emptied(lines: list[str], node: ast.FunctionDef | ast.ClassDef) -> list[str]:
+    """The lines of a function with `return ...` as its body, or of a class with such methods."""
+    if isinstance(node, ast.FunctionDef):
+        first = node.body[1 if ast.get_docstring(node) else 0]
+        return [*lines[node.lineno - 1 : first.lineno - 1], f"{' ' * first.col_offset}return ..."]
+    kept = lines[node.lineno - 1 : node.body[0].lineno - 1]
+    for at, part in enumerate(node.body):
+        if at > 0:
+            kept.append("")
+        if isinstance(part, ast.FunctionDef) and part.name != "__init__":
+            kept += _emptied(lines, part)
+        else:
+            kept += lines[part.lineno - 1 : part.end_lineno]
+    return kept
 
 
 def write_students(folder: Path = STUDENT) -> int:

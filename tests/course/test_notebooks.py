@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from kits_msan.course.questions.ask import questions
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 PARAMETERS = {"profile", "device", "train", "data", "seed", "out"}
 
@@ -57,7 +59,28 @@ def test_the_last_cells_sum_up(notebook: nbformat.NotebookNode) -> None:
 
 
 def test_a_notebook_is_not_too_long(notebook: nbformat.NotebookNode) -> None:
-    assert len(code_cells(notebook)) <= 45
+    asked = [cell for cell in code_cells(notebook) if "question" in cell.metadata.get("tags", [])]
+    assert 4 <= len(asked) <= 8
+    assert len(code_cells(notebook)) - len(asked) <= 45
+
+
+def test_every_question_of_the_notebook_is_asked_once(notebook: nbformat.NotebookNode) -> None:
+    chapter = int(notebook.cells[0].source[2])
+    asked = [number for cell in code_cells(notebook) for number in re.findall(r'^ask\("(\w+)"\)$', cell.source)]
+    assert sorted(asked) == sorted(question.number for question in questions(chapter))
+
+
+def test_code_that_is_folded_is_folded_in_the_notebook_too(notebook: nbformat.NotebookNode) -> None:
+    for cell in code_cells(notebook):
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == ("hide-input" in cell.metadata.get("tags", [])), cell.id
+
+
+def test_the_picture_of_exercise_4_3_does_not_give_it_away(notebook: nbformat.NotebookNode) -> None:
+    """What is read aloud for it must not name what the exercise asks for."""
+    for source in (cell.source for cell in code_cells(notebook) if cell.id == "rates"):
+        [alt] = re.findall(r'"(Loss against the step[^"]*)"', source)
+        assert not re.search(r"jump|flat|fall|smooth", alt)
 
 
 def test_cells_have_names(notebook: nbformat.NotebookNode) -> None:

@@ -18,6 +18,7 @@ import nbformat
 from nbconvert.exporters import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from kits_msan.course import explorables
 from kits_msan.course.paths import NOTEBOOKS, ROOT
 from kits_msan.course.run import execute
 from kits_msan.course.site.text import Page, markdown, read_page, slug
@@ -46,9 +47,10 @@ PAGE = """<!doctype html>
 <button id="theme" type="button">dark</button>
 </header>
 <aside><nav aria-label="this page">{contents}</nav></aside>
-<main id="main">{body}</main>
+<main id="main">{body}{around}</main>
 <script src="search.js"></script>
 <script src="viewer.js"></script>
+<script src="explorables.js"></script>
 <script>connect();</script>
 </body>
 </html>
@@ -75,7 +77,10 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
         menus = {"notebooks": _menu(pages[1 : 1 + len(paths)]), "documents": _menu(more)}
         for page in pages:
             contents = _contents(page)
-            text = PAGE.format(title=page.title, name=page.name, contents=contents, body=page.body, **menus)
+            around = _around(page, pages[: 1 + len(paths)])
+            text = PAGE.format(
+                title=page.title, name=page.name, contents=contents, body=page.body, around=around, **menus
+            )
             (folder / page.name).write_text(text, encoding="utf-8")
         for name, state in states.items():
             script = f"viewerStates[{_script(name)}] = {_script(state)};\n"
@@ -158,6 +163,20 @@ def _menu(pages: Sequence[Page]) -> str:
     return " ".join(f'<a href="{page.name}">{page.title.partition(":")[0]}</a>' for page in pages)
 
 
+def _around(page: Page, course: Sequence[Page]) -> str:
+    """Below a page of the course: the one before, the mark that it is read, the one after. Others have none."""
+    if page not in course:
+        return ""
+    at = course.index(page)
+    before, after = course[at - 1] if at else None, course[at + 1] if at + 1 < len(course) else None
+    parts = [
+        f'<a rel="prev" href="{before.name}">← {before.title}</a>' if before else "<span></span>",
+        '<label><input type="checkbox" id="mark"> I have read this page</label>' if at else "",
+        f'<a rel="next" href="{after.name}">{after.title} →</a>' if after else "<span></span>",
+    ]
+    return f'<nav class="around" aria-label="previous and next page">{"".join(parts)}</nav>'
+
+
 def _contents(page: Page) -> str:
     return " ".join(f'<a href="#{at}">{html.escape(heading)}</a>' for at, heading, _ in page.sections[1:] if heading)
 
@@ -165,11 +184,13 @@ def _contents(page: Page) -> str:
 def _write_assets(folder: Path, pages: Sequence[Page]) -> None:
     """The style, the scripts and the search index."""
     here = Path(__file__).parent
-    css = [(here / "site.css").read_text(encoding="utf-8"), page_style()]
+    css = [(here / "site.css").read_text(encoding="utf-8"), page_style(), explorables.page_style()]
     for theme, style in {"light": "default", "dark": "github-dark"}.items():
         css.append(HtmlFormatter(style=style).get_style_defs(f'[data-theme="{theme}"] .highlight'))
     (folder / "site.css").write_text("\n".join(css), encoding="utf-8")
-    (folder / "site.js").write_text((here / "site.js").read_text(encoding="utf-8"), encoding="utf-8")
+    scripts = [(here / name).read_text(encoding="utf-8") for name in ("reader.js", "site.js")]
+    (folder / "site.js").write_text("\n".join(scripts), encoding="utf-8")
+    (folder / "explorables.js").write_text(explorables.page_script(), encoding="utf-8")
     (folder / "viewer.js").write_text(page_script(), encoding="utf-8")
     index = [[page.name, html.unescape(page.title), *section] for page in pages for section in page.sections]
     (folder / "search.js").write_text(f"const SEARCH = {_script(index)};\n", encoding="utf-8")

@@ -61,15 +61,6 @@ function loadViewer(place) {
   document.head.append(script);
 }
 
-// A solution is folded away until it is asked for.
-function fold(cell) {
-  const details = document.createElement("details"), summary = document.createElement("summary");
-  summary.textContent = "Solution";
-  details.className = "solution";
-  cell.replaceWith(details);
-  details.append(summary, cell);
-}
-
 function connect() {
   setTheme(document.documentElement.dataset.theme);
   document.getElementById("theme").addEventListener("click", () =>
@@ -79,9 +70,15 @@ function connect() {
   field.addEventListener("input", () => showFound(list, search(field.value), field.value));
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter") list.querySelector("a")?.click();
-    if (event.key === "Escape") list.hidden = true;
+  });
+  field.addEventListener("focus", () => { list.hidden = !field.value.trim(); });
+  const close = () => { list.hidden = true; };
+  document.addEventListener("pointerdown", (event) => { if (!event.target.closest("[role=search]")) close(); });
+  field.closest("[role=search]").addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !event.relatedTarget.closest("[role=search]")) close();
   });
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
     const typing = event.target.closest("input, select, textarea, .kits-viewer");
     if (event.key === "/" && !typing) {
       event.preventDefault();
@@ -89,7 +86,10 @@ function connect() {
     }
   });
 
-  for (const cell of document.querySelectorAll(".celltag_solution")) fold(cell);
+  foldAll();
+  frameTables();
+  connectExplorables();
+  connectProgress();
   const near = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;

@@ -1,5 +1,6 @@
 """The text of the pages: Markdown to HTML with formulas as MathML, and the sections that the search knows."""
 
+import base64
 import html
 import re
 from collections.abc import Mapping
@@ -45,6 +46,13 @@ class _Renderer(IPythonRenderer):
             return str(latex2mathml.converter.convert(body.strip(), display=display))
         except Exception as error:  # the library raises a class of its own for each kind of mistake
             raise InputError(f"{self.source.name}: the formula {body!r} is not LaTeX that can be shown.") from error
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        picture = (self.source.parent / url).resolve()
+        if "://" not in url and picture.is_file():  # a page must not depend on where the project lies
+            kind = "png" if picture.suffix == ".png" else "jpeg"
+            url = f"data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
+        return f'<img src="{html.escape(url)}" alt="{html.escape(text)}">'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         path, mark, anchor = url.partition("#")

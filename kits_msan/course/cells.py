@@ -1,0 +1,42 @@
+"""Small helps for the cells of the notebooks: the first case at once, and whether a build is filled in."""
+
+import types
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kits_msan.course.paths import ROOT, phantoms_are_fresh
+from kits_msan.data.cases import Case, find_cases, load_case
+from kits_msan.errors import InputError
+from kits_msan.profiles import Profile
+
+
+def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
+    """The first of the cases of `course_data`, without making the others: a picture should not wait for them.
+
+    Raises InputError for a `data` that does not exist.
+    """
+    from kits_msan.phantom import case_seed, phantom_case
+
+    folder = Path(data) if data else ROOT / "data" / f"phantoms-{profile.name}-{seed}"
+    if data and not folder.is_dir():
+        raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
+    if data or phantoms_are_fresh(folder):
+        return load_case(find_cases(folder)[0])
+    return replace(phantom_case(case_seed(seed, "train", 0), profile), name="case_00000")
+
+
+def built(*functions: Any) -> bool:
+    """Whether a student has filled all of these in; says so where not. A starter does nothing but return `...`."""
+    blank = [function.__name__ for function in functions if _is_starter(function)]
+    if blank:
+        print(f"Not built yet: fill in {', '.join(blank)} above, run that cell, then this one again.")
+    return not blank
+
+
+def _is_starter(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return False
+    constants = set(code.co_consts) - {None, function.__doc__}
+    return constants == {...} and not code.co_names

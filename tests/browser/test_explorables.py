@@ -1,0 +1,92 @@
+"""The drawings to move, in a page without a kernel: each answers to the keyboard, and says in words what it shows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from kits_msan.course.explorables import widgets
+from kits_msan.data.cases import Case, kits_affine
+
+pytestmark = pytest.mark.browser
+MM = (5.0, 4.0, 4.0)
+CASE = Case("case", np.zeros((1, 96, 96), np.int16), np.zeros((1, 96, 96), np.uint8), MM, kits_affine(MM))
+
+
+@pytest.fixture
+def show(page: Page, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Shows an explorable in a page of its own, as the site does; returns the page."""
+
+    def shown(explorable: widgets.Explorable) -> Page:
+        data, _ = explorable._repr_mimebundle_()
+        path = tmp_path / "page.html"
+        path.write_text(
+            f"<style>{widgets.page_style()}</style>{data['text/html']}<script>{widgets.page_script()}\n"
+            "const place = document.querySelector('[data-explorable]'); place.replaceChildren();\n"
+            "explore(place.dataset.explorable, place, JSON.parse(place.dataset.given));</script>",
+            encoding="utf-8",
+        )
+        page.goto(path.as_uri())
+        return page
+
+    return shown
+
+
+def line(page: Page):  # type: ignore[no-untyped-def]
+    return expect(page.locator(".kits-x-line"))
+
+
+def press(page: Page, label: str, *keys: str) -> None:
+    page.get_by_label(label).focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_attention(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.attention())
+    line(page).to_contain_text("W = 0.88. Skip = 1.00 × 0.88 = 0.88: 88 %")
+    press(page, "finer neighbor, pooled", "Home")
+    line(page).to_contain_text("= −2.00. W = 0.12")
+    expect(page.locator(".kits-x-spoken")).to_contain_text("W = 0.12")  # said once it is still
+
+
+def test_field_is_what_gradients_measured(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.field(CASE, 0))  # the laptop's network: 4 mm, three poolings; see notebook 3
+    for scale, mm in {1: 208, 2: 208, 4: 336, 8: 592}.items():
+        press(page, "scale s", "Home", *["ArrowRight"] * (scale - 1))
+        line(page).to_contain_text(f"One sees 144 mm; the block 144 + {max(2 * scale - 1, 3) - 1} × 32 = {mm} mm")
+        line(page).to_contain_text("the branch beside it 272 mm")
+
+
+def test_overlap(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.overlap())
+    press(page, "Truth and answer", *["ArrowLeft"] * 6)
+    line(page).to_contain_text("(441 + 441) = 1.00. Hausdorff distance 0.0 mm")
+    page.get_by_label("a false island").check()
+    line(page).to_contain_text("(445 + 441) = 1.00. Hausdorff distance 3")  # Dice hardly falls, the distance leaps
+
+
+def test_window(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.window(CASE, 0))
+    line(page).to_contain_text("Black at −200 HU and below, white at 500")
+    page.get_by_role("button", name="soft tissue").click()
+    line(page).to_contain_text("Black at −110 HU and below, white at 190")
+
+
+def test_vote(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.vote())
+    line(page).to_contain_text("kidney and tumor tie with 2 votes each. Among these tumor")
+    page.get_by_label("MSAN-V2 + DS votes for").select_option("kidney")
+    line(page).to_contain_text("kidney has most votes, 3, and wins. The largest sum alone would have said tumor.")
+
+
+def test_bootstrap(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.bootstrap([1.0, 2.0, 3.0, 4.0], "points"))
+    line(page).to_contain_text("The mean of all 4 cases is 2.5.")
+    for _ in range(5):
+        page.get_by_role("button", name="draw 100 times").click()
+    line(page).to_contain_text("500 draws.")
+    line(page).to_contain_text("zero lies outside")
+    page.get_by_role("button", name="start over").click()
+    line(page).to_contain_text("Nothing is drawn yet.")

@@ -1,0 +1,96 @@
+"""The drawings to move: what a page without a kernel is given, and builds that are filled in or not."""
+
+import base64
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+
+from kits_msan.course.cells import built, first_case
+from kits_msan.course.explorables import widgets
+from kits_msan.data.cases import Case, kits_affine, load_case
+from kits_msan.errors import InputError
+from kits_msan.phantom import write_phantoms
+from kits_msan.profiles import PROFILES
+
+
+def given(explorable: widgets.Explorable) -> dict[str, object]:
+    """What the HTML of an explorable tells the page's script."""
+    data, _ = explorable._repr_mimebundle_()
+    found = re.search(r'data-explorable="(\w+)" data-given="([^"]*)"', data["text/html"])
+    assert found
+    assert found[1] in widgets.NAMES
+    told: dict[str, object] = json.loads(html.unescape(found[2]))
+    return told
+
+
+def case(size: int) -> Case:
+    image = np.arange(2 * size * size, dtype=np.int16).reshape(2, size, size)
+    label = np.zeros(image.shape, np.uint8)
+    label[1, size // 2, size // 4] = 2
+    return Case("case", image, label, (5.0, 2.0, 1.0), kits_affine((5.0, 2.0, 1.0)))
+
+
+def test_a_slice_is_sent_with_its_shape_and_millimeters() -> None:
+    told = given(widgets.field(case(8), 1))
+    pixels = np.frombuffer(base64.b64decode(str(told["image"])), "<i2").reshape(8, 8)
+    assert (pixels == case(8).image[1]).all()  # type: ignore[index]
+    assert told["mm"] == [2.0, 1.0]
+    assert told["center"] == [4, 2]
+
+
+def test_a_large_slice_is_thinned_out_in_true_proportions() -> None:
+    told = given(widgets.window(case(300), 0))
+    assert told["shape"] == [100, 100]
+    assert told["mm"] == [6.0, 3.0]
+    assert given(widgets.field(case(300), 1))["center"] == [50, 25]
+
+
+@pytest.mark.parametrize("explorable", [widgets.attention, widgets.overlap, widgets.vote])
+def test_one_without_data_is_whole(explorable: object) -> None:
+    assert given(explorable()) == {}  # type: ignore[operator]
+
+
+def test_every_drawing_has_a_function_in_its_file_that_the_page_can_call() -> None:
+    script = widgets.page_script()
+    for name in widgets.NAMES:
+        assert re.search(rf"^function {name}\(el", (widgets.FOLDER / f"{name}.js").read_text(), re.MULTILINE)
+        assert f"function {name}(el" in script
+    assert "http" not in script.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_build_counts_when_it_does_something() -> None:
+    class Layer:
+        def forward(self, x: int) -> object:
+            """A starter."""
+            return ...
+
+    def done(x: np.ndarray) -> np.ndarray:
+        return x[..., 0]
+
+    assert not built(Layer.forward)
+    assert not built(done, Layer.forward)
+    assert built(done)
+
+
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def mine() -> object:
+        return ...
+
+    assert not built(mine)
+    assert "fill in mine above" in capsys.readouterr().out
+
+
+def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    smoke = PROFILES["smoke"]
+    monkeypatch.setattr("kits_msan.course.cells.ROOT", tmp_path)
+    alone = first_case(smoke, seed=3)
+    folder = write_phantoms(tmp_path / "data" / "phantoms-smoke-3", 1, 1, seed=3, profile=smoke)  # type: ignore[operator]
+    stored = load_case(folder / "case_00000")
+    assert (alone.image == stored.image).all()  # type: ignore[union-attr]
+    assert (alone.label == stored.label).all()  # type: ignore[union-attr]
+    assert alone.name == stored.name == first_case(smoke, seed=3).name
+    with pytest.raises(InputError, match="does not exist"):
+        first_case(smoke, "/nowhere")
