@@ -3,12 +3,12 @@
 Sizes and places are our choice, after ordinary abdominal CT.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from kits_msan.phantom.pelvis import pelvic_organs, pelvis
-from kits_msan.phantom.shapes import Axes, Field, Part, Point, Shape, Space, common, ellipsoid, point, tube
+from kits_msan.phantom.shapes import Axes, Field, Part, Point, Shape, Space, Vector, common, ellipsoid, point, tube
 
 SPINE_Y = 12.0  # middle of the vertebral bodies
 VERTEBRA, RIB_PITCH, RIB_12 = 35.0, 25.0, -62.0  # height of one; distance of two ribs; z of the last rib at the spine
@@ -20,16 +20,18 @@ def abdomen(
     perirenal: Sequence[Shape],
     oral_contrast: bool,
     metal_hip: bool,
+    beside: Iterable[Part] = (),
 ) -> Iterator[Part]:
     """Everything but the kidneys, in the order in which it is painted: what comes later lies on top.
 
     fat_mm: of fat under the skin; perirenal: the fat around the kidneys and what grows on them, which keeps the
-    organs and the muscles of the back away.
+    organs and the muscles of the back away; beside: what else lies around the kidneys.
     """
     yield from body(fat_mm)
     yield from chest(rng)
     yield from bowel(rng, oral_contrast)
     yield from upper_organs(rng, oral_contrast)
+    yield from beside
     yield from back(rng)
     for shape in perirenal:
         yield Part("perirenal fat", shape.within(cavity, off_spine))
@@ -89,8 +91,9 @@ def chest(rng: np.random.Generator) -> Iterator[Part]:
 def back(rng: np.random.Generator) -> Iterator[Part]:
     """Muscles beside the spine, and the spine: over the bowel, under the kidneys and their fat."""
     sheath = rng.uniform(0.5, 4)  # mm of fat between the muscles
+    streaks = int(rng.integers(4, 16)) if rng.random() < 0.4 else 0  # of fat in them, on each side
     for side in (-1, 1):
-        size = rng.uniform(0.7, 1.25)
+        size = rng.uniform(0.6, 1.4)
         path = [(-45, 20, side * 24), (10, 18, side * 34), (70, 14, side * 46), (160, -5, side * 66)]
         for muscle in (
             ellipsoid((60, 66, side * 40), (500, 29, 42)).within(lambda s: s.wall),
@@ -99,6 +102,9 @@ def back(rng: np.random.Generator) -> Iterator[Part]:
         ):
             yield Part("fat", muscle.grown(sheath))
             yield Part("muscle", muscle.grown(0, 0.8))
+        for _ in range(streaks):
+            y, x = rng.uniform(48, 85), side * rng.uniform(15, 70)
+            yield Part("fat", tube([(-250, y, x), (0, *rng.normal((y, x), 5)), (200, *rng.normal((y, x), 5))], 1, 3))
     start = rng.uniform(0, VERTEBRA)
 
     def to_disk(s: Space) -> Field:
@@ -130,9 +136,9 @@ def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
     ]
     for path in frame:
         stuff = rng.choice(["stool", "gas", fluid], p=[0.55, 0.3, 0.15])
-        yield from _gut([_near(p, rng, 7) for p in path], rng.uniform(15, 25), stuff, rng)
+        yield from gut([_near(p, rng, 7) for p in path], rng.uniform(15, 25), stuff, rng)
     duodenum = ((0, -40, -42), (20, -10, -44), (52, -8, -38), (55, -16, 15))
-    yield from _gut([_near(p, rng) for p in duodenum], 11, fluid, rng)
+    yield from gut([_near(p, rng) for p in duodenum], 11, fluid, rng)
     starts = [(-5, -35, 55), (25, -35, 70)] + [  # two of the jejunum, before the left kidney
         (rng.uniform(15, 185), rng.uniform(-70, -10), rng.uniform(-80, 85)) for _ in range(rng.integers(20, 38))
     ]
@@ -140,10 +146,11 @@ def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
         turns = [_near((0, 0, 0), rng, 20) for _ in range(4)]
         path = np.add(start, np.cumsum(turns, 0)).clip((-30, -80, -95), (200, 5, 100))
         stuff = rng.choice(["bowel wall", fluid, "gas"], p=[0.5, 0.42, 0.08])
-        yield from _gut(path, rng.uniform(8, 14), stuff, rng)
+        yield from gut(path, rng.uniform(8, 14), stuff, rng)
 
 
-def _gut(path: Sequence[Sequence[float]], radius: float, stuff: str, rng: np.random.Generator) -> Iterator[Part]:
+def gut(path: Sequence[Vector], radius: float, stuff: str | float, rng: np.random.Generator) -> Iterator[Part]:
+    """A loop of bowel along a path, filled with a tissue or with HU, often with gas above."""
     wall = tube(path, radius, radius * rng.uniform(0.8, 1.1)).grown(0, 2).within(cavity)
     lumen = wall.grown(-rng.uniform(2, 4))
     yield Part("bowel wall", wall)
@@ -164,9 +171,11 @@ def upper_organs(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part
     yield Part("gas", stomach.grown(-4).within(lambda s: level - s.y))
     pancreas = [_near(p, rng, 4) for p in ((18, -32, -30), (-5, -42, -5), (-18, -32, 28), (-38, 2, 78))]
     yield Part("pancreas", tube(pancreas, 14, 9).grown(0, 3))
-    spleen = ellipsoid(_near((-52, 26, 106), rng, 9), _times((60, 46, 32), rng), _tilt(-0.25, 0.2))
+    large = rng.uniform(1.2, 1.9) if rng.random() < 0.25 else 1.0  # it grows down and inwards
+    place = _near((-112 + 60 * large, 26, 112 - 6 * large), rng, 9)
+    spleen = ellipsoid(place, np.multiply(_times((60, 46, 32), rng), (large, 1, large**0.5)), _tilt(-0.25, 0.2))
     yield Part("spleen", spleen.grown(0, 1.5).within(*room))
-    right = ellipsoid(_near((-62, -8, -88), rng, 7), (rng.uniform(80, 112), 84, 78), _tilt(0.1, 0.1))
+    right = ellipsoid(_near((-62, -8, -88), rng, 7), (rng.uniform(80, 145), 84, rng.uniform(70, 90)), _tilt(0.1, 0.1))
     left = ellipsoid(_near((-82, -48, 0), rng, 7), (38, 40, rng.uniform(60, 90)), _tilt(0.0, 0.25))
     liver = (right | left).grown(0, 2).within(*room, off_spine, lambda s: 62 + 0.3 * s.x - s.y)
     yield Part("liver", liver)

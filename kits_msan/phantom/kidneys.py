@@ -5,7 +5,7 @@ kidney's outline and is not fat (calyces, vessels). The fat of the renal sinus i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Kidney:
     sinus: float  # size of the fat inside, about 1
     pelvis: float  # size of the renal pelvis, about 1; above 1.8 the urine is held up
     rough: float  # mm of the bumps of its outline
+    pressed: bool  # flat, by a mass before it
     stones: tuple[float, ...]  # radii in mm
 
     @property
@@ -60,6 +61,7 @@ class Lesion:
     brighter: float = 0.0  # HU above the tissue's: tumors differ
     rough: float = 0.0  # of its outline, as a share of its radius
     calcified: bool = False
+    spots: tuple[tuple[Point, float, float], ...] = ()  # inside: center, radius in mm, HU above the rest
 
     @property
     def diameter_mm(self) -> float:
@@ -73,46 +75,62 @@ class Lesion:
 
 
 def draw_kidneys(rng: np.random.Generator, fat: float) -> tuple[Kidney, ...]:
-    """Right and left kidney, for a share of fat from 0 to 1; seldom one is missing or shrunken."""
+    """Right and left kidney, for a share of fat from 0 to 1: places, tilts and sizes spread as KiTS19's do.
+
+    Seldom one is missing, shrunken, low, turned or pressed flat; that often is our choice. docs/phantom.md compares.
+    """
     kidneys = []
-    size = np.exp(rng.normal(0, 0.075))
+    size, apart = np.exp(rng.normal(0, 0.095)), rng.normal(71 + 8 * fat, 8)  # mm from the middle
+    low, back, askew = rng.normal(0, 10), rng.normal(21, 6), np.sin(np.deg2rad(rng.normal(0, 4)))  # of both
     for side in (-1, 1):
-        tilt, lean, turn = np.deg2rad(rng.normal((13, 12, 32), (7, 7, 16)))
+        steep, spread = (22, 9) if side > 0 else (25, 13)
+        tilt, lean, turn = np.deg2rad(rng.normal((12.5, steep, 31), (9.5, spread, 18)))
+        if rng.random() < 0.04:
+            turn += np.deg2rad(rng.choice([-60, 60]))
         down = np.array([1, -np.tan(lean), side * np.tan(tilt)])  # the lower pole lies outwards and to the front
         down /= np.linalg.norm(down)
         out = np.array([0, np.sin(turn), side * np.cos(turn)])  # the hilum looks inwards and to the front
         out -= (out @ down) * down
         out /= np.linalg.norm(out)
         axes = tuple(point(axis) for axis in (down, np.cross(out, down), out))
-        center = rng.normal((-7 * side, 21, side * (67 + 8 * fat)), (13, 6, 5))
-        shrunken = rng.uniform(0.6, 0.8) if rng.random() < 0.04 else 1.0
-        radii = np.multiply((60.5, 28.5, 33), rng.normal(1, 0.055, 3)) * size * shrunken
+        center = rng.normal((low - 4 * side, back + 2 * side, side * apart), (14, 9, 4))
+        center[1] = np.clip(center[1] + askew * center[2], -15, 42)
+        if rng.random() < 0.07:
+            center += (rng.uniform(20, 70), rng.uniform(-12, 4), -side * rng.uniform(0, 14))
+        shrunken = rng.uniform(0.55, 0.8) if rng.random() < 0.05 else 1.0
+        radii = np.multiply((60, 28.5, 34), rng.normal(1, 0.065, 3)) * size * shrunken
+        pressed = bool(rng.random() < 0.1)
+        if pressed:
+            radii *= (rng.uniform(1, 1.15), rng.uniform(0.5, 0.75), rng.uniform(1, 1.15))
         pelvis = rng.uniform(1.8, 2.7) if rng.random() < 0.08 else rng.uniform(0.5, 1.5)
         stones = rng.uniform(1, 5, rng.integers(1, 4)) if rng.random() < 0.12 else ()
         kidneys.append(
             Kidney(
-                side, point(center), point(radii), axes, rng.uniform(0.6, 1.3), pelvis,
-                rough=rng.uniform(0.6, 2.2), stones=tuple(float(mm) for mm in stones),
+                side, point(center), point(radii), axes, rng.uniform(0.5, 1.5), pelvis,
+                rough=rng.uniform(0.6, 2.4), pressed=pressed, stones=tuple(float(mm) for mm in stones),
             )
         )  # fmt: skip
-    if rng.random() < 0.02:
-        del kidneys[rng.integers(2)]
+    if rng.random() < 0.04:
+        gone = int(rng.integers(2))
+        kidneys = [replace(kidneys[1 - gone], radii=point(np.multiply(kidneys[1 - gone].radii, 1.12)))]
     return tuple(kidneys)
 
 
-def draw_lesions(rng: np.random.Generator, kidneys: Sequence[Kidney]) -> tuple[Lesion, ...]:
-    """Cysts first, then tumors, the largest tumor first among them; there is always a tumor."""
+def draw_lesions(rng: np.random.Generator, kidneys: Sequence[Kidney], tumor: bool) -> tuple[Lesion, ...]:
+    """Cysts first, then tumors, the largest tumor first among them; no tumor where `tumor` is false."""
     lesions = []
     for _ in range(rng.poisson(0.7)):
         hu = rng.uniform(45, 75) if rng.random() < 0.1 else rng.normal(9, 5)  # a few are full of old blood
         kidney = kidneys[int(rng.integers(len(kidneys)))]
         lesions.append(_grow(rng, kidney, "cyst", float(np.exp(rng.normal(np.log(8.5), 0.42))), hu))
+    if not tumor:
+        return tuple(lesions)
     diameter = 0.0
     while not SMALLEST <= diameter <= LARGEST:
         diameter = float(DIAMETER * np.exp(rng.normal(0, SPREAD)))
     tissue = "clear cell tumor" if rng.random() < 0.65 else "other tumor"
     kidney = kidneys[int(rng.integers(len(kidneys)))]
-    brighter = float(rng.normal(0, 12))
+    brighter = float(rng.normal(0, 15))
     lesions.append(_grow(rng, kidney, "tumor", diameter / 2, tissue, brighter))
     if rng.random() < SEVERAL:
         for _ in range(1 + rng.geometric(0.6)):
@@ -141,9 +159,17 @@ def _grow(
     dead = 0.0
     if radius > 12 and rng.random() < 0.5:
         dead = rng.uniform(0.85, 0.93) if rng.random() < 0.15 else rng.uniform(0.35, 0.8)  # some are nearly cysts
+    spots = tuple(
+        (
+            kidney.place(*(middle + rng.uniform(-0.6, 0.6, 3) * radii)),
+            radius * rng.uniform(0.15, 0.4),
+            rng.normal(0, 22),
+        )
+        for _ in range(rng.poisson(3) if radius > 8 else 0)
+    )
     return Lesion(
         kind, kidney.side, kidney.place(*middle), point(radii), kidney.axes, tissue, dead, brighter,
-        rough=rng.uniform(0.03, 0.13), calcified=bool(rng.random() < 0.1),
+        rough=rng.uniform(0.03, 0.15), calcified=bool(rng.random() < 0.1), spots=spots,
     )  # fmt: skip
 
 
@@ -179,6 +205,9 @@ def lesion_parts(lesion: Lesion) -> Iterator[Part]:
     size = min(lesion.radii)
     mass = lesion.outline.within(cavity, off_spine)
     yield Part(lesion.tissue, mass, TUMOR if lesion.kind == "tumor" else KIDNEY, lesion.brighter)
+    for center, radius, brighter in lesion.spots:
+        spot = ellipsoid(center, (radius,) * 3).grown(0, 0.2 * radius)
+        yield Part(lesion.tissue, spot.within(mass.depth), TUMOR, lesion.brighter + brighter)
     if lesion.necrosis:
         core = ellipsoid(lesion.center, np.multiply(lesion.radii, lesion.necrosis), lesion.axes).grown(0, 0.12 * size)
         yield Part("necrosis", core.within(mass.grown(-2).depth), TUMOR)

@@ -17,15 +17,15 @@ from kits_msan import __version__
 from kits_msan.data.cases import TUMOR, Case, kits_affine, save_case
 from kits_msan.errors import InputError, check_choice
 from kits_msan.files import atomic_folder, write_json
-from kits_msan.phantom.anatomy import abdomen
 from kits_msan.phantom.kidneys import kidney_parts, lesion_parts
+from kits_msan.phantom.neighbors import crowd
 from kits_msan.phantom.patients import Patient, draw_patient
 from kits_msan.phantom.pelvis import arms
-from kits_msan.phantom.scanner import cables, scan, table
+from kits_msan.phantom.scanner import cables, scan, shade, table
 from kits_msan.phantom.shapes import TISSUES, Canvas, Field, Part, Space, smooth_noise
 from kits_msan.profiles import Profile, get_profile
 
-PHANTOM_VERSION = 3  # goes up when the same seed gives other voxels
+PHANTOM_VERSION = 4  # goes up when the same seed gives other voxels
 SPLITS = ("train", "test", "validation")
 MOST_CASES, LARGEST_SEED = 100_000, 2**31 - 1  # in a split; as a base seed
 WARP = 3.5  # mm, standard deviation of the smooth warp that makes organs irregular
@@ -51,10 +51,13 @@ def phantom_case(
     canvas = _canvas(patient, (d, h, w), mm, organ_rng)
     for part in _parts(patient, organ_rng):
         if isinstance(part.tissue, str):
-            canvas.paint(part, patient.hu[part.tissue] + part.brighter, TISSUES[part.tissue][-1])
+            canvas.paint(
+                part, patient.hu[part.tissue] + part.brighter, TISSUES[part.tissue][-1] * patient.texture[part.tissue]
+            )
         else:
             canvas.paint(part, part.tissue, texture=6)
     image, label = canvas.image, canvas.label
+    shade(image, canvas.lines, scan_rng)
     _mark_hidden_tumor(label, patient, canvas.lines)
     del canvas  # the largest arrays, before the scanner needs room for its own
     return Case(f"phantom_{seed:06d}", scan(image, mm, patient.scanner, scan_rng), label, mm, kits_affine(mm))
@@ -127,8 +130,9 @@ def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng:
     width, front, behind = patient.half_width, patient.front, patient.behind
     half = np.multiply(grid, mm) / 2 / patient.frame
     off = np.multiply((half[0], 10, 12), patient.shift) + np.array([0, (behind - front) / 2, 0])
-    tumor, room = np.array(patient.largest_tumor.center), np.maximum(half - 15, 0)
-    off = np.clip(off, tumor - room, tumor + room)  # a kidney may be cut off, but the tumor is on the scan
+    shown = np.array((patient.largest_tumor or patient.kidneys[0]).center)
+    room = np.maximum(half - 15, 0)
+    off = np.clip(off, shown - room, shown + room)  # a kidney may be cut off, but what the scan is made for is on it
     lines = [
         ((np.arange(n) - (n - 1) / 2) * size / patient.frame + offset).astype(np.float32)
         for n, size, offset in zip(grid, mm, off, strict=True)
@@ -149,10 +153,13 @@ def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng:
 
 def _parts(patient: Patient, rng: np.random.Generator) -> Iterator[Part]:
     """Everything in the order in which it is painted."""
-    mm = 1 + 14 * patient.fat  # of fat around a kidney; half of it around a tumor or cyst, which stretches it
+    mm = (
+        1 + 14 * patient.fat * patient.snug
+    )  # of fat around a kidney; half of it around a tumor or cyst, which stretches it
     perirenal = [kidney.hull.grown(mm, 1.5) for kidney in patient.kidneys]
     perirenal += [lesion.outline.grown(mm / 2, 1.5) for lesion in patient.lesions]
-    yield from abdomen(rng, patient.fat_mm, perirenal, patient.oral_contrast, patient.metal_hip)
+    beside = crowd(rng, patient.kidneys)
+    yield from abdomen(rng, patient.fat_mm, perirenal, patient.oral_contrast, patient.metal_hip, beside)
     for kidney in patient.kidneys:
         yield from kidney_parts(kidney, rng.uniform(0, 2 * np.pi))
     for lesion in patient.lesions:
@@ -164,8 +171,8 @@ def _parts(patient: Patient, rng: np.random.Generator) -> Iterator[Part]:
 
 
 def _mark_hidden_tumor(label: NDArray[np.uint8], patient: Patient, lines: Sequence[Field]) -> None:
-    """Every case has a tumor: where all are smaller than a voxel, the voxel nearest to the largest one is marked."""
-    if not (label == TUMOR).any():
+    """A patient with tumors shows one: where all are smaller than a voxel, the voxel nearest to the largest is it."""
+    if patient.largest_tumor and not (label == TUMOR).any():
         center = patient.largest_tumor.center
         nearest = (np.abs(line - at).argmin() for line, at in zip(lines, center, strict=True))
         label[tuple(nearest)] = TUMOR

@@ -12,6 +12,7 @@ from kits_msan.phantom.kidneys import Kidney, Lesion, draw_kidneys, draw_lesions
 from kits_msan.phantom.scanner import Scanner, draw_scanner
 from kits_msan.phantom.shapes import TISSUES
 
+WITHOUT_TUMOR = 0.4  # of the patients
 PHASES = ("plain", "arterial", "portal", "late")
 HALF_WIDTH, HALF_DEPTH = 143.0, 102.0  # mm of the muscle wall of an average adult
 
@@ -31,6 +32,8 @@ class Patient:
     metal_hip: bool
     kidneys: tuple[Kidney, ...]
     lesions: tuple[Lesion, ...]
+    snug: float  # how much of the usual fat parts kidneys from organs; 0 to 1
+    texture: dict[str, float]  # of each tissue, as a share of the usual
     shift: tuple[float, float, float]  # of the patient in the field of view; -1..1
     scanner: Scanner
 
@@ -60,9 +63,9 @@ class Patient:
         return HALF_DEPTH * (0.9 + 0.05 * self.fat)
 
     @property
-    def largest_tumor(self) -> Lesion:
-        """There always is one."""
-        return next(lesion for lesion in self.lesions if lesion.kind == "tumor")
+    def largest_tumor(self) -> Lesion | None:
+        """None in a patient without a tumor."""
+        return next((lesion for lesion in self.lesions if lesion.kind == "tumor"), None)
 
     def summary(self) -> dict[str, Any]:
         """What a table of strata needs, ready for JSON."""
@@ -80,17 +83,17 @@ class Patient:
 
 
 def draw_patient(rng: np.random.Generator) -> Patient:
-    """Draw a patient. KiTS19 is mostly late arterial, so this is, with more plain scans than there."""
-    phase = rng.choice(4, p=(0.18, 0.46, 0.27, 0.09))
+    """Draw a patient. KiTS19 is mostly late arterial, and each there has a tumor; others are plain and have none."""
+    phase = rng.choice(4, p=(0.33, 0.35, 0.23, 0.09))
     time = 0.0 if phase == 0 else float(np.clip(phase + rng.normal(0.1, 0.25), 0.8, 3))
     hu, stranding = _draw_hu(rng, time), float(rng.beta(1, 3))
     hu["perirenal fat"] += 60 * stranding
     frame, fat = float(np.clip(rng.normal(1, 0.065), 0.84, 1.16)), float(rng.beta(1.6, 2.4))
     kidneys = draw_kidneys(rng, fat)
-    lesions = draw_lesions(rng, kidneys)
+    lesions = draw_lesions(rng, kidneys, tumor=rng.random() >= WITHOUT_TUMOR)
     arms_down = bool(rng.random() < 0.1)
     wide = 2 * frame * (HALF_WIDTH * (1 + 0.1 * fat) + 6 + 46 * fat)
-    along = rng.uniform(-1, 1) if rng.random() < 0.3 else rng.uniform(-0.3, 0.3)  # many scans go on to the pelvis
+    along = rng.uniform(-1, 1) if rng.random() < 0.45 else rng.uniform(-0.3, 0.3)  # from the chest, or to the pelvis
     return Patient(
         time=time,
         hu=hu,
@@ -103,19 +106,30 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         metal_hip=bool(rng.random() < 0.04),
         kidneys=kidneys,
         lesions=lesions,
+        snug=float(rng.uniform(0, 0.5)) if rng.random() < 0.35 else 1.0,
+        texture={tissue: float(np.exp(rng.normal(0, 0.4))) for tissue in TISSUES},
         shift=(float(along), rng.uniform(-1, 1), rng.uniform(-1, 1)),
         scanner=draw_scanner(rng, fat, wide, arms_down),
     )
 
 
 def _draw_hu(rng: np.random.Generator, time: float) -> dict[str, float]:
-    """The HU of every tissue in one patient: how much contrast it takes up differs, and livers may be fatty."""
+    """The HU of every tissue in one patient: how much contrast it takes up differs, livers and muscles may be fatty.
+
+    In some, liver, spleen or bowel are as bright as the kidneys, so that place and shape must tell them apart.
+    """
     uptake = rng.uniform(0.65, 1.25)
     fatty = rng.uniform(10, 45) if rng.random() < 0.2 else 0.0
     hu = {}
     for tissue, (plain, *others, _) in TISSUES.items():
         mean = np.interp(time, (0, 1, 2, 3), (plain, *others))
-        hu[tissue] = float(plain + (mean - plain) * uptake * rng.normal(1, 0.12) + rng.normal(0, 4))
+        hu[tissue] = float(plain + (mean - plain) * uptake * rng.normal(1, 0.15) + rng.normal(0, 7))
     hu["liver"] -= fatty
+    hu["muscle"] -= rng.uniform(10, 50) if rng.random() < 0.3 else 0
+    if time == 0:
+        hu["renal medulla"] = hu["renal cortex"] + rng.normal(0, 2)
+    for tissue, share in (("spleen", 0.2), ("liver", 0.12), ("bowel wall", 0.12), ("pancreas", 0.1)):
+        if rng.random() < share:
+            hu[tissue] = float(hu[rng.choice(["renal cortex", "renal medulla"])] + rng.normal(0, 10))
     hu["spongy bone"] *= rng.uniform(0.5, 1.15)  # the old lose it
     return hu

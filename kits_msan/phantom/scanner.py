@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from kits_msan.phantom.shapes import Field, Part, point, tube
+from kits_msan.phantom.shapes import Field, Part, point, smooth_noise, tube
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Scanner:
 def draw_scanner(rng: np.random.Generator, fat: float, wide: float, arms_down: bool) -> Scanner:
     """A scanner for a patient with this share of fat, `wide` mm across. Large patients get noise and streaks."""
     pixel = float(np.clip((wide + rng.uniform(10, 70)) / 512, 0.6, 0.98))
-    slice_mm = float(rng.choice([1.0, 2.0, 2.5, 3.0, 3.75, 5.0, 7.5], p=(0.08, 0.08, 0.16, 0.26, 0.14, 0.22, 0.06)))
+    slice_mm = float(rng.choice([1.0, 2.0, 2.5, 3.0, 3.75, 5.0, 8.0], p=(0.08, 0.08, 0.15, 0.24, 0.12, 0.24, 0.09)))
     streaks = rng.uniform(5, 22) if arms_down else rng.exponential(4) * fat
     return Scanner(
-        noise=rng.uniform(10, 32) * (0.8 + 0.6 * fat) * (3 / max(slice_mm, 2)) ** 0.25,
+        noise=rng.uniform(8, 38) * (0.8 + 0.6 * fat) * (3 / max(slice_mm, 2)) ** 0.25,
         grain=rng.uniform(0.35, 0.95),
-        blur=rng.uniform(0.4, 1.1),
+        blur=rng.uniform(0.4, 1.1) if rng.random() < 0.7 else rng.uniform(1.1, 3),
         slice_mm=slice_mm,
         streaks=float(streaks),
         cables=int(rng.integers(1, 5)) if rng.random() < 0.3 else 0,
@@ -64,6 +64,17 @@ def cables(rng: np.random.Generator, count: int, half_width: float, front: float
             y = -front * math.sqrt(max(1 - (x / half_width) ** 2, 0)) - 4
             path.append(point((z, y, x)))
         yield Part(float(rng.choice([150, 900, 2500])), tube(path, 1.8))
+
+
+def shade(image: Field, lines: Sequence[NDArray[np.float32]], rng: np.random.Generator) -> None:
+    """Make tissues uneven, in place: smooth noise of several scales, in proportion to the HU above those of fat.
+
+    lines: mm along the axes of `image` (D, H, W). After the synthetic training images of SynthSeg (Billot et al.
+    2023) and anatomix (Dey et al. 2024), whose bias fields and noise are multiplicative; amplitudes are our choice.
+    """
+    for bump, most in ((90, 0.10), (35, 0.08), (14, 0.08)):
+        field = smooth_noise(rng, bump, lines)
+        image += np.float32(rng.uniform(0, most)) * field * np.clip(image + 100, 0, 400)
 
 
 def scan(image: Field, mm: Sequence[float], scanner: Scanner, rng: np.random.Generator) -> NDArray[np.int16]:

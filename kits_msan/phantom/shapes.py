@@ -45,8 +45,8 @@ TISSUES = {  # HU without contrast, in the arterial, portal and late phase; +- H
     "renal cortex": (34, 185, 185, 150, 7),
     "renal medulla": (33, 88, 170, 158, 7),
     "urine": (6, 8, 12, 420, 4),
-    "clear cell tumor": (36, 135, 108, 88, 16),
-    "other tumor": (38, 66, 80, 74, 9),  # papillary and chromophobe: they take up less contrast
+    "clear cell tumor": (36, 112, 97, 83, 18),
+    "other tumor": (38, 66, 80, 74, 11),  # papillary and chromophobe: they take up less contrast
     "necrosis": (18, 22, 25, 25, 7),
 }
 
