@@ -12,7 +12,7 @@ class Profile:
 
     name: str
     # data
-    train_cases: int  # phantoms made for training; the paper's profile takes what the split gives
+    train_cases: int  # phantoms for training, at a time if made anew; the paper's profile takes the split's
     test_cases: int
     spacing: tuple[float, float, float] | None  # millimetres (slice, row, column); None is the scan's own
     grid: tuple[int, int, int]  # (D, H, W) of a phantom; H and W are also the training slab's
@@ -31,6 +31,7 @@ class Profile:
     augment: str = ""  # names or groups of `augment.py`, joined by commas; the paper names none
     tumor_share: float = 0.0  # slabs drawn around a slice with tumor, and around one with kidney;
     kidney_share: float = 0.0  # the rest are drawn anywhere, as all are in the paper's profile
+    fresh: int = 0  # steps after which a new phantom takes the place of the oldest of train_cases; 0: a fixed set
 
 
 SMOKE = Profile(
@@ -43,6 +44,12 @@ LAPTOP = Profile(
     slab=4, batch=2, steps=1200, learning_rate=4e-3, schedule="one-cycle", loss="dice-ce",
     optimizer="muon", weight_decay=1e-2, augment="intensity", tumor_share=0.4, kidney_share=0.3,
 )  # fmt: skip
+SHIPPED = Profile(  # data/checkpoints: the laptop's grid and network, but slabs twice as long and always new patients
+    "shipped", train_cases=24, test_cases=72, spacing=(5.0, 4.0, 4.0), grid=(56, 96, 96), width=8, poolings=3,
+    slab=8, batch=2, steps=1200, learning_rate=2.5e-3, schedule="one-cycle", loss="dice-ce",
+    optimizer="muon", weight_decay=1e-2, augment="rotation,scale,shift,contrast,gamma,noise,blur",
+    tumor_share=0.3, kidney_share=0.35, fresh=5,
+)  # fmt: skip
 GPU = Profile(
     "gpu", train_cases=160, test_cases=24, spacing=(2.5, 1.6, 1.6), grid=(96, 256, 256), width=32, poolings=4,
     slab=4, batch=8, steps=4000, learning_rate=2e-3, schedule="one-cycle", loss="dice-ce",
@@ -53,7 +60,7 @@ PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move
     slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
 )  # fmt: skip
 
-PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, GPU, PAPER)}
+PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, SHIPPED, GPU, PAPER)}
 
 
 def get_profile(profile: str | Profile) -> Profile:

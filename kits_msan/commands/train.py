@@ -21,9 +21,12 @@ from kits_msan.commands.options import (
 def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="unet3d, msan_v1, msan_v1_ds, msan_v2 or msan_v2_ds")
     command.add_argument(
-        "--data", type=path, required=True, metavar="DIR",
-        help="folder of cases, or a prepared store; its training part is used",
+        "--data", type=path, metavar="DIR",
+        help="folder of cases, or a prepared store; its training part is used (profile shipped makes its own)",
     )  # fmt: skip
+    command.add_argument(
+        "--start-from", type=path, metavar="C", help="begin with those weights of a checkpoint that fit the network"
+    )
     command.add_argument(
         "--out", type=path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"
     )
@@ -52,12 +55,13 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.training.processes import is_first_process
 
     profile = profile_of(args)
-    split = split_of(args.data, args.split, excluded(args))
+    split = split_of(args.data, args.split, excluded(args)) if args.data is not None else None
     if (args.out / MODEL).exists():
         refuse_results(args.out, args.overwrite)
     train(
         args.model, args.data, profile, args.out, split=split, seed=args.seed,
-        machine=Machine(args.device, args.precision, args.devices), validate=args.validate, overwrite=args.overwrite,
+        machine=Machine(args.device, args.precision, args.devices), validate=args.validate,
+        start=args.start_from, overwrite=args.overwrite,
     )  # fmt: skip
     if is_first_process():
         print(f"trained network in {args.out / MODEL}")

@@ -3,6 +3,7 @@
 Tensors lie beside a small JSON text (the file's metadata): which network, of what size, trained how.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -58,6 +59,22 @@ def describe_model(name: str, model: Network, profile: Profile) -> dict[str, Any
 def save_model(path: str | Path, model: Network, about: Mapping[str, Any]) -> None:
     """Write a network's weights; `about` holds `describe_model` and whatever else is worth knowing."""
     save_checkpoint(path, model.state_dict(), about)
+
+
+def start_from(model: Network, path: str | Path) -> dict[str, Any]:
+    """Give a network the weights of a checkpoint that fit it, by name and shape; the others stay as they are.
+
+    Returns where they are from and how many numbers fit, JSON-able. Raises InputError where less than half do.
+    """
+    tensors, about = load_checkpoint(path)
+    own = model.state_dict()
+    fit = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
+    total, there, shared = (sum(value.numel() for value in some.values()) for some in (own, tensors, fit))
+    if 2 * shared < there:
+        raise InputError(f"{path} hardly fits this network; name a checkpoint of the same width and poolings.")
+    model.load_state_dict({**own, **fit})
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    return {"model": about.get("model"), "sha256": digest, "weights": shared, "of": total}
 
 
 def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:

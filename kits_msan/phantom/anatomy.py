@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from kits_msan.phantom.pelvis import pelvic_organs, pelvis
-from kits_msan.phantom.shapes import Axes, Field, Part, Point, Shape, Space, Vector, common, ellipsoid, point, tube
+from kits_msan.phantom.shapes import Axes, Field, Part, Point, Shape, Space, common, ellipsoid, point, tube
 
 SPINE_Y = 12.0  # middle of the vertebral bodies
 VERTEBRA, RIB_PITCH, RIB_12 = 35.0, 25.0, -62.0  # height of one; distance of two ribs; z of the last rib at the spine
@@ -149,7 +149,9 @@ def bowel(rng: np.random.Generator, oral_contrast: bool) -> Iterator[Part]:
         yield from gut(path, rng.uniform(8, 14), stuff, rng)
 
 
-def gut(path: Sequence[Vector], radius: float, stuff: str | float, rng: np.random.Generator) -> Iterator[Part]:
+def gut(
+    path: Sequence[Sequence[float]], radius: float, stuff: str | float, rng: np.random.Generator
+) -> Iterator[Part]:
     """A loop of bowel along a path, filled with a tissue or with HU, often with gas above."""
     wall = tube(path, radius, radius * rng.uniform(0.8, 1.1)).grown(0, 2).within(cavity)
     lumen = wall.grown(-rng.uniform(2, 4))

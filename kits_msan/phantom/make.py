@@ -17,6 +17,7 @@ from kits_msan import __version__
 from kits_msan.data.cases import TUMOR, Case, kits_affine, save_case
 from kits_msan.errors import InputError, check_choice
 from kits_msan.files import atomic_folder, write_json
+from kits_msan.phantom.anatomy import abdomen
 from kits_msan.phantom.kidneys import kidney_parts, lesion_parts
 from kits_msan.phantom.neighbors import crowd
 from kits_msan.phantom.patients import Patient, draw_patient

@@ -7,10 +7,11 @@ after scans on which networks of version 3 of the phantom failed.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kits_msan.phantom.anatomy import cavity, gut, off_spine
 from kits_msan.phantom.kidneys import Kidney
-from kits_msan.phantom.shapes import Part, ellipsoid
+from kits_msan.phantom.shapes import Part, ellipsoid, point
 
 FILLINGS = ("bowel wall", "bowel fluid", "stool", "gas", "oral contrast")
 LOOKALIKES = (  # their HU follow the contrast, as the kidneys' do
@@ -48,7 +49,7 @@ def loop(rng: np.random.Generator, kidney: Kidney) -> Iterator[Part]:
     radius = rng.uniform(8, 22)
     middle = _outside(rng, kidney, radius)
     turns = rng.normal(0, (22, 9, 12), (2, 3))
-    path = [middle - turns[0], middle, middle + turns[1]]
+    path = [point(middle - turns[0]), point(middle), point(middle + turns[1])]
     known = rng.random() < 0.7
     stuff: str | float = str(rng.choice(FILLINGS)) if known else float(rng.uniform(-60, 260))
     yield from gut(path, radius, stuff, rng)
@@ -63,7 +64,7 @@ def mass(rng: np.random.Generator, kidney: Kidney, radius: float, tissue: str, i
     return Part(tissue, shape.within(cavity, off_spine), None, float(rng.normal(0, 12)))
 
 
-def _outside(rng: np.random.Generator, kidney: Kidney, radius: float) -> np.ndarray:
+def _outside(rng: np.random.Generator, kidney: Kidney, radius: float) -> NDArray[np.float64]:
     """The middle of something of that radius that touches a kidney's fat: before it, outside or at its ends."""
     direction = np.array([rng.normal(0, 0.8), -abs(rng.normal(0, 0.8)), kidney.side * rng.normal(0.4, 0.7)])
     direction /= np.linalg.norm(direction)

@@ -6,6 +6,7 @@ happened: weights, optimizer, log and step are all there is to remember.
 """
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -17,11 +18,14 @@ from kits_msan.data.slabs import SlabSampler
 from kits_msan.data.split import Split, refuse_test_cases
 from kits_msan.data.store import split_of
 from kits_msan.devices import THIS_MACHINE, Machine
+from kits_msan.errors import InputError
 from kits_msan.files import removed_on_bad_input
-from kits_msan.networks.checkpoints import describe_model, load_model
+from kits_msan.networks.checkpoints import describe_model, load_model, start_from
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
+from kits_msan.phantom.make import PHANTOM_VERSION
 from kits_msan.profiles import Profile
+from kits_msan.training.fresh import FreshPhantoms
 from kits_msan.training.logs import METRICS, read_metrics
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
@@ -48,7 +52,7 @@ def learning_rate(profile: Profile, step: int) -> float:
 
 def train(
     name: str,
-    data: Path,
+    data: Path | None,
     profile: Profile,
     run: Path,
     *,
@@ -57,18 +61,22 @@ def train(
     seed: int = 0,
     machine: Machine = THIS_MACHINE,
     validate: int = 0,
+    start: Path | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Network:
     """Train a network that `build_model` knows on the training cases of `data`; returns it in eval mode on the CPU.
 
-    data: a folder of cases, or a store that `kits-msan prepare` made of one.
+    data: a folder of cases, or a store that `kits-msan prepare` made of one; None where the profile makes its
+    phantoms while it trains, see `FreshPhantoms`.
     store: where a folder's cases are kept at the profile's spacing, for several networks to share; else `run`/store.
     split: which cases are for training; by default the one of `data`, see `split_of`.
     machine: where to train; its devices share each batch, in a process each, so with more than one, this script is
     started once for each.
     validate: so many training cases, the last, are held out; `run`/best.safetensors is the network that did best on
     them. Without, there is no best: the short runs, whose learning rate ends at zero, are best at their end.
+
+    start: a checkpoint whose weights, as far as they fit, are the ones to begin with.
 
     What the run folder holds is told in docs/training.md. A run that was stopped is resumed, a finished one is
     loaded. Same seed, same CPU, same number of threads: same weights, to the bit, however often it was stopped.
@@ -77,26 +85,27 @@ def train(
     TrainingStopped, a KeyboardInterrupt, after Ctrl-C or SIGTERM and a checkpoint.
     """
     fabric = build_fabric(machine, profile.batch)
-    split = split or split_of(data)
-    refuse_test_cases(split.require("train"), split)
-    names, held_out = hold_out(split.train, validate)
+    names, held_out = _training_cases(data, profile, split, validate)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names, "validation": held_out}
+    if start is not None:
+        config["started_from"] = start_from(network, start)
     fabric.launch()
     first_process = fabric.is_global_zero
     folder = RunFolder(run, config, profile.steps, writes=first_process)
     if not overwrite and folder.is_finished():
         return load_model(run / MODEL, name)
 
-    with folder, StopSignals() as stop:
+    with folder, StopSignals() as stop, ExitStack() as stack:
         store = store or run / "store"
         with removed_on_bad_input(run, store):
             first_then_others(fabric, lambda: folder.claim(overwrite))
-            cases = first_then_others(
+            cases = [] if data is None else first_then_others(
                 fabric, lambda: open_cases(data, [*names, *held_out], profile, store, progress and first_process)
-            )
-        folder.about["data"] = fingerprint(cases)
+            )  # fmt: skip
+        fresh = stack.enter_context(FreshPhantoms(profile, seed)) if data is None else None
+        folder.about["data"] = fingerprint(cases) if data is not None else f"phantoms version {PHANTOM_VERSION}"
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimizer = OPTIMIZERS[profile.optimizer](
             [p for p in network.parameters() if p.requires_grad], profile.learning_rate,
@@ -105,7 +114,7 @@ def train(
         model, optimizer = fabric.setup(network, optimizer)
         first = folder.resume(network, optimizer)
         loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight))
-        sampler = SlabSampler(cases[: len(names)], profile, seed)
+        sampler = SlabSampler(fresh.at(first) if fresh else cases[: len(names)], profile, seed)
         share = profile.batch // fabric.world_size
         steps = range(first, profile.steps)
 
@@ -116,6 +125,8 @@ def train(
             rate = learning_rate(profile, step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
+            if fresh and step % profile.fresh == 0:
+                sampler = SlabSampler(fresh.at(step), profile, seed)
             batch = sampler.batch(step, fabric.global_rank * share, share)  # this process's share
             image, label = fabric.to_device((batch.image, batch.label))  # (N, 1, D, H, W), (N, D, H, W)
             loss = loss_of(model(image), label)
@@ -136,6 +147,23 @@ def train(
 
         first_then_others(fabric, lambda: folder.finish(network))
     return load_model(run / MODEL, name)
+
+
+def _training_cases(
+    data: Path | None, profile: Profile, split: Split | None, validate: int
+) -> tuple[list[str], list[str]]:
+    """The names of the cases to train and to validate on; none where phantoms are made while the training runs."""
+    if data is None and not profile.fresh:
+        raise InputError(f"profile {profile.name} needs a folder of cases; name it with --data.")
+    if data is not None and profile.fresh:
+        raise InputError(f"profile {profile.name} makes its phantoms while it trains; leave out --data.")
+    if data is None:
+        if validate:
+            raise InputError(f"profile {profile.name} makes its phantoms while it trains; none can be held out.")
+        return [], []
+    split = split or split_of(data)
+    refuse_test_cases(split.require("train"), split)
+    return hold_out(split.train, validate)
 
 
 def _check_finite(loss: Tensor, step: int, sampler: SlabSampler) -> None:

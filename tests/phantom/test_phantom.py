@@ -88,18 +88,28 @@ def test_same_seed_is_the_same_patient_on_a_finer_grid() -> None:
 # What is on it
 
 
-def test_every_case_has_kidney_and_a_tumor_that_touches_it(cases: list[Case]) -> None:
-    for case in cases:
+def test_every_case_has_kidney_and_a_tumor_that_touches_it_unless_the_patient_has_none(cases: list[Case]) -> None:
+    for seed, case in zip(SEEDS, cases, strict=True):
         _, label = pixels(case)
-        assert set(np.unique(label)) == {0, KIDNEY, TUMOR}, case.name
-        assert (ndimage.binary_dilation(label == TUMOR) & (label == KIDNEY)).any(), case.name
+        if patient_of(seed).largest_tumor is None:
+            assert set(np.unique(label)) == {0, KIDNEY}, case.name
+        else:
+            assert set(np.unique(label)) == {0, KIDNEY, TUMOR}, case.name
+            assert (ndimage.binary_dilation(label == TUMOR) & (label == KIDNEY)).any(), case.name
+
+
+def test_a_third_to_a_half_of_the_patients_have_no_tumor_but_the_first_test_case_has_one(
+    patients: list[Patient],
+) -> None:
+    assert 1 / 3 < np.mean([patient.largest_tumor is None for patient in patients]) < 1 / 2
+    assert patient_of(case_seed(0, "test", 0)).largest_tumor is not None  # students see it first
 
 
 def test_kidneys_lie_on_both_sides_and_weigh_what_kidneys_weigh(cases: list[Case]) -> None:
     for case in cases:
         columns = np.nonzero(pixels(case)[1])[2]
         assert columns.min() < 24 <= columns.max(), case.name
-        assert 130 < volume_ml(case, KIDNEY) < 1100, case.name
+        assert 90 < volume_ml(case, KIDNEY) < 1300, case.name  # urine that is held up counts, and cysts
     assert 300 < np.median([volume_ml(case, KIDNEY) for case in cases]) < 520  # KiTS19: 407
 
 
@@ -118,8 +128,9 @@ def test_hounsfield_units_are_those_of_air_fat_organs_and_bone(cases: list[Case]
 def test_enhanced_kidneys_outshine_their_tumors_but_plain_ones_do_not(patients: list[Patient]) -> None:
     contrast = {patient.phase: [] for patient in patients}  # type: dict[str, list[float]]
     for patient in patients:
-        assert isinstance(patient.largest_tumor.tissue, str)
-        contrast[patient.phase].append(patient.hu["renal cortex"] - patient.hu[patient.largest_tumor.tissue])
+        if patient.largest_tumor is not None:
+            assert isinstance(patient.largest_tumor.tissue, str)
+            contrast[patient.phase].append(patient.hu["renal cortex"] - patient.hu[patient.largest_tumor.tissue])
     assert np.median(contrast["arterial"]) > 30
     assert np.median(contrast["portal"]) > 30
     assert abs(np.median(contrast["plain"])) < 10
@@ -171,29 +182,30 @@ def test_fat_parts_kidneys_and_lesions_from_organs_and_muscles(patients: list[Pa
 
 
 def test_tumor_sizes_and_numbers_spread_like_those_of_kits19(patients: list[Patient]) -> None:
-    largest = [patient.largest_tumor.diameter_mm * patient.frame for patient in patients]
+    with_tumor = [(patient, patient.largest_tumor) for patient in patients if patient.largest_tumor]
+    largest = [tumor.diameter_mm * patient.frame for patient, tumor in with_tumor]
     low, middle, high = np.percentile(largest, (5, 50, 95))
     assert 13 < low < 21  # KiTS19: 17
     assert 34 < middle < 44  # 39
     assert 80 < high < 120  # 105
-    several = np.mean([sum(lesion.kind == "tumor" for lesion in patient.lesions) > 1 for patient in patients])
+    several = np.mean([sum(lesion.kind == "tumor" for lesion in patient.lesions) > 1 for patient, _ in with_tumor])
     assert 0.2 < several < 0.45
     assert 0.3 < np.mean([any(lesion.kind == "cyst" for lesion in patient.lesions) for patient in patients]) < 0.8
-    assert 0.2 < np.mean([patient.largest_tumor.necrosis > 0 for patient in patients]) < 0.7
+    assert 0.2 < np.mean([tumor.necrosis > 0 for _, tumor in with_tumor]) < 0.7
 
 
 def test_all_phases_come_and_arterial_most_often(patients: list[Patient]) -> None:
     phases = [patient.phase for patient in patients]
     assert set(phases) == {"plain", "arterial", "portal", "late"}
     assert max(set(phases), key=phases.count) == "arterial"
-    assert 0.1 * len(phases) < phases.count("plain") < 0.25 * len(phases)
+    assert 0.28 * len(phases) < phases.count("plain") < 0.38 * len(phases)
 
 
 def test_patients_are_as_different_as_patients_are(patients: list[Patient]) -> None:
     """Thin and obese, thick and thin slices, arms down, metal, stones, urine held up: the rare ones come rarely."""
     assert min(patient.fat_mm for patient in patients) < 8
     assert max(patient.fat_mm for patient in patients) > 40
-    assert {patient.scanner.slice_mm for patient in patients} == {1.0, 2.0, 2.5, 3.0, 3.75, 5.0, 7.5}
+    assert {patient.scanner.slice_mm for patient in patients} == {1.0, 2.0, 2.5, 3.0, 3.75, 5.0, 8.0}
     for rare in (
         [patient.arms_down for patient in patients],
         [patient.metal_hip for patient in patients],
@@ -247,9 +259,9 @@ def test_paper_profile_draws_a_spacing_like_kits19() -> None:
     ("grid", "spacing"),
     [((4, 48, 48), (10, 8, 8)), ((1, 8, 8), (10, 8, 8)), ((16, 3, 64), (10, 8, 8)), ((5, 9, 9), (45, 45, 45))],
 )
-def test_there_is_a_tumor_on_every_grid(grid: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+def test_tumors_are_on_every_grid(grid: tuple[int, ...], spacing: tuple[float, ...]) -> None:
     """Also where the body does not fit, and where a voxel is larger than the tumor."""
-    for seed in range(8):
+    for seed in (seed for seed in range(12) if patient_of(seed).largest_tumor):
         assert (pixels(phantom_case(seed, grid=grid, spacing=spacing))[1] == TUMOR).any()
 
 

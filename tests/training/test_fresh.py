@@ -1,0 +1,107 @@
+"""Phantoms that are made while a training runs, and weights to begin with."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kits_msan.data.store import StoredCase
+from kits_msan.errors import InputError
+from kits_msan.networks.checkpoints import describe_model, load_checkpoint, save_model, start_from
+from kits_msan.networks.registry import build_model
+from kits_msan.phantom.make import case_seed, phantom_case
+from kits_msan.profiles import SMOKE
+from kits_msan.training.fresh import FreshPhantoms
+from kits_msan.training.loop import MODEL, train
+
+FRESH = replace(SMOKE, train_cases=2, fresh=2, steps=5, grid=(8, 32, 32), augment="")
+SIZE = {"width": SMOKE.width, "poolings": SMOKE.poolings}
+
+
+@pytest.fixture(scope="module")
+def steps() -> Iterator[list[list[StoredCase]]]:
+    with FreshPhantoms(FRESH, seed=3) as phantoms:
+        yield [phantoms.at(step) for step in range(5)]
+
+
+def test_the_oldest_goes_after_the_profiles_steps(steps: list[list[StoredCase]]) -> None:
+    names = [[case.name for case in cases] for cases in steps]
+    made = [f"phantom_{case_seed(3, 'train', index):06d}" for index in range(4)]
+    assert names == [made[0:2], made[0:2], made[1:3], made[1:3], made[2:4]]
+
+
+def test_they_are_the_phantoms_of_their_seeds(steps: list[list[StoredCase]]) -> None:
+    case = phantom_case(case_seed(3, "train", 2), FRESH)
+    assert np.array_equal(steps[4][0].image, case.image)  # type: ignore[arg-type]
+    assert np.array_equal(steps[4][0].label, case.label)  # type: ignore[arg-type]
+
+
+def test_a_run_that_resumes_meets_the_same_ones(steps: list[list[StoredCase]]) -> None:
+    with FreshPhantoms(FRESH, seed=3) as phantoms:
+        later = phantoms.at(4)
+    assert [case.name for case in later] == [case.name for case in steps[4]]
+
+
+def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kits_msan.training import processes
+    from kits_msan.training.processes import TrainingStopped
+
+    whole = train("unet3d", None, FRESH, tmp_path / "whole", device="cpu", progress=False)
+    asked = iter([0, 0, 15])
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.StopSignals, "agreed", lambda self, fabric: next(asked))
+        with pytest.raises(TrainingStopped):
+            train("unet3d", None, FRESH, tmp_path / "stopped", device="cpu", progress=False)
+    again = train("unet3d", None, FRESH, tmp_path / "stopped", device="cpu", progress=False)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("profile", "data", "validate", "message"),
+    [
+        (SMOKE, None, 0, "needs a folder of cases"),
+        (FRESH, Path("cases"), 0, "makes its phantoms"),
+        (FRESH, None, 1, "none can be held out"),
+    ],
+)
+def test_data_where_there_should_be_none_is_refused(
+    tmp_path: Path, profile: object, data: Path | None, validate: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train("unet3d", data, profile, tmp_path / "run", validate=validate, progress=False)  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
+# Weights to begin with
+
+
+def test_what_fits_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
+    old, new = build_model("unet3d", **SIZE), build_model("msan_v2_ds", **SIZE)
+    before = {name: value.clone() for name, value in new.state_dict().items()}
+    save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))
+    taken = start_from(new, tmp_path / "old.safetensors")
+    assert taken["model"] == "unet3d"
+    assert taken["weights"] == sum(value.numel() for value in old.state_dict().values()) < taken["of"]
+    for name, value in new.state_dict().items():
+        assert torch.equal(value, old.state_dict().get(name, before[name])), name
+
+
+def test_a_network_of_another_width_is_refused(tmp_path: Path) -> None:
+    old = build_model("unet3d", width=3, poolings=1)
+    save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))
+    with pytest.raises(InputError, match="hardly fits"):
+        start_from(build_model("unet3d", width=8, poolings=3), tmp_path / "old.safetensors")
+
+
+def test_the_checkpoint_says_where_its_weights_began(tmp_path: Path) -> None:
+    old = build_model("unet3d", **SIZE)
+    save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))
+    profile = replace(FRESH, steps=1)
+    train("msan_v1", None, profile, tmp_path / "run", start=tmp_path / "old.safetensors", progress=False)
+    about = load_checkpoint(tmp_path / "run" / MODEL)[1]
+    assert about["started_from"]["model"] == "unet3d"
+    assert about["data"] == "phantoms version 4"
