@@ -36,7 +36,7 @@ class FreshPhantoms:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def at(self, step: int) -> list[StoredCase]:
         """The cases from which the slabs of a step are drawn; waits for those that are not made yet."""

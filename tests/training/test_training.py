@@ -103,7 +103,9 @@ def test_profiles_by_name() -> None:
     assert list(PROFILES) == ["smoke", "laptop", "shipped", "gpu", "paper"]
     assert all(get_profile(name).name == name for name in PROFILES)
     assert get_profile(PAPER) is PAPER
-    with pytest.raises(InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, shipped, gpu, paper"):
+    with pytest.raises(
+        InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, shipped, gpu, paper"
+    ):
         get_profile("desktop")
 
 
