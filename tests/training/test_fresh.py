@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kits_msan.data.store import StoredCase
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import describe_model, load_checkpoint, save_model, start_from
 from kits_msan.networks.registry import build_model
@@ -49,13 +50,13 @@ def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, monkeypatch: p
     from kits_msan.training import processes
     from kits_msan.training.processes import TrainingStopped
 
-    whole = train("unet3d", None, FRESH, tmp_path / "whole", device="cpu", progress=False)
+    whole = train("unet3d", None, FRESH, tmp_path / "whole", machine=Machine("cpu"), progress=False)
     asked = iter([0, 0, 15])
     with monkeypatch.context() as patch:
         patch.setattr(processes.StopSignals, "agreed", lambda self, fabric: next(asked))
         with pytest.raises(TrainingStopped):
-            train("unet3d", None, FRESH, tmp_path / "stopped", device="cpu", progress=False)
-    again = train("unet3d", None, FRESH, tmp_path / "stopped", device="cpu", progress=False)
+            train("unet3d", None, FRESH, tmp_path / "stopped", machine=Machine("cpu"), progress=False)
+    again = train("unet3d", None, FRESH, tmp_path / "stopped", machine=Machine("cpu"), progress=False)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
