@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from kits_msan.course.exercises.checks import EXERCISES
-from kits_msan.course.exercises.exercise import UNANSWERED
+from kits_msan.course.exercises.verdict import UNANSWERED
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.student import BUILD, SOLUTION, STUDENT, starter, student_copy, student_text, write_students
 

@@ -2,27 +2,45 @@
 
 from typing import Any
 
-from kits_msan.course.exercises.exercise import Exercise, verdict
-from kits_msan.course.exercises.n1_data import EXERCISES as DATA
-from kits_msan.course.exercises.n2_attention import EXERCISES as ATTENTION
-from kits_msan.course.exercises.n3_res2net import EXERCISES as RES2NET
-from kits_msan.course.exercises.n4_training import EXERCISES as TRAINING
-from kits_msan.course.exercises.n5_ensemble import EXERCISES as ENSEMBLE
+from kits_msan.course.exercises.answers import (
+    n1_images,
+    n1_places,
+    n2_counts,
+    n2_layer,
+    n3_chain,
+    n3_pokes,
+    n4_loss,
+    n4_steps,
+    n5_trust,
+    n5_vote,
+)
+from kits_msan.course.exercises.exercise import Exercise
+from kits_msan.course.exercises.verdict import verdict
 
-EXERCISES: dict[str, Exercise] = {**DATA, **ATTENTION, **RES2NET, **TRAINING, **ENSEMBLE}
+EXERCISES: dict[str, Exercise] = {
+    **n1_images.EXERCISES,
+    **n1_places.EXERCISES,
+    **n2_layer.EXERCISES,
+    **n2_counts.EXERCISES,
+    **n3_chain.EXERCISES,
+    **n3_pokes.EXERCISES,
+    **n4_loss.EXERCISES,
+    **n4_steps.EXERCISES,
+    **n5_vote.EXERCISES,
+    **n5_trust.EXERCISES,
+}
 
 
-def check(number: str, answer: Any, *given: Any) -> None:
+def check(number: str, answer: Any) -> None:
     """Print what an answer to an exercise such as "1.2" deserves.
 
     answer: a function or a value, as the exercise asks; `...` is "not answered yet".
-    given: what the notebook's check cell passes on, for exercises whose answer depends on a case.
     """
-    print(sentence(number, answer, *given))
+    print(sentence(number, answer))
 
 
-def sentence(number: str, answer: Any, *given: Any) -> str:
+def sentence(number: str, answer: Any) -> str:
     """What `check` prints."""
     if number not in EXERCISES:
         return f"There is no exercise {number}; there are {', '.join(EXERCISES)}."
-    return verdict(EXERCISES[number], answer, *given)
+    return verdict(EXERCISES[number], answer)

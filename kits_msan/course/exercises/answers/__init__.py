@@ -1,0 +1,1 @@
+"""The solutions of the exercises, and the mistakes that are known: two exercises a file."""

@@ -1,0 +1,188 @@
+"""The exercises 1.3, a voxel's place, and 1.4, a box around the kidneys: solutions and common mistakes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kits_msan.course.exercises.exercise import Exercise, Inputs
+
+
+def _corners(rng: np.random.Generator) -> Inputs:
+    """Affines, straight and oblique ones, and an index in (slice, row, column)."""
+    kits = np.array([[0, 0, -0.8, 90], [0, -0.7, 0, 60], [-3.0, 0, 0, -20], [0, 0, 0, 1.0]])
+    other = np.array([[0, 0.5, 0, -80], [0, 0, 2.0, 10], [4.0, 0, 0, 30], [0, 0, 0, 1.0]])
+    trials: Inputs = [(kits, (10, 20, 30)), (other, (1, 2, 3))]
+    for _ in range(8):
+        rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        affine = np.eye(4)
+        affine[:3, :3] = rotation * rng.uniform(0.5, 5, size=3)
+        affine[:3, 3] = rng.uniform(-200, 200, size=3)
+        trials.append((affine.round(2), tuple(rng.integers(0, 60, size=3).tolist())))
+    return trials
+
+
+def _boxes(rng: np.random.Generator) -> Inputs:
+    """Labels with kidney and tumor inside the volume and at its rims; margins that are whole voxels, or not."""
+    inside, at_rim = np.zeros((2, 8, 20, 20), np.uint8)
+    inside[3:5, 8:12, 6:9] = 1
+    inside[4, 8:12, 9:11] = 2
+    at_rim[0:2, 15:20, 9:12] = 1
+    trials: Inputs = [(inside, (5.0, 2.0, 1.0), 5.0), (at_rim, (5.0, 2.0, 1.0), 5.0)]
+    for _ in range(16):
+        label = np.zeros(rng.integers((8, 16, 16), (12, 26, 26)), np.uint8)
+        for value in (1, 2):
+            corner = [int(rng.integers(0, size - 2)) for size in label.shape]
+            label[tuple(slice(at, at + int(rng.integers(1, 4))) for at in corner)] = value
+        label[tuple(int(rng.integers(0, size)) for size in label.shape)] = 1
+        spacing = (*rng.choice([2.0, 2.5, 3.0, 4.0, 5.0], 1), *rng.choice([0.75, 1.0, 1.25, 1.5, 2.0], 2))
+        trials.append((label, tuple(map(float, spacing)), float(rng.choice([2, 3, 4, 5, 6]))))
+    return trials
+
+
+def _patient(affine: Any, index: Any) -> Any:
+    return (affine @ (*index, 1))[:3]
+
+
+def _box(
+    mask: Callable[[Any], Any] = lambda label: label > 0, rounded: Callable[[float], float] = np.ceil, past: int = 1,
+    clip: str = "both", sides: tuple[int, int] = (1, 1), order: tuple[int, int, int] = (0, 1, 2), mm: str = "divided",
+) -> Callable[[Any, Any, float], Any]:  # fmt: skip
+    """(start, stop) for each axis around the label and a margin; the arguments are what can go wrong."""
+
+    def box(label: Any, spacing: Any, margin: float) -> Any:
+        found = np.argwhere(mask(label))
+        pairs = []
+        for axis, size in enumerate(label.shape):
+            ways = {"divided": margin / spacing[order[axis]], "ignored": margin, "multiplied": margin * spacing[axis]}
+            voxels = int(rounded(ways[mm]))
+            start = int(found[:, axis].min()) - sides[0] * voxels
+            stop = int(found[:, axis].max()) + past + sides[1] * voxels
+            start = max(start, 0) if clip in ("both", "low", "tight") else start
+            stop = min(stop, size - (clip == "tight")) if clip in ("both", "high", "tight") else stop
+            pairs.append((start, stop))
+        return pairs
+
+    return box
+
+
+EXERCISES = {
+    "1.3": Exercise(
+        solution=_patient,
+        why="the affine holds direction, spacing and origin; nothing else is needed to find a voxel in the patient.",
+        inputs=_corners,
+        hint="The affine is 4×4: append a 1 to the index, multiply, and drop the last of the four numbers.",
+        parts={"toward right": "Look at row 0.", "anterior": "Look at row 1.", "superior": "Look at row 2."},
+        mistakes={
+            "the origin is missing: append a 1 to the index, so that the affine's last column is added.": (
+                lambda affine, index: affine[:3, :3] @ index
+            ),
+            "a 0 was appended to the index; with a 1 the origin, the affine's last column, is added.": (
+                lambda affine, index: affine @ (*index, 0)
+            ),
+            "you returned four numbers; the last is always 1 and is dropped.": lambda affine, index: (
+                affine @ (*index, 1)
+            ),
+            "you dropped the first number; the last one is always 1 and goes.": (
+                lambda affine, index: (affine @ (*index, 1))[1:]
+            ),
+            "you multiplied from the wrong side; it is affine @ index, with the index as a column.": (
+                lambda affine, index: (np.array((*index, 1)) @ affine)[:3]
+            ),
+            "you multiplied from the wrong side; the affine is on the left: affine[:3, :3] @ index + origin.": (
+                lambda affine, index: np.array(index) @ affine[:3, :3] + affine[:3, 3]
+            ),
+            "the 1 stands before the index; append it behind.": lambda affine, index: (affine @ (1, *index))[:3],
+            "you gave the index as column, row, slice; the affine takes it in the array's own order.": (
+                lambda affine, index: _patient(affine, index[::-1])
+            ),
+            "you gave the index as column, row, slice, and the origin is missing.": (
+                lambda affine, index: affine[:3, :3] @ index[::-1]
+            ),
+            "your three numbers are in the reverse order.": lambda affine, index: _patient(affine, index)[::-1],
+            "index times spacing forgets in which direction each axis runs, and where the volume begins.": (
+                lambda affine, index: np.array(index) * np.linalg.norm(affine[:3, :3], axis=0)
+            ),
+            "index times spacing plus origin forgets in which direction each axis runs.": (
+                lambda affine, index: np.array(index) * np.linalg.norm(affine[:3, :3], axis=0) + affine[:3, 3]
+            ),
+            "only the diagonal of the affine is used, but axes are exchanged. Multiply by the whole matrix.": (
+                lambda affine, index: np.diag(affine)[:3] * index + affine[:3, 3]
+            ),
+            "only the diagonal of the affine is used, and the origin is missing. Multiply by the whole matrix.": (
+                lambda affine, index: np.diag(affine)[:3] * index
+            ),
+            "this is element by element; a matrix is multiplied with @.": (
+                lambda affine, index: (affine * np.array((*index, 1)))[:3]
+            ),
+            "you subtracted the origin; the affine's last column is added.": (
+                lambda affine, index: affine[:3, :3] @ index - affine[:3, 3]
+            ),
+            "you added the origin first and then multiplied; multiply first.": (
+                lambda affine, index: affine[:3, :3] @ (np.array(index) + affine[:3, 3])
+            ),
+            "this goes from millimeters to an index; you inverted the affine.": (
+                lambda affine, index: _patient(np.linalg.inv(affine), index)
+            ),
+            "this is only the origin, the place of voxel (0, 0, 0).": lambda affine, index: affine[:3, 3],
+            "you moved by a voxel: Python's indices count from 0, as the affine does.": (
+                lambda affine, index: _patient(affine, np.array(index) + 1)
+            ),
+            "you moved by half a voxel; in NIfTI the affine gives the voxel's middle.": (
+                lambda affine, index: _patient(affine, np.array(index) + 0.5)
+            ),
+        },
+    ),
+    "1.4": Exercise(
+        solution=_box(),
+        why="the margin is the same in millimeters on every side, and the box stays within the volume.",
+        inputs=_boxes,
+        hint="A box is three pairs (start, stop), such that label[start:stop] on each axis holds all of it.",
+        parts={"slices": "Look at axis 0.", "rows": "Look at axis 1.", "columns": "Look at axis 2."},
+        mistakes={
+            "these are three starts and three stops; give a pair (start, stop) for each axis.": (
+                lambda label, spacing, margin: np.transpose(_box()(label, spacing, margin))
+            ),
+            "these are six numbers in a row; give three pairs (start, stop).": (
+                lambda label, spacing, margin: np.ravel(_box()(label, spacing, margin))
+            ),
+            "this is the part cut out; give its box, three pairs (start, stop).": lambda label, spacing, margin: (
+                label[tuple(slice(*pair) for pair in _box()(label, spacing, margin))]
+            ),
+            "the axes are in the reverse order; give slices, rows, columns.": (
+                lambda label, spacing, margin: _box()(label, spacing, margin)[::-1]
+            ),
+        },
+        make=_box,
+        flaws={
+            "you took the margin in voxels; divide it by the spacing of each axis, and round up.": {"mm": "ignored"},
+            "you multiplied the margin by the spacing; divide, and round up.": {"mm": "multiplied"},
+            "there is no margin; add it on both sides.": {"sides": (0, 0)},
+            "the margin is missing at the stop.": {"sides": (1, 0)},
+            "the margin is missing at the start.": {"sides": (0, 1)},
+            "the margin makes the box smaller; subtract it from start and add it to stop.": {"sides": (-1, -1)},
+            "the axes are swapped: spacing is (slice, row, column), as the array is.": {"order": (2, 1, 0)},
+            "you took the spacing of the slices for all axes; each has its own.": {"order": (0, 0, 0)},
+            "you took the spacing of the columns for all axes; each has its own.": {"order": (2, 2, 2)},
+            "stop is one too small: label[start:stop] leaves out stop, so it is the last voxel plus 1.": {"past": 0},
+            "stop is one too large: it is the last voxel plus 1, and the margin.": {"past": 2},
+            "the box leaves the volume; a negative start counts from the end. Clip it to 0 and the size.": {
+                "clip": "none"
+            },
+            "stop can be larger than the volume; clip it to the size of the axis.": {"clip": "low"},
+            "start can be negative, and would count from the end; clip it to 0.": {"clip": "high"},
+            "stop may be as large as the size of the axis, for it is left out; you clipped it to size - 1.": {
+                "clip": "tight"
+            },
+            "the tumor is cut off; it belongs to the box, so look for label > 0.": {"mask": lambda label: label == 1},
+            "the kidney is cut off; it belongs to the box, so look for label > 0.": {
+                "mask": lambda label: (label == 2) if (label == 2).any() else label > 0
+            },
+            "you rounded the margin down; round up, or part of it is lost.": {"rounded": np.floor},
+            "you rounded the margin to the nearest; round up, or part of it is lost.": {"rounded": round},
+            "you added a voxel to the margin; where it is whole voxels already, this is one too many.": {
+                "rounded": lambda voxels: np.floor(voxels) + 1
+            },
+        },
+    ),
+}

@@ -1,0 +1,229 @@
+"""The exercises 3.3, parameters of the chain, and 3.4, a layer that is poked: solutions and common mistakes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kits_msan.course.exercises.exercise import Exercise, Inputs
+
+
+def _sizes(rng: np.random.Generator) -> Inputs:
+    drawn = [(int(scale * rng.integers(1, 20)), int(scale)) for scale in rng.integers(2, 12, size=8)]
+    return [(64, 4), (64, 8), (12, 2), (4, 4), *drawn]
+
+
+class _Uneven(nn.Module):
+    """Sees `middle` columns from the voxels in the middle of an axis, and `elsewhere` from the others."""
+
+    def __init__(self, axis: int, middle: int, elsewhere: int) -> None:
+        super().__init__()
+        self.axis, self.near, self.far = axis, _conv((3, 3, middle)), _conv((3, 3, elsewhere))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, 1, D, H, W) to maps of the same size."""
+        middle = torch.zeros_like(x)
+        middle.select(self.axis, x.shape[self.axis] // 2).fill_(1)
+        result: Tensor = self.near(x * middle) + self.far(x * (1 - middle))
+        return result
+
+
+def _conv(kernel: tuple[int, int, int], dilation: int = 1, bias: float | None = None, gap: int = 0) -> nn.Conv3d:
+    """A convolution with weights of 1 that keeps the size; `gap`: the first columns of its kernel are 0."""
+    padding = (dilation * (kernel[0] // 2), dilation * (kernel[1] // 2), dilation * (kernel[2] // 2))
+    conv = nn.Conv3d(1, 1, kernel, padding=padding, dilation=dilation, bias=bias is not None)
+    nn.init.ones_(conv.weight)
+    with torch.no_grad():
+        conv.weight[..., :gap] = 0
+    if conv.bias is not None:
+        nn.init.constant_(conv.bias, bias or 0.0)
+    return conv.requires_grad_(False)
+
+
+def _layers(rng: np.random.Generator) -> Inputs:
+    """Layers of known width: plain ones, with holes, with a bias, wider along one axis, lopsided, uneven."""
+    layers = [
+        _conv((3, 3, 3)),
+        _conv((5, 5, 5)),
+        _conv((3, 3, 3), dilation=3),
+        _conv((3, 3, 3), bias=0.5),
+        _conv((3, 7, 3)),
+        _conv((3, 3, 7), bias=-2.0),
+        _conv((1, 1, 1)),
+        _conv((3, 5, 5), gap=2),
+        nn.Sequential(_conv((3, 3, 3)), _conv((3, 5, 5), bias=1.0)),
+        _Uneven(2, middle=3, elsewhere=5),
+        _Uneven(2, middle=5, elsewhere=3),
+        _Uneven(3, middle=3, elsewhere=7),
+        _Uneven(4, middle=3, elsewhere=7),
+    ]
+    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13)
+    return [(layer, size) for layer, size in zip(layers, sizes, strict=True)]
+
+
+def _kernels(
+    count: Callable[[int], int] = lambda scale: scale - 1,
+    numbers: int = 27,
+    pairs: Callable[[int, int], Any] = lambda channels, scale: (channels // scale) ** 2,
+    bias: int = 0,
+) -> Callable[[int, int], Any]:
+    def parameters(channels: int, scale: int) -> Any:
+        return count(scale) * (numbers * pairs(channels, scale) + bias * (channels // scale))
+
+    return parameters
+
+
+def _poke(
+    place: Callable[[Tensor, int], None] | None = None, compare: bool = True,
+    measure: Callable[[Tensor, int], Any] = lambda reached, size: int(reached.max() - reached.min()) + 1,
+    axis: int = 2,
+) -> Callable[[Any, int], Any]:  # fmt: skip
+    """Pokes a layer; the arguments are what can go wrong."""
+
+    def poke(layer: Any, size: int) -> Any:
+        still = torch.zeros(1, 1, 3, size, size)
+        poked = still.clone()
+        if place:
+            place(poked, size // 2)
+        else:
+            poked[0, 0, 1, size // 2, size // 2] = 1
+        changed = (layer(poked) != (layer(still) if compare else 0))[0, 0]
+        return measure(changed.movedim(axis, -1).flatten(0, -2).any(dim=0).nonzero(), size)
+
+    return poke
+
+
+def _changed(layer: Any, size: int) -> Tensor:
+    """Which voxels (D, H, W) of the output a poke in the middle of the input changes."""
+    still = torch.zeros(1, 1, 3, size, size)
+    poked = still.clone()
+    poked[0, 0, 1, size // 2, size // 2] = 1
+    changed: Tensor = (layer(poked) != layer(still))[0, 0]
+    return changed
+
+
+def _row(poked: Tensor, middle: int) -> None:
+    poked[0, 0, 1, middle] = 1
+
+
+def _column(poked: Tensor, middle: int) -> None:
+    poked[0, 0, 1, :, middle] = 1
+
+
+def _slices(poked: Tensor, middle: int) -> None:
+    poked[..., middle, middle] = 1
+
+
+def _plane(poked: Tensor, middle: int) -> None:
+    poked[..., middle] = 1
+
+
+def _corner(poked: Tensor, middle: int) -> None:
+    poked[0, 0, 0, 0, 0] = 1
+
+
+def _first_slice(poked: Tensor, middle: int) -> None:
+    poked[0, 0, 0, middle, middle] = 1
+
+
+EXERCISES = {
+    "3.3": Exercise(
+        solution=_kernels(),
+        why="the width of a group enters squared, so more groups see farther with fewer parameters.",
+        inputs=_sizes,
+        hint="How many convolutions are there, and how many channels does each take and give?",
+        mistakes={},
+        make=_kernels,
+        flaws={
+            "the first group has no convolution: there are scale - 1 of them.": {"count": lambda scale: scale},
+            "that is one of the convolutions; there are scale - 1.": {"count": lambda scale: 1},
+            "only the first group has no convolution: there are scale - 1 of them.": {
+                "count": lambda scale: scale - 2
+            },
+            "there is one convolution less than there are groups, not one more.": {"count": lambda scale: scale + 1},
+            "a 3×3×3 kernel has 27 numbers, not 9.": {"numbers": 9},
+            "a 3×3×3 kernel has 27 numbers, not 3.": {"numbers": 3},
+            "the kernels are missing: each pair of channels has 3×3×3 numbers.": {"numbers": 1},
+            "each convolution sees its own group only: channels / scale in and out.": {
+                "pairs": lambda channels, scale: channels**2
+            },
+            "a convolution has a kernel for each *pair* of channels: the group's width enters squared.": {
+                "pairs": lambda channels, scale: channels // scale
+            },
+            "you divided by the scale once; a group takes channels / scale *and* gives as many: squared.": {
+                "pairs": lambda channels, scale: channels // scale * channels
+            },
+            "a kernel for each pair: (channels / scale) squared, not channels.": {
+                "pairs": lambda channels, scale: channels
+            },
+            "a group has channels / scale channels; you divided by scale - 1.": {
+                "pairs": lambda channels, scale: (channels / (scale - 1)) ** 2
+            },
+            "the group's width was doubled instead of squared.": {
+                "pairs": lambda channels, scale: 2 * (channels // scale)
+            },
+            "these convolutions have no bias.": {"bias": 1},
+        },
+    ),
+    "3.4": Exercise(
+        solution=_poke(),
+        why="what a poke can change is as wide as what an output can see, for any layer and without gradients.",
+        inputs=_layers,
+        hint="Poke the middle voxel, compare with the answer to the unpoked map, and see how far the change reaches.",
+        mistakes={
+            "you counted changed voxels in all slices and rows; the width is along one row.": (
+                lambda layer, size: int(_changed(layer, size).sum())
+            ),
+            "you counted the changed pixels of a slice; the width is along one row.": (
+                lambda layer, size: int(_changed(layer, size)[1].sum())
+            ),
+            "you counted what changes in a row; a kernel with holes reaches farther. Take last - first + 1.": (
+                lambda layer, size: int(_changed(layer, size)[1, size // 2].sum())
+            ),
+            "this is a mask or a list of columns; take last - first + 1.": _poke(
+                measure=lambda reached, size: reached.flatten()
+            ),
+        },
+        make=_poke,
+        flaws={
+            "you compared with 0; a layer with a bias answers an empty input too. Compare with that.": {
+                "compare": False
+            },
+            "all along the row seems to change. Poke one voxel only; compare with the empty map's answer.": {
+                "place": _row
+            },
+            "a whole column was poked; poke one voxel, in the middle of slices, rows and columns.": {
+                "place": _column
+            },
+            "the middle of every slice was poked; poke one voxel, in the middle slice.": {"place": _slices},
+            "a whole plane was poked; poke one voxel, in the middle of slices, rows and columns.": {"place": _plane},
+            "the voxel that you poked is not in the middle slice; there are 3 slices, so it is number 1.": {
+                "place": _first_slice
+            },
+            "you poked the corner, where half of what changes lies outside; poke the middle.": {"place": _corner},
+            "last - first is one too small: from 4 to 6 there are 3 columns.": {
+                "measure": lambda reached, size: int(reached.max() - reached.min())
+            },
+            "from 4 to 6 there are 3 columns; you counted one too many.": {
+                "measure": lambda reached, size: int(reached.max() - reached.min()) + 2
+            },
+            "that is the radius; the width counts both sides and the middle.": {
+                "measure": lambda reached, size: (int(reached.max() - reached.min()) + 1) // 2
+            },
+            "that is the reach to the right; where a layer reaches less to the left, the width is not twice "
+            "that. Take last - first + 1.": {
+                "measure": lambda reached, size: 2 * (int(reached.max()) - size // 2) + 1
+            },
+            "that is the last column that changes; subtract the first, and add 1.": {
+                "measure": lambda reached, size: int(reached.max())
+            },
+            "that is the first column that changes; take last - first + 1.": {
+                "measure": lambda reached, size: int(reached.min())
+            },
+            "you measured from top to bottom; the width is along a row, over columns.": {"axis": 1},
+            "you measured across slices; the width is along a row, over columns.": {"axis": 0},
+        },
+    ),
+}

@@ -1,0 +1,211 @@
+"""The exercises 5.1, the vote, and 5.2, the Dice of a share: solutions and common mistakes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kits_msan.course.exercises.exercise import Exercise, Inputs
+
+
+def _ballots(rng: np.random.Generator) -> Inputs:
+    """Labels (M, V) and probabilities (M, 3, V) whose largest they are, of two to nine networks, with many ties."""
+    trials: Inputs = []
+    for networks, voxels in ((5, 30), (3, 30), (2, 12), (4, 60), (5, 90), (6, 90), (7, 60), (9, 60), (1, 5)):
+        sure = rng.dirichlet((0.3, 0.3, 0.3), size=(networks, voxels))  # some are sure, some are not
+        unsure = rng.dirichlet((9, 9, 9), size=(networks, voxels))
+        drawn = np.where(rng.random((networks, voxels, 1)) < 0.4, sure, unsure).swapaxes(1, 2)
+        trials.append((drawn.argmax(axis=1), drawn))
+    few = [voxel for labels, drawn in trials[4:5] for voxel in _one_each(labels, drawn)]
+    return [*few, *trials]
+
+
+def _one_each(labels: Any, probabilities: Any) -> Inputs:
+    """Single voxels of five networks, to be shown: a tie whose third class has the largest sum, and a plain tie."""
+    counts, sums = _counted(labels), probabilities.sum(axis=0)
+    tied = (counts == counts.max(axis=0)).sum(axis=0) == 2
+    third = tied & (counts[sums.argmax(axis=0), np.arange(sums.shape[1])] < counts.max(axis=0))
+    picked = [int(np.flatnonzero(where)[0]) for where in (tied & ~third, third) if where.any()]
+    return [(labels[:, [i]], probabilities[..., [i]]) for i in picked]
+
+
+def _shares(rng: np.random.Generator) -> Inputs:
+    return [(share / 10,) for share in range(1, 11)]
+
+
+def _counted(labels: Any) -> Any:
+    return np.stack([(labels == value).sum(axis=0) for value in range(3)])  # (class, V)
+
+
+def _vote(
+    tie_break: Callable[[Any], Any] = lambda probabilities: probabilities.sum(axis=0),
+    taking_part: Callable[[Any], Any] = lambda counts: counts == counts.max(axis=0),
+    give: Callable[[Any], Any] = lambda scores: scores.argmax(axis=0),
+) -> Callable[[Any, Any], Any]:
+    """The majority; the arguments are what decides a tie (3, V), who takes part in it, and what is returned."""
+    return lambda labels, probabilities: give(
+        np.where(taking_part(_counted(labels)), tie_break(probabilities), -np.inf)
+    )
+
+
+def _ties_to(choose: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The majority, where `choose` makes of labels, probabilities and counts what wins at ties, (V,)."""
+
+    def vote(labels: Any, probabilities: Any) -> Any:
+        counts = _counted(labels)
+        tied = (counts == counts.max(axis=0)).sum(axis=0) > 1
+        return np.where(tied, choose(labels, probabilities, counts), counts.argmax(axis=0))
+
+    return vote
+
+
+def _majority_else_sums(labels: Any, probabilities: Any) -> Any:
+    counts = _counted(labels)
+    clear = 2 * counts.max(axis=0) > len(labels)
+    return np.where(clear, counts.argmax(axis=0), probabilities.sum(axis=0).argmax(axis=0))
+
+
+def _most_common(votes: Any) -> Any:
+    values, first, counts = np.unique(votes, return_index=True, return_counts=True)
+    return values[np.lexsort((first, -counts))[0]]
+
+
+EXERCISES = {
+    "5.1": Exercise(
+        solution=_vote(),
+        why="votes first; only where they tie do the summed probabilities decide.",
+        inputs=_ballots,
+        hint="Count the votes of each class; among the classes with the most votes, compare the sums.",
+        mistakes={
+            "at a tie you compare the sums of all three classes; only those that tie take part.": _ties_to(
+                lambda labels, probabilities, counts: probabilities.sum(axis=0).argmax(axis=0)
+            ),
+            "votes and sums are added, so a large sum can beat a vote; the sums count at ties only.": (
+                lambda labels, probabilities: (_counted(labels) + probabilities.sum(axis=0)).argmax(axis=0)
+            ),
+            "votes and sums are multiplied, so a large sum can beat a vote; the sums count at ties only.": (
+                lambda labels, probabilities: (_counted(labels) * probabilities.sum(axis=0)).argmax(axis=0)
+            ),
+            "you ask for more than half of the votes; the class with the most wins, also with 3 of 7.": (
+                _majority_else_sums
+            ),
+            "you ask for more than half of the votes; the class with the most wins, also with 3 of 7. And at a tie "
+            "only those that tie take part.": lambda labels, probabilities: np.where(
+                2 * _counted(labels).max(axis=0) >= len(labels),
+                _counted(labels).argmax(axis=0),
+                probabilities.sum(axis=0).argmax(axis=0),
+            ),
+            "this is the mean probability, not a vote: one very sure network can outweigh three.": (
+                lambda labels, probabilities: probabilities.sum(axis=0).argmax(axis=0)
+            ),
+            "your ties go to the lowest class, so to background and kidney; the summed probability decides.": (
+                lambda labels, probabilities: _counted(labels).argmax(axis=0)
+            ),
+            "your ties go to the highest class; the summed probability decides.": (
+                lambda labels, probabilities: 2 - _counted(labels)[::-1].argmax(axis=0)
+            ),
+            "your ties go to the first network; the summed probability decides.": _ties_to(
+                lambda labels, probabilities, counts: labels[0]
+            ),
+            "your ties go to the network that comes first among those that tie; the summed probability decides.": (
+                lambda labels, probabilities: np.array([_most_common(column) for column in labels.T])
+            ),
+            "your ties go to background; the summed probability decides.": _ties_to(
+                lambda labels, probabilities, counts: 0
+            ),
+            "your ties go to tumor; the summed probability decides.": _ties_to(
+                lambda labels, probabilities, counts: 2
+            ),
+            "your ties go to kidney; the summed probability decides.": _ties_to(
+                lambda labels, probabilities, counts: 1
+            ),
+            "a label is a name, not a quantity: the median of background and tumor is not kidney.": (
+                lambda labels, probabilities: np.median(labels, axis=0).astype(int)
+            ),
+            "a label is a name, not a quantity: the mean of background and tumor is not kidney.": (
+                lambda labels, probabilities: labels.mean(axis=0).round().astype(int)
+            ),
+            "this is the highest label that any network gave; count the votes.": (
+                lambda labels, probabilities: labels.max(axis=0)
+            ),
+            "this is the lowest label that any network gave; count the votes.": (
+                lambda labels, probabilities: labels.min(axis=0)
+            ),
+            "this is the surest single network; count the votes.": (
+                lambda labels, probabilities: probabilities.max(axis=0).argmax(axis=0)
+            ),
+            "this is the answer of the first network; count the votes of all.": lambda labels, probabilities: labels[
+                0
+            ],
+            "these are the numbers of votes; give the class that wins at each voxel.": (
+                lambda labels, probabilities: _counted(labels)
+            ),
+        },
+        make=_vote,
+        flaws={
+            "your ties go to the surest single network; the sum over all of them decides.": {
+                "tie_break": lambda probabilities: probabilities.max(axis=0)
+            },
+            "your ties go to the class whose least probability is largest; the sum decides.": {
+                "tie_break": lambda probabilities: probabilities.min(axis=0)
+            },
+            "your ties go by the product of the probabilities; the sum decides.": {
+                "tie_break": lambda probabilities: probabilities.prod(axis=0)
+            },
+            "your ties go by the median of the probabilities; the sum decides.": {
+                "tie_break": lambda probabilities: np.median(probabilities, axis=0)
+            },
+            "your ties go by the first network's probabilities; the sum over all decides.": {
+                "tie_break": lambda probabilities: probabilities[0]
+            },
+            "your ties go to the class with the smaller sum; the larger wins.": {
+                "tie_break": lambda probabilities: -probabilities.sum(axis=0)
+            },
+            "the class with the fewest votes wins in yours; it is the one with the most.": {
+                "taking_part": lambda counts: counts == counts.min(axis=0)
+            },
+            "every class that got a vote takes part in yours; only those with the most do.": {
+                "taking_part": lambda counts: counts > 0
+            },
+            "these are scores; give the class, with argmax.": {"give": lambda scores: scores.max(axis=0)},
+            "this is a row for each class; give the winning class of each voxel.": {
+                "give": lambda scores: scores == scores.max(axis=0)
+            },
+            "your classes count from 1; they are 0, 1 and 2.": {"give": lambda scores: scores.argmax(axis=0) + 1},
+        },
+    ),
+    "5.2": Exercise(
+        solution=lambda share: 2 * share / (1 + share),
+        why="half of the truth, and nothing false, still has a Dice of two thirds: a mean hides a lost kidney well.",
+        inputs=_shares,
+        hint="Say that the truth has 1 unit. How much is found, how much is shared?",
+        mistakes={
+            "this is the share that was found (recall); Dice divides twice the overlap by the sum of both sizes.": (
+                lambda share: share
+            ),
+            "the overlap counts twice in the numerator.": lambda share: share / (1 + share),
+            "twice the overlap is right; now divide it by the sum of both sizes.": lambda share: 2 * share,
+            "this is the share halfway to 1; write down overlap and sizes.": lambda share: (1 + share) / 2,
+            "this is the loss, 1 - Dice.": lambda share: 1 - 2 * share / (1 + share),
+            "brackets are missing: 2 * share / 1 + share is 3 times the share.": lambda share: 2 * share / 1 + share,
+            "the share below is doubled; the sizes are 1 and share.": lambda share: 2 * share / (1 + 2 * share),
+            "what is missing was added below; the prediction holds `share`, so the sizes add up to 1 + share.": (
+                lambda share: 2 * share / (2 - share)
+            ),
+            "this is what was missed; write down overlap and sizes.": lambda share: 1 - share,
+            "the share was squared; the overlap is `share`, once.": lambda share: share**2,
+            "above stands twice the square; the overlap is `share`, once.": lambda share: 2 * share**2 / (1 + share),
+            "this is the precision: nothing false was found, so it is always 1. Dice knows the missed part too.": (
+                lambda share: 1.0
+            ),
+            "this is the root of the share; write down overlap and sizes.": lambda share: share**0.5,
+            "the sum of both sizes stands above, and twice the overlap below; turn the fraction over.": (
+                lambda share: (1 + share) / (2 * share)
+            ),
+            "a 1 was added above and below, as in the loss; the score has none.": (
+                lambda share: (2 * share + 1) / (2 + share)
+            ),
+            "this is a percentage; the Dice lies between 0 and 1.": lambda share: 200 * share / (1 + share),
+        },
+    ),
+}

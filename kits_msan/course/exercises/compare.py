@@ -1,0 +1,120 @@
+"""Whether two answers are equal, and how a value is shown in a few words."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+HALF = 5e-3  # how far off an answer in float16 may lie
+BRAIN = 3e-2  # the same for bfloat16
+NOT_NUMBERS = (TypeError, ValueError, OverflowError)
+LONGEST = 1_000_000  # of a generator's values, so that an endless one ends
+
+
+def frozen(value: Any) -> Any:
+    """A copy of what a function returned, which later changes in place do not reach; generators become lists."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, str | bytes | set | frozenset | torch.nn.Module):
+        return value
+    if isinstance(value, Mapping):
+        return {key: frozen(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(frozen(part) for part in value)
+    if isinstance(value, Iterable) and not np.isscalar(value):
+        return [frozen(part) for part in islice(value, LONGEST)]
+    return value
+
+
+def same(got: Any, wanted: Any, tolerance: float) -> bool:
+    """Whether two answers are equal: numbers, arrays and tensors of one shape, text, sequences or dicts of these.
+
+    Half-precision numbers may differ by what their rounding costs.
+    """
+    if isinstance(wanted, str) or isinstance(got, str):
+        return isinstance(got, str) and isinstance(wanted, str) and got.strip().lower() == wanted.strip().lower()
+    if isinstance(wanted, Mapping):
+        return (
+            isinstance(got, Mapping)
+            and got.keys() == wanted.keys()
+            and all(same(got[key], wanted[key], tolerance) for key in wanted)
+        )
+    if isinstance(wanted, list | tuple):
+        try:
+            parts = list(got)
+        except TypeError:
+            return False
+        return len(parts) == len(wanted) and all(same(g, w, tolerance) for g, w in zip(parts, wanted, strict=True))
+    try:
+        a, b = numbers(got), numbers(wanted)
+    except NOT_NUMBERS:
+        return False
+    allowed = max(tolerance, _slack(got, a))
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=allowed, atol=allowed, equal_nan=True))
+
+
+def numbers(value: Any) -> NDArray[np.float64]:
+    """Numbers, arrays, tensors and nested lists of one length as an array.
+
+    Raises ValueError, TypeError or OverflowError (a whole number beyond all floats) for anything else.
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().double().numpy()
+    array = np.asarray(value)
+    if array.dtype.kind == "O" and array.size and all(hasattr(part, "__float__") for part in array.flat):
+        array = array.astype(np.float64)  # fractions, and numbers that are tensors
+    if array.dtype.kind not in "biuf":
+        raise ValueError("not numbers")
+    return array.astype(np.float64)
+
+
+def _slack(value: Any, array: NDArray[np.float64]) -> float:
+    """What the precision of an answer allows; also where a float16 number was made a Python number."""
+    if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+        return BRAIN
+    if not array.size or np.array_equal(array, np.round(array)):
+        return 0.0
+    with np.errstate(all="ignore"):
+        return HALF if np.array_equal(array, array.astype(np.float16), equal_nan=True) else 0.0
+
+
+def shown(value: Any) -> str:
+    """A value in a few words; the same on every machine."""
+    if isinstance(value, list | tuple):
+        parts = [shown(part) for part in value]
+        text = ", ".join(parts)
+        if len(text) > 120:
+            text = f"{len(parts)} times {parts[0]}" if len(set(parts)) == 1 else f"{len(parts)} values"
+        return f"[{text}]" if isinstance(value, list) else f"({text})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {shown(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, int) and not -(10**15) < value < 10**15:
+        return "a number of more than 15 digits"
+    if isinstance(value, str | bool | int) or value is None:
+        return repr(value)
+    if isinstance(value, slice):
+        return f"slice({shown(value.start)}, {shown(value.stop)})"
+    if isinstance(value, torch.nn.Module) or callable(value):
+        name: str = getattr(value, "__name__", type(value).__name__)
+        return "a function" if name == "<lambda>" else name
+    try:
+        array = numbers(value)
+    except NOT_NUMBERS:
+        return f"a {type(value).__name__}"
+    if array.ndim == 0:
+        return f"{array:.4g}"
+    if array.size > 16:
+        return f"an array of shape {array.shape}"
+    return "[" + ", ".join(shown(part) for part in array) + "]"
+
+
+def named(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
+    """The arguments of a call with their names, such as "share = 0.5"."""
+    names = inspect.signature(function).parameters
+    return ", ".join(f"{name} = {shown(value)}" for name, value in zip(names, arguments, strict=True))

@@ -1,0 +1,181 @@
+"""The sentence that an answer to an exercise earns: right, or wrong, why, and on which input."""
+
+import contextlib
+import copy
+import inspect
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kits_msan.course.exercises.compare import frozen, named, same, shown
+from kits_msan.course.exercises.exercise import Exercise, Inputs, Mistakes
+from kits_msan.course.exercises.hints import Tried, hint_for, sure_hint
+
+UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
+STOPPED = {
+    "NameError": "Is the name spelled right, and was the cell that defines it run?",
+    "IndexError": "An index is larger than the last one; Python counts from 0.",
+    "KeyError": "It looks up a name that is not there.",
+    "UFuncTypeError": "The array holds whole numbers and cannot take others in place; make it float first: "
+    "x = x.astype(float).",
+    "AttributeError": "Look at what this thing is: print(type(...)) helps.",
+    "ZeroDivisionError": "It divides by zero for this input.",
+    "RecursionError": "It calls itself without an end.",
+}
+
+
+@dataclass
+class StoppedError(Exception):
+    """A student's function raised `error` on `arguments`, after it had worked `before` times."""
+
+    error: Exception
+    arguments: tuple[Any, ...]
+    before: int
+
+
+def verdict(exercise: Exercise, answer: Any) -> str:
+    """The sentence for an answer: "Right: why", "Wrong: why, and a hint" or "Not answered yet: what to do".
+
+    Whatever a student's function raises becomes such a sentence.
+    """
+    if _is_blank(answer):
+        return UNANSWERED
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        if exercise.inputs is None:
+            return _verdict_on_value(exercise, answer)
+        return _verdict_on_function(exercise, answer, exercise.inputs(np.random.default_rng(0)))
+
+
+def results_of(function: Callable[..., Any], trials: Inputs) -> tuple[list[Any], str]:
+    """What a function gives for each trial, on copies and frozen at once, and prints; raises StoppedError."""
+    results: list[Any] = []
+    printed = io.StringIO()
+    for arguments in trials:
+        try:
+            with contextlib.redirect_stdout(printed):
+                results.append(frozen(function(*copy.deepcopy(arguments))))
+        except Exception as error:
+            raise StoppedError(error, arguments, len(results)) from error
+    return results, printed.getvalue()
+
+
+def _verdict_on_value(exercise: Exercise, answer: Any) -> str:
+    if callable(answer):
+        return "Wrong: the check wants a value, and this is a function; call it and pass on what it returns."
+    answer, wanted = frozen(answer), exercise.solution()
+    if same(answer, wanted, exercise.tolerance):
+        return f"Right: {exercise.why}"
+    if answer is None:
+        return "Wrong: this is None, so nothing was stored; a function that prints does not return."
+    for hint, mistake in exercise.mistakes.items():
+        if same(answer, mistake(), exercise.tolerance):
+            return f"Wrong: {hint}"
+    tried = Tried(exercise, lambda: answer, [()], [answer], [wanted])
+    return f"Wrong: {sure_hint(tried) or hint_for(tried)} It is not {shown(answer)}."
+
+
+def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str:
+    if not callable(answer):
+        return "Wrong: the check wants your function itself: its name, without brackets."
+    names = list(inspect.signature(exercise.solution).parameters)
+    if not _takes(answer, len(names)):
+        return (
+            f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
+            f"argument{'s' * (len(names) != 1)}, {', '.join(names)}, and it takes others."
+        )
+    try:
+        results, printed = results_of(answer, trials)
+    except StoppedError as stop:
+        return _on_stop(exercise, stop)
+    if any(_is_blank(result) for result in results):
+        return UNANSWERED
+    if any(result is None for result in results):
+        return _on_nothing(exercise, trials, results, printed)
+    wanted, _ = results_of(exercise.solution, trials)
+    failed = [i for i in range(len(trials)) if not same(results[i], wanted[i], exercise.tolerance)]
+    if not failed:
+        return f"Right: {exercise.why}"
+    smallest = min(failed, key=lambda i: _size((trials[i], wanted[i])))
+    example = _example(exercise, trials[smallest], results[smallest], wanted[smallest])
+    tried = Tried(exercise, answer, trials, results, wanted)
+    hint = (
+        _made(exercise, exercise.single, results, trials)
+        or sure_hint(tried)
+        or _made(exercise, exercise.double, results, trials)
+        or hint_for(tried)
+    )
+    return f"Wrong: {hint} {example}"
+
+
+def _made(exercise: Exercise, mistakes: Mistakes, results: list[Any], trials: Inputs) -> str | None:
+    """The hint of the first mistake that gives these results."""
+    return next((hint for hint, mistake in mistakes.items() if _equals(exercise, results, mistake, trials)), None)
+
+
+def _equals(exercise: Exercise, results: list[Any], function: Callable[..., Any], trials: Inputs) -> bool:
+    """Whether a function gives these results; it is called no further than to the first that differs."""
+    for result, arguments in zip(results, trials, strict=True):
+        try:
+            [other], _ = results_of(function, [arguments])
+        except StoppedError:
+            return False
+        if not same(result, other, exercise.tolerance):
+            return False
+    return True
+
+
+def _on_stop(exercise: Exercise, stop: StoppedError) -> str:
+    if "ellipsis" in str(stop.error).lower():  # an unfilled ... that was calculated with
+        return UNANSWERED
+    lines = str(stop.error).strip().splitlines()
+    kind = type(stop.error).__name__.removeprefix("_").replace("UFuncOutputCastingError", "UFuncTypeError")
+    what = f"{kind}: {lines[0]}" if lines else kind
+    advice = STOPPED.get(kind, "Call it yourself on this input, and look at the shapes and types on the way.")
+    before = f" (It worked for {stop.before} others.)" if stop.before else ""
+    given = named(exercise.solution, stop.arguments)
+    return f"Wrong: your function stopped with {what.rstrip('.')}. {advice} The input was {given}.{before}"
+
+
+def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str) -> str:
+    if printed.strip():
+        return "Wrong: your function returns nothing, it prints; end it with return and the result."
+    if all(result is None for result in results):
+        return "Wrong: your function returns nothing; end it with return and the result."
+    first = trials[next(i for i, result in enumerate(results) if result is None)]
+    given = named(exercise.solution, first)
+    return f"Wrong: your function returns nothing for {given}; every way through it must end with return."
+
+
+def _example(exercise: Exercise, arguments: tuple[Any, ...], got: Any, want: Any) -> str:
+    given, yours, right = named(exercise.solution, arguments), shown(got), shown(want)
+    if yours == right:  # two arrays of one shape
+        return f"For {given} yours gives {yours}, which is the right shape, but the numbers differ."
+    return f"For {given} yours gives {yours}, but {right} is right."
+
+
+def _takes(answer: Any, count: int) -> bool:
+    try:
+        inspect.signature(answer).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # a built-in function, which does not say what it takes
+        pass
+    return True
+
+
+def _size(value: Any) -> int:
+    """How many numbers a value holds, roughly."""
+    if isinstance(value, list | tuple):
+        return sum(_size(part) for part in value)
+    return int(np.size(value)) if isinstance(value, np.ndarray) else int(getattr(value, "nelement", lambda: 1)())
+
+
+def _is_blank(answer: Any) -> bool:
+    if isinstance(answer, list | tuple):
+        return any(_is_blank(part) for part in answer)
+    return answer is Ellipsis

@@ -1,0 +1,155 @@
+"""Right answers that are written differently: loops, torch, lists, generators, in place, half precision."""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import scipy.stats
+import torch
+from torch.nn import functional
+
+
+def dice_loop(p: Any, t: Any) -> Any:
+    shared = sizes = 0.0
+    for a, b in zip(p, t, strict=True):
+        shared += a * b
+        sizes += a + b
+    return np.float32(1 - (2 * shared + 1) / (sizes + 1))
+
+
+def dice_in_place(p: Any, t: Any) -> Any:
+    sizes = p.sum() + t.sum() + 1
+    p *= t
+    return (sizes - 1 - 2 * p.sum()) / sizes
+
+
+def dice_torch(p: Any, t: Any) -> Any:
+    p, t = torch.tensor(p), torch.tensor(t)
+    return 1 - (2 * torch.dot(p, t) + 1) / (p.sum() + t.sum() + 1)
+
+
+def dice_half(p: Any, t: Any) -> Any:
+    return float(dice_in_place(p.astype(np.float16), t.astype(np.float16)))
+
+
+def rate_loop(step: int) -> float:
+    rate = 0.001
+    while step >= 100_000:
+        rate /= 10
+        step -= 100_000
+    return rate
+
+
+def rate_ifs(step: int) -> float:
+    if step < 100_000:
+        return 1e-3
+    if step < 200_000:
+        return 1e-4
+    return 1e-5 if step < 300_000 else 1e-6
+
+
+def adam_in_place(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    m *= 0.9
+    m += 0.1 * gradient
+    v *= 0.999
+    v += 0.001 * gradient * gradient
+    weights -= rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+    return weights, m, v
+
+
+def adam_torch(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    weights, gradient, m, v = (torch.tensor(x) for x in (weights, gradient, m, v))
+    m = torch.lerp(m, gradient, 0.1)
+    v = 0.999 * v + (1 - 0.999) * gradient.square()
+    bottom = v.sqrt() / math.sqrt(1 - 0.999**step) + 1e-8
+    return [weights - rate / (1 - 0.9**step) * m / bottom, m, v]
+
+
+def adam_loop(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    new: list[list[float]] = [[], [], []]
+    for w, g, a, b in zip(weights, gradient, m, v, strict=True):
+        a, b = 0.9 * a + 0.1 * g, 0.999 * b + 0.001 * g**2
+        top, bottom = a / (1 - 0.9**step), math.sqrt(b / (1 - 0.999**step)) + 1e-8
+        for values, value in zip(new, (w - rate * top / bottom, a, b), strict=True):
+            values.append(value)
+    return new
+
+
+def vote_loop(labels: Any, probabilities: Any) -> Any:
+    winners = []
+    for voxel in range(labels.shape[1]):
+        votes = [list(labels[:, voxel]).count(c) for c in range(3)]
+        sums = [probabilities[:, c, voxel].sum() for c in range(3)]
+        winners.append(max(range(3), key=lambda c: (votes[c], sums[c])))
+    return winners
+
+
+def vote_scaled(labels: Any, probabilities: Any) -> Any:
+    return (functional.one_hot(torch.tensor(labels), 3).sum(0).T * 1000 + torch.tensor(probabilities).sum(0)).argmax(
+        0
+    )
+
+
+def vote_mean(labels: Any, probabilities: Any) -> Any:
+    return (np.eye(3)[labels].sum(axis=0).T + 1e-3 * probabilities.mean(axis=0)).argmax(axis=0).astype(np.uint8)
+
+
+def paired_loop(first: Any, second: Any) -> Any:
+    d = [float(a) - float(b) for a, b in zip(first, second, strict=True)]
+    mean = sum(d) / len(d)
+    return mean, math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1)) / math.sqrt(len(d))
+
+
+def paired_in_place(first: Any, second: Any) -> Any:
+    first -= second
+    return np.array([first.mean(), scipy.stats.sem(first)])
+
+
+def chance_loop(wrong: Any, right: Any) -> Any:
+    return sum(1.0 if w < r else 0.5 if w == r else 0.0 for w in wrong for r in right) / (len(wrong) * len(right))
+
+
+def chance_rank(wrong: Any, right: Any) -> Any:
+    return scipy.stats.mannwhitneyu(right, wrong).statistic / (len(wrong) * len(right))
+
+
+RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
+    "4.1": [
+        dice_loop,
+        dice_in_place,
+        dice_torch,
+        dice_half,
+        lambda p, t: 1 - (2 * p @ t + 1) / (p + t).sum().__add__(1),
+    ],
+    "4.2": [
+        rate_loop,
+        rate_ifs,
+        lambda step: 10.0 ** -(3 + step // 100_000),
+        lambda step: np.float32(rate_ifs(step)),
+    ],
+    "4.3": [["Too high", "right", "too low "], np.array(["too high", "right", "too low"])],
+    "4.4": [adam_in_place, adam_torch, adam_loop],
+    "5.1": [vote_loop, vote_scaled, vote_mean, lambda *given: iter(vote_loop(*given))],
+    "5.2": [
+        lambda share: 2 / (1 / share + 1),
+        lambda share: Fraction(2) * Fraction(share) / (1 + Fraction(share)),
+        lambda share: scipy.stats.hmean([1, share]),
+        lambda share: 2 * sum(i < round(100 * share) for i in range(100)) / (100 + round(100 * share)),
+        lambda share: np.float16(2 * share / (1 + share)),
+        lambda share: float(np.float16(2 * share) / np.float16(1 + share)),
+        lambda share: torch.tensor(2 * share / (1 + share), dtype=torch.bfloat16),
+    ],
+    "5.3": [
+        paired_loop,
+        paired_in_place,
+        lambda first, second: [np.mean(first) - np.mean(second), scipy.stats.sem(first - second)],
+    ],
+    "5.4": [
+        chance_loop,
+        chance_rank,
+        lambda wrong, right: np.array(chance_loop(wrong, right)),
+        lambda w, r: Fraction(chance_loop(w, r)),
+    ],
+}

@@ -1,0 +1,122 @@
+"""Wrong answers that no list of mistakes foresaw, or that once passed, each with words that its hint must hold."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.stats
+
+
+def dice_two_dimensions(p: Any, t: Any) -> Any:
+    return 1 - (2 * (p * t).sum(axis=(1, 2)) + 1) / (p.sum(axis=(1, 2)) + t.sum(axis=(1, 2)) + 1)
+
+
+def rate_late(step: int) -> float:
+    for end, rate in ((100_000, 1e-3), (200_000, 1e-4), (300_000, 1e-5)):
+        if step <= end:
+            return rate
+    return 1e-6
+
+
+def rate_at_150(step: int) -> float:
+    if step < 150_000:
+        return 1e-3
+    return 1e-4 if step < 200_000 else 1e-5 if step < 300_000 else 1e-6
+
+
+def adam_eps_inside(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+    return weights - rate * (m / (1 - 0.9**step)) / np.sqrt(v / (1 - 0.999**step) + 1e-8), m, v
+
+
+def adam_first_step(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+    return weights - rate * (m / 0.1) / (np.sqrt(v / 0.001) + 1e-8), m, v
+
+
+def vote_among_all(labels: Any, probabilities: Any) -> Any:
+    winners = []
+    for voxel in range(labels.shape[1]):
+        votes = [int((labels[:, voxel] == c).sum()) for c in range(3)]
+        tie = votes.count(max(votes)) > 1
+        winners.append(probabilities[:, :, voxel].sum(axis=0).argmax() if tie else votes.index(max(votes)))
+    return np.array(winners)
+
+
+def vote_majority_else_sums(labels: Any, probabilities: Any) -> Any:
+    counts = np.stack([(labels == c).sum(axis=0) for c in range(3)])
+    clear = counts.max(axis=0) > len(labels) / 2
+    return np.where(clear, counts.argmax(axis=0), probabilities.sum(axis=0).argmax(axis=0))
+
+
+def vote_scipy(labels: Any, probabilities: Any) -> Any:
+    return scipy.stats.mode(labels, axis=0).mode
+
+
+Wrong = tuple[Callable[..., Any] | Any, str]
+WRONG: dict[str, list[Wrong]] = {
+    "4.1": [
+        (dice_two_dimensions, "AxisError"),
+        (lambda p, t: 1 - 2 * (p * t).sum() / (p.sum() + t.sum() + 1e-5), "tiny number"),
+        (lambda p, t: 1 - (2 * (p * t).sum() + 2) / (p.sum() + t.sum() + 2), ""),
+        (lambda p, t: round(1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1), 2), "rounded"),
+        (lambda p, t: abs(p - t).sum(), ""),
+        (lambda p, t: 1 - (2 * (p * t).sum() + 1) / ((p + t > 0).sum() + 1), ""),
+        (lambda p, t: np.array([1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)]), "shape"),
+    ],
+    "4.2": [
+        (rate_late, "first of the second stair"),
+        (rate_at_150, "right for"),
+        (lambda step: 1e-3 if step < 2e5 else 1e-5, "right for"),
+        (lambda step: 3 + step // 100_000, ""),
+        (lambda step: 1e-3 / 10 * (step // 100_000), ""),
+        (lambda step: "0.001", "text"),
+    ],
+    "4.3": [
+        (("too high", "right"), "2 values; 3 are wanted: A, B, C"),
+        (("too high", "right", "right"), "Not right: C"),
+        (("high", "right", "low"), "write the words out"),
+        ("too high, right, too low", "one text"),
+        ({"A": "too high", "B": "right", "C": "too low"}, "dict"),
+    ],
+    "4.4": [
+        (adam_eps_inside, "under the root"),
+        (adam_first_step, "does not depend on `step`"),
+        (lambda weights, gradient, m, v, step, rate: (weights - rate * gradient, m, v), ""),
+        (lambda w, g, m, v, step: w, "argument"),
+    ],
+    "5.1": [
+        (vote_among_all, "all three classes"),
+        (vote_majority_else_sums, "more than half"),
+        (
+            lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + p.sum(axis=0)).argmax(axis=0),
+            "votes and sums are added",
+        ),
+        (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + p.mean(axis=0) * 9).argmax(axis=0), ""),
+        (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.5 * p.sum(axis=0)).argmax(axis=0), ""),
+        (vote_scipy, "lowest class"),
+        (lambda labels, p: p.sum(axis=0), "shape"),
+        (lambda labels, p: int(np.bincount(labels.ravel()).argmax()), "one number"),
+    ],
+    "5.2": [
+        (lambda share: 2 / 3, "whatever it is given"),
+        (lambda share: round(2 * share / (1 + share), 2), "rounded"),
+        (lambda share: 2 * share / (1 + share) * 100, "percentage"),
+        (lambda share: share**0.5, "root"),
+        (lambda share: [2 * share / (1 + share)], "shape"),
+    ],
+    "5.3": [
+        (lambda first, second: scipy.stats.ttest_rel(first, second), "t and p"),
+        (lambda first, second: (np.mean(first - second), np.std(second - first)), "ddof=1"),
+        (lambda first, second: (np.mean(first) - np.mean(second), 1.0), "the standard error"),
+        (lambda first, second: (0.0, scipy.stats.sem(first - second)), "Not right: the mean"),
+        (lambda first, second: f"{np.mean(first - second)}", "text"),
+    ],
+    "5.4": [
+        (lambda wrong, right: (wrong < right).mean(), "Error"),
+        (lambda wrong, right: 0.74, "whatever it is given"),
+        (lambda wrong, right: (wrong[:, None] < right).astype(float), "one number is wanted"),
+        (lambda wrong, right: 100 * ((wrong[:, None] < right) + 0.5 * (wrong[:, None] == right)).mean(), "100 times"),
+        (lambda wrong, right: 2 * ((wrong[:, None] < right) + 0.5 * (wrong[:, None] == right)).mean() - 1, ""),
+    ],
+}
