@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     try:
         return args.serve(args) or 0
+    except ModuleNotFoundError as error:
+        return _fail(
+            f"{error.name} is not installed; for the course and the viewer: pip install 'kits_msan[course]'", 2
+        )
     except InputError as error:
         return _fail(str(error), 2)
     except FloatingPointError as error:  # a training whose loss is no longer finite

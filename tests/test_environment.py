@@ -4,15 +4,22 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 RENAMED = {"pytorch": "torch"}  # conda's names
-IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX"}
-TOOLS = {"jupyterlab", "nbval"}  # used from the command line
+IMPORTED_AS = {
+    "lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX",
+    "ipython": "IPython", "pillow": "PIL",
+}  # fmt: skip
+TOOLS = {"jupyterlab", "nbval", "ipywidgets"}  # used from the command line
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+COURSE = METADATA["optional-dependencies"]["course"]
+DECLARED = METADATA["dependencies"] + COURSE
+TEST = [line for line in METADATA["optional-dependencies"]["test"] if line != "kits_msan[course]"]
 
 
 def name_of(requirement: str) -> str:
@@ -26,35 +33,42 @@ def conda_packages() -> dict[str, str]:
 
 
 def test_conda_and_pip_list_the_same_packages() -> None:
-    assert set(conda_packages()) - {"python", "pip"} == {name_of(line) for line in METADATA["dependencies"]}
+    assert set(conda_packages()) - {"python", "pip"} == {name_of(line) for line in DECLARED}
 
 
 def test_conda_and_pip_ask_for_the_same_versions() -> None:
-    bounds = {name_of(line): line[len(name_of(line)) :].strip() for line in METADATA["dependencies"]}
+    bounds = {name_of(line): line[len(name_of(line)) :].strip() for line in DECLARED}
     for name, line in conda_packages().items():
         if name in bounds:
             assert line.partition(" ")[2] == bounds[name], name
     assert conda_packages()["python"].split()[1] == METADATA["requires-python"]
 
 
-def test_every_declared_package_is_imported_and_every_imported_one_declared() -> None:
+def imported_by(files: Iterable[Path]) -> set[str]:
+    """The packages that files import, without Python's own and this one."""
     imported = set()
-    for path in (ROOT / "kits_msan").rglob("*.py"):
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(str(node.module).partition(".")[0])
-    foreign = imported - set(sys.stdlib_module_names) - {"kits_msan"}
-    declared = {name_of(line) for line in METADATA["dependencies"]} - TOOLS
-    assert {IMPORTED_AS.get(name, name) for name in declared} <= foreign | {"ipywidgets"}
-    brought_along = {"IPython", "PIL", "nbformat", "packaging", "psutil", "pygments", "traitlets"}  # by others
-    assert foreign - brought_along <= {IMPORTED_AS.get(name, name) for name in declared}
+    return imported - set(sys.stdlib_module_names) - {"kits_msan"}
 
 
-@pytest.mark.parametrize(
-    "name", [name_of(line) for line in METADATA["dependencies"] + METADATA["optional-dependencies"]["test"]]
-)
+def test_every_declared_package_is_imported_and_every_imported_one_declared() -> None:
+    foreign = imported_by((ROOT / "kits_msan").rglob("*.py"))
+    assert foreign == {IMPORTED_AS.get(name_of(line), name_of(line)) for line in DECLARED} - TOOLS
+
+
+def test_only_viewer_and_course_need_the_packages_of_the_course() -> None:
+    files = (ROOT / "kits_msan").rglob("*.py")
+    core = [path for path in files if not {"viewer", "course", "page"} & set(path.parts)]
+    own = {IMPORTED_AS.get(name_of(line), name_of(line)) for line in COURSE} & imported_by(core)
+    assert own == set()
+
+
+@pytest.mark.parametrize("name", [name_of(line) for line in DECLARED + TEST])
 def test_every_package_is_pinned(name: str) -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = {name_of(line) for line in lines if line and line[0] != "#"}

@@ -6,22 +6,50 @@ from pathlib import Path
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 
-ROOT = Path(__file__).resolve().parents[2]
+FIRST = Path("notebooks") / "01_data_exploration.ipynb"
+
+
+def _repository() -> Path:
+    """The checkout that this file lies in; for an installed package the one that the current folder lies in."""
+    here = Path(__file__).resolve().parents[2]
+    return next((root for root in (here, Path.cwd(), *Path.cwd().parents) if (root / FIRST).exists()), here)
+
+
+ROOT = _repository()
 NOTEBOOKS = ROOT / "notebooks"
 CHECKPOINTS = ROOT / "data" / "checkpoints"
 
 
+def require_repository() -> None:
+    """Raise InputError where the notebooks are not at hand: a package that is installed does not bring them."""
+    if not (ROOT / FIRST).exists():
+        raise InputError(
+            f"the course lies in the repository of kits_msan, not in the package, and {Path.cwd()} is not in a clone "
+            "of it; run this in a clone."
+        )
+
+
 def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
-    """The folder of cases that the notebooks use: `data`, or the profile's phantoms, which are made if need be."""
+    """The folder of cases that the notebooks use: `data`, or the profile's phantoms, which are made if need be.
+
+    Raises InputError for a folder that does not exist or cannot be written, and outside the repository.
+    """
     if data:
         if not Path(data).is_dir():
             raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
         return Path(data).resolve()
+    require_repository()
     from kits_msan.phantom.make import write_phantoms
 
     folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     if not phantoms_are_fresh(folder):
-        write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
+        try:
+            write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be written ({error.strerror}); make the cases elsewhere with `kits-msan phantom "
+                f"FOLDER --profile {profile.name}`, then set data=FOLDER, and out= to another folder for results."
+            ) from error
     return folder
 
 

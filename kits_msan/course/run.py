@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kits_msan.course.paths import NOTEBOOKS, course_data
-from kits_msan.errors import InputError
+from kits_msan.course.paths import NOTEBOOKS, course_data, require_repository
 from kits_msan.files import atomic_file, refuse_results, write_json
 from kits_msan.profiles import Profile
 
@@ -38,9 +37,8 @@ def run_course(
     """
     from kits_msan.devices import pick_device
 
+    require_repository()
     notebooks = sorted(NOTEBOOKS.glob("0*.ipynb"))
-    if not notebooks:
-        raise InputError(f"{NOTEBOOKS} holds no notebooks; run the course from a clone of the project.")
     out = Path(out).resolve()
     refuse_results(out, overwrite)
     pick_device(device)

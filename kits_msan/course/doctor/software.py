@@ -134,13 +134,15 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _declared() -> list[str]:
-    """The requirements in pyproject.toml; of an installed package without one, those it was installed with."""
+    """What the course requires by pyproject.toml; of an installed package without one, by its metadata."""
     import tomllib  # an old Python, which lacks it, must get as far as being told so
 
     project = ROOT / "pyproject.toml"
     if project.exists():
-        return list(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"])
-    return [line for line in metadata.requires("kits_msan") or [] if "extra ==" not in line]
+        wanted = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        return [*wanted["dependencies"], *wanted["optional-dependencies"]["course"]]
+    lines = (line.partition(";") for line in metadata.requires("kits_msan") or [])
+    return [line.strip() for line, _, extra in lines if not extra or "course" in extra]
 
 
 def _installed(name: str) -> str:

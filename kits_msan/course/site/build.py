@@ -19,8 +19,9 @@ from nbconvert.exporters import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from kits_msan.course import explorables
-from kits_msan.course.paths import NOTEBOOKS, ROOT
+from kits_msan.course.paths import NOTEBOOKS, ROOT, require_repository
 from kits_msan.course.run import execute
+from kits_msan.course.site.api import START, write_api
 from kits_msan.course.site.text import Page, markdown, read_page, slug
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder
@@ -64,6 +65,7 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
     still picture. By default the committed ones, which are run for it with their default parameters.
     Raises InputError for an `out` that holds something, unless `overwrite`, and for a notebook that fails.
     """
+    require_repository()
     with tempfile.TemporaryDirectory() as executed, atomic_folder(out, overwrite) as folder:
         paths = list(notebooks) or _execute_all(Path(executed))
         documents = [path for pattern in DOCUMENTS for path in sorted(ROOT.glob(pattern))]
@@ -74,7 +76,10 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
         pages = [_notebook_page(NOTEBOOKS / path.name, read[path], links, states) for path in paths]
         more = [_document_page(path, links) for path in documents]
         pages = [_first_page(list(read.values()), pages), *pages, *more]
-        menus = {"notebooks": _menu(pages[1 : 1 + len(paths)]), "documents": _menu(more)}
+        menus = {
+            "notebooks": _menu(pages[1 : 1 + len(paths)]),
+            "documents": _menu(more) + f' <a href="{START}">The package</a>',
+        }
         for page in pages:
             contents = _contents(page)
             around = _around(page, pages[: 1 + len(paths)])
@@ -86,6 +91,7 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
             script = f"viewerStates[{_script(name)}] = {_script(state)};\n"
             (folder / f"{name}.js").write_text(script, encoding="utf-8")
         _write_assets(folder, pages)
+        write_api(folder)
 
 
 def _execute_all(folder: Path) -> list[Path]:
@@ -97,8 +103,6 @@ def _execute_all(folder: Path) -> list[Path]:
             raise InputError(f"{failure}.")
         print(f"{notebook.name}: {time.perf_counter() - started:.0f} s", flush=True)
         paths.append(folder / notebook.name)
-    if not paths:
-        raise InputError(f"{NOTEBOOKS} holds no notebooks; build the site from a clone of the project.")
     return paths
 
 
