@@ -40,7 +40,8 @@ site: install  ## the course as pages that open from disk, in site/; of your own
 	$(BIN)/kits-msan site --out site --overwrite $(if $(RUN),--run $(RUN))
 
 lab: install  ## open your copies of the notebooks in JupyterLab, for this machine only; solutions lie one folder up
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/student/01_data_exploration.ipynb
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/student/01_data_exploration.ipynb \
+	  --LabServerApp.app_settings_dir=$(CURDIR)/notebooks/settings
 
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
 	$(BIN)/python -m kits_msan.course.run

@@ -16,7 +16,7 @@ PAGE = """<!doctype html>
 style-src 'unsafe-inline'; img-src data:">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; background: Canvas; }}
 body {{ margin: 12px auto; max-width: 1300px; padding: 0 12px; font-family: system-ui, sans-serif; }}
 h1 {{ font-size: 1.2em; }}
 {css}

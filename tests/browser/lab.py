@@ -47,15 +47,15 @@ class Lab:
     token: str
     notebooks: Path
 
-    def open(self, page: Page, name: str, cells: Sequence[str]) -> None:
-        """Write a notebook with these code cells and show it."""
+    def open(self, page: Page, name: str, cells: Sequence[str], app: str = "lab/tree") -> None:
+        """Write a notebook with these code cells and show it in JupyterLab, or in Notebook 7, the app `notebooks`."""
         notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, self.notebooks / name)
-        self.show(page, name)
+        self.show(page, name, app)
 
-    def show(self, page: Page, name: str) -> None:
+    def show(self, page: Page, name: str, app: str = "lab/tree") -> None:
         """Open a notebook in `page` and wait until its kernel is idle, or a first key or cell would be lost."""
-        page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
+        page.goto(f"{self.url}/{app}/{name}?token={self.token}&reset")
         page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=60_000,
@@ -106,6 +106,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     }
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"),
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
         *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}"),
         f"--LabServerApp.app_settings_dir={folder / 'overrides'}",

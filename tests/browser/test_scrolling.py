@@ -22,7 +22,7 @@ KEYS = [
     (["Home", "ArrowUp"], 0),
     (["Home", "n"], 4),
     (["n", "n"], 4),  # past the last slice with tumor it goes on from the first
-    (["N"], 4),
+    (["b"], 4),
     (["Home", "m"], 5),
 ]
 

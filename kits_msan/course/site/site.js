@@ -88,6 +88,10 @@ function connect() {
 
   foldAll();
   frameTables();
+  for (const header of document.querySelectorAll("th:empty")) header.outerHTML = "<td></td>"; // of pandas' index
+  for (const block of document.querySelectorAll("main :is(pre, math[display=block])")) {
+    if (block.scrollWidth > block.clientWidth) block.tabIndex = 0; // so that the keyboard can scroll it
+  }
   connectExplorables();
   connectProgress();
   const near = new IntersectionObserver((entries) => {

@@ -2,7 +2,7 @@
 
 import { button, element } from "./dom.js";
 import { HELP } from "./keys.js";
-import { savePicture, toggleFullScreen, togglePlaying } from "./tools.js";
+import { joinLinked, savePicture, toggleFullScreen, togglePlaying } from "./tools.js";
 import { PLANES } from "./volume.js";
 
 const TOOLS = {
@@ -92,7 +92,7 @@ export function buildControls(view) {
   part.opacity.oninput = () => view.set({ opacity: Number(part.opacity.value) });
   part.smooth.onchange = () => root.classList.toggle("kv-sharp", !part.smooth.checked);
   part.crossed.onchange = () => view.showCross(part.crossed.checked);
-  part.link.onchange = () => view.redraw();
+  part.link.onchange = () => joinLinked(view);
   part.level.oninput = part.width.oninput = () => {
     const level = part.level.valueAsNumber, width = part.width.valueAsNumber;
     if (Number.isFinite(level) && width > 0) view.set({ window: [level - width / 2, level + width / 2] });

@@ -11,9 +11,9 @@ const MOVES = { i: [-1, 0], k: [1, 0], j: [0, -1], l: [0, 1] }; // of the crossh
 export const HELP = [
   ["arrows, wheel, drag", "one slice"], ["Page Up, Page Down", "ten slices"], ["Home, End", "first, last slice"],
   ["a, c, s", "axial, coronal, sagittal"], ["p", "three planes and surface, or panels"],
-  ["n, N", "next, previous slice with tumor"], ["m", "most tumor"], ["f, o, e", "fill, outline, errors"],
+  ["n, b", "next, previous slice with tumor"], ["m", "most tumor"], ["f, o, e", "fill, outline, errors"],
   ["1, 2", "kidney, tumor on or off"], ["w", "next window"], ["i, j, k, l, click", "move the crosshair"],
-  ["x", "crosshair on or off"], ["+, -, 0", "larger, smaller, fit"], ["Shift and drag", "move the picture"],
+  ["x", "crosshair on or off"], ["+, -, 0", "larger, smaller, fit"], ["r", "all as it was at first"], ["Shift and drag", "move the picture"],
   ["Ctrl and wheel, pinch", "zoom"], ["d", "start, then end of a distance"], ["space", "play or stop"],
   ["u", "full screen"], ["Escape", "stop, forget the distance"],
 ];
@@ -21,11 +21,12 @@ export const HELP = [
 const ACTIONS = {
   a: (view) => view.set({ plane: "axial" }), c: (view) => view.set({ plane: "coronal" }),
   s: (view) => view.set({ plane: "sagittal" }), p: (view) => view.toggleArrangement(),
-  n: (view) => view.goToTumor(1), N: (view) => view.goToTumor(-1), m: (view) => view.goToMostTumor(),
+  n: (view) => view.goToTumor(1), b: (view) => view.goToTumor(-1), m: (view) => view.goToMostTumor(),
   f: (view) => view.setMode("fill"), o: (view) => view.setMode("outline"), e: (view) => view.setMode("errors"),
   1: (view) => view.toggleClass("kidney"), 2: (view) => view.toggleClass("tumor"), w: (view) => view.nextWindow(),
   x: (view) => view.showCross(!view.crossShown), "+": (view) => view.zoomBy(1.25), "=": (view) => view.zoomBy(1.25),
   "-": (view) => view.zoomBy(0.8), 0: (view) => view.fit(), d: measureFromCross, " ": togglePlaying,
+  r: (view) => view.reset(),
   u: toggleFullScreen,
 };
 

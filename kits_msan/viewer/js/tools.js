@@ -85,6 +85,10 @@ const MESSAGE = "kits-viewer-moved";
 export function linkView(view) {
   const follow = ({ detail }) => {
     if (detail.from === view || !view.part.link.checked || !view.volumes) return;
+    if (detail.asks) {
+      view.told = null;
+      return tellLinked(view);
+    }
     const { shape } = view.scene;
     const indices = detail.places.map((place, axis) => Math.min(shape[axis] - 1, Math.floor(place * shape[axis])));
     for (const plane of PLANES) Object.assign(view.zooms[plane], detail.zooms[plane]);
@@ -94,6 +98,12 @@ export function linkView(view) {
   };
   document.addEventListener(MESSAGE, follow);
   return () => document.removeEventListener(MESSAGE, follow);
+}
+
+// A viewer whose box has just been ticked asks the others where they are.
+export function joinLinked(view) {
+  view.told = stateOf(view, { plane: view.plane, indices: view.indices, window: view.model.get("window") });
+  if (view.part.link.checked) document.dispatchEvent(new CustomEvent(MESSAGE, { detail: { from: view, asks: true } }));
 }
 
 const stateOf = (view, { plane, indices, window }) => JSON.stringify([plane, indices, window, view.zooms]);

@@ -194,6 +194,14 @@ export class View {
     this.redraw();
   }
 
+  // As it was at first: whole slices, the first window, no crosshair, no distance.
+  reset() {
+    this.measured = null;
+    this.cross = undefined;
+    this.set({ window: this.scene.presets[0].slice(1), opacity: 0.5 });
+    this.fit();
+  }
+
   oneToOne() {
     const panel = this.panels.find(({ plane }) => plane === this.plane);
     panel.zoomBy(panel.scaleOfOneToOne() / panel.zoom.scale);

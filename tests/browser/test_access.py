@@ -1,0 +1,135 @@
+"""axe-core finds nothing serious on the pages and in the viewer. Touch, wheel, high contrast, paper, a laptop."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.conftest import OpenPage
+from browser.hand import Hand, known_case, predictions
+from browser.test_pages import NAME, pages  # noqa: F401  (a fixture)
+from kits_msan.viewer import SliceViewer
+
+pytestmark = pytest.mark.browser
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+SERIOUS = """async () => {
+    const found = await axe.run({ resultTypes: ["violations"], preload: false });
+    return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 150)).join(" | ")}`);
+}"""
+LOOKS = [("light", 1200), ("dark", 1200), ("light", 380), ("dark", 380)]
+
+
+def serious(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    return list(page.evaluate(SERIOUS))
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_the_viewer_has_no_serious_finding(open_page: OpenPage, theme: str, width: int) -> None:
+    hand = open_page(SliceViewer(known_case(), predictions(known_case()), mode="errors"))
+    hand.page.set_viewport_size({"width": width, "height": 800})
+    hand.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    hand.root.locator("summary").click()
+    assert serious(hand.page) == []
+    assert hand.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    hand.press("p")
+    expect(hand.root.locator(".kv-surface")).to_be_visible()
+    assert serious(hand.page) == []
+    assert hand.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_the_pages_have_no_serious_finding(page: Page, pages: Path, theme: str, width: int) -> None:  # noqa: F811
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    for name in ("index", NAME, "readme", "glossary"):
+        page.goto((pages / f"{name}.html").as_uri())
+        if name == NAME:
+            Hand(page)
+        assert serious(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+def test_headings_of_a_narrow_page_are_not_under_the_header(page: Page, pages: Path) -> None:  # noqa: F811
+    page.set_viewport_size({"width": 380, "height": 500})
+    page.goto((pages / f"{NAME}.html").as_uri() + "#a-zebra-crosses")
+    Hand(page)
+    covered = """() => {
+        const box = document.querySelector("h2").getBoundingClientRect();
+        return document.elementFromPoint(box.left + 5, box.top + box.height / 2).closest("header") !== null;
+    }"""
+    assert not page.evaluate(covered)
+
+
+def test_paper_is_white_and_no_code_is_cut_off(page: Page, pages: Path) -> None:  # noqa: F811
+    page.emulate_media(color_scheme="dark")
+    page.goto((pages / f"{NAME}.html").as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("main p").first.evaluate("node => getComputedStyle(node).color") == "rgb(0, 0, 0)"
+    for block in page.locator("main pre").all():
+        assert block.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+def test_in_high_contrast_the_legend_keeps_its_colors_and_pressed_buttons_differ(open_page: OpenPage) -> None:
+    hand = open_page(SliceViewer(known_case(), predictions(known_case()), mode="errors"))
+    hand.page.emulate_media(forced_colors="active")
+    background = "nodes => nodes.map((node) => getComputedStyle(node).backgroundColor)"
+    assert len(set(hand.root.locator(".kv-swatch").evaluate_all(background))) == 5
+    assert len(set(hand.root.locator("[data-plane]").evaluate_all(background))) == 2  # one is pressed
+
+
+def test_the_wheel_passes_on_without_focus_and_at_either_end(open_page: OpenPage) -> None:
+    hand = open_page(SliceViewer(known_case(), predictions(known_case())))
+    hand.page.set_viewport_size({"width": 1200, "height": 300})
+    hand.page.add_style_tag(content="body { padding-bottom: 3000px }")
+    hand.page.mouse.move(*hand.center())
+    hand.page.mouse.wheel(0, 100)
+    scrolls_beyond(hand.page, 0)
+    hand.shows("axial", 5)
+    hand.page.evaluate("scrollTo(0, 0)")
+    hand.press("End")
+    hand.page.mouse.move(*hand.center())
+    scrolled = hand.page.evaluate("scrollY")
+    hand.page.mouse.wheel(0, -100)
+    hand.shows("axial", 10)
+    assert hand.page.evaluate("scrollY") == scrolled
+    hand.page.mouse.wheel(0, 100)
+    hand.shows("axial", 11)
+    hand.page.mouse.wheel(0, 100)
+    scrolls_beyond(hand.page, scrolled)
+
+
+def scrolls_beyond(page: Page, place: float) -> None:
+    for _ in range(50):
+        if page.evaluate("scrollY") > place:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the page stands still")
+
+
+def test_a_finger_pans_the_page_until_the_viewer_was_tapped(browser: Browser, tmp_path: Path) -> None:
+    SliceViewer(known_case(), predictions(known_case())).save_html(tmp_path / "touch.html")
+    context = browser.new_context(viewport={"width": 380, "height": 700}, has_touch=True, offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "touch.html").as_uri())
+    hand = Hand(page)
+    action = "node => getComputedStyle(node).touchAction"
+    assert hand.panels.evaluate(action) == "auto"
+    hand.page.touchscreen.tap(*hand.center())
+    assert hand.panels.evaluate(action) == "none"
+    expect(hand.root.locator("[aria-live]")).to_contain_text("voxel (5,")  # the tap reads its voxel
+    context.close()
+
+
+def test_six_panels_fit_a_laptop(open_page: OpenPage) -> None:
+    case = known_case()
+    assert case.label is not None
+    hand = open_page(SliceViewer(case, dict.fromkeys([f"model {n}" for n in range(6)], case.label), mode="errors"))
+    hand.page.set_viewport_size({"width": 1366, "height": 768})
+    last = hand.root.locator(".kv-frame").last.bounding_box()
+    assert last is not None
+    assert last["y"] + last["height"] < 768
