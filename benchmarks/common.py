@@ -26,6 +26,7 @@ PARTS = (
     "step",
     "step_gpu",
     "step_paper",
+    "busy",
     "inference",
     "memory",
     "slabs",

@@ -18,12 +18,14 @@ from kits_msan.commands.options import Parser
 from kits_msan.commands.predict import PREDICT
 from kits_msan.commands.train import TRAIN
 from kits_msan.errors import InputError
+from kits_msan.threads import wait_briefly
 
 COMMANDS = (PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION, COURSE, SITE, DOCTOR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    wait_briefly()
     args = build_parser().parse_args(arguments)
     try:
         return args.serve(args) or 0

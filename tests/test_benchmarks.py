@@ -15,7 +15,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
-PARTS = ["step", "inference", "memory", "slabs", "phantom", "start"]  # and the viewer, which has tests in a browser
+PARTS = [
+    "step",
+    "busy",
+    "inference",
+    "memory",
+    "slabs",
+    "phantom",
+    "start",
+]  # and the viewer, which has tests in a browser
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 from kits_msan.course.paths import NOTEBOOKS, course_data, require_repository
 from kits_msan.files import atomic_file, refuse_results, write_json
 from kits_msan.profiles import Profile
+from kits_msan.threads import wait_briefly
 
 SHARES = (4, 1, 1, 86, 8)  # of a course's time that the notebooks take, roughly, when all networks are trained
 # Of a course; the bar corrects itself. Projected from steps measured on two cores; gpu and paper are guesses.
@@ -83,6 +84,7 @@ def execute(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    wait_briefly()  # the kernel inherits it
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -6,6 +6,7 @@ happened: weights, optimizer, log and step are all there is to remember.
 """
 
 import math
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
 from kits_msan.phantom.make import PHANTOM_VERSION
 from kits_msan.profiles import Profile
+from kits_msan.threads import adapted
 from kits_msan.training.fresh import FreshPhantoms
 from kits_msan.training.logs import METRICS, read_metrics
 from kits_msan.training.losses import build_loss
@@ -79,7 +81,8 @@ def train(
     start: a checkpoint whose weights, as far as they fit, are the ones to begin with.
 
     What the run folder holds is told in docs/training.md. A run that was stopped is resumed, a finished one is
-    loaded. Same seed, same CPU, same number of threads: same weights, to the bit, however often it was stopped.
+    loaded. On one thread, or a number set by OMP_NUM_THREADS: same seed, same CPU, same weights, to the bit, however
+    often it was stopped. Else the number of threads follows what the machine has to spare, see `adapted`.
     Raises InputError for an unknown model, device or precision, for a batch that the devices cannot share, and for
     a `run` with other settings in it or in use; FloatingPointError when the loss is no longer finite;
     TrainingStopped, a KeyboardInterrupt, after Ctrl-C or SIGTERM and a checkpoint.
@@ -116,7 +119,9 @@ def train(
         loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight))
         sampler = SlabSampler(fresh.at(first) if fresh else cases[: len(names)], profile, seed)
         share = profile.batch // fabric.world_size
-        steps = range(first, profile.steps)
+        steps: Iterable[int] = range(first, profile.steps)
+        if fabric.device.type == "cpu" and fabric.world_size == 1:
+            steps = adapted(steps)
 
         model.train()
         for step in tqdm(

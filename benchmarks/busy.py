@@ -1,0 +1,142 @@
+"""A training step while other processes keep the machine busy: what we do against fixed numbers of threads.
+
+    python benchmarks/busy.py               with 0, 1 and 2 busy processes
+    python benchmarks/busy.py --busy 0 4    with these numbers
+
+Our loop chooses between all threads and one while it runs, and its threads wait for each other only briefly
+(kits_msan/threads.py). Its peers are the same steps with all threads as PyTorch comes, and with one; and DynUNet with
+all threads. Each side is a process of its own; the sides are measured in turn, for some seconds each.
+
+A fair share is what the scheduler owes n threads beside k busy processes on n cores: n / (n + k) of the machine, so
+a step should take (n + k) / n times what it takes on the quiet machine.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from common import Row, arguments, child, interleaved, record, row
+
+from kits_msan.threads import SPIN, SPINS, adapted
+
+GOAL = 1.3  # of the fair share
+SPINNING = [sys.executable, "-c", "while True: pass"]
+SIDES: dict[str, dict[str, str | None]] = {  # settings of the process before torch is loaded; None removes one
+    "adapted": {SPIN: SPINS, "OMP_NUM_THREADS": None},
+    "PyTorch's threads": {SPIN: None, "OMP_NUM_THREADS": None},
+    "one thread": {SPIN: None, "OMP_NUM_THREADS": "1"},
+    "DynUNet (MONAI)": {SPIN: None, "OMP_NUM_THREADS": None},
+}
+METHOD = (
+    "Median seconds of a training step of the 3D U-Net (laptop profile) while k other processes compute without end, "
+    "on {cores} cores; each side in a process of its own, in turn, for {seconds:g} s. A fair share is (cores + k) / "
+    "cores times our median with none."
+)
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that never rest."""
+    processes = [subprocess.Popen(SPINNING) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def steps(side: str, seconds: float, smoke: bool) -> dict[str, float]:
+    """In this process: the median and the longest seconds of a step, after the first half of the time."""
+    import torch
+    from step import Trainer
+
+    from kits_msan.profiles import LAPTOP, SMOKE
+
+    network = "dynunet" if side.startswith("DynUNet") else "unet3d"
+    trainer = Trainer(network, SMOKE if smoke else LAPTOP, torch.device("cpu"))
+    trainer.step()
+    started = time.perf_counter()
+
+    def until() -> Iterator[int]:
+        step = 0
+        while time.perf_counter() - started < seconds:
+            yield step
+            step += 1
+
+    found = []
+    for _ in adapted(until()) if side == "adapted" else until():
+        began = time.perf_counter()
+        trainer.step()
+        found.append((began - started, time.perf_counter() - began))
+    settled = [length for at, length in found if at >= seconds / 2] or [length for _, length in found]
+    return {"median": statistics.median(settled), "longest": max(length for _, length in found)}
+
+
+def measured(side: str, seconds: float, smoke: bool) -> dict[str, float]:
+    """The same, in a fresh process with the side's settings."""
+    before = dict(os.environ)
+    try:
+        for name, value in SIDES[side].items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        return child(__file__, "--child", side, seconds, int(smoke))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def main(args: argparse.Namespace) -> None:
+    seconds, repeats = (0.2, 1) if args.quick else (args.seconds, args.repeats)
+    sides = ["adapted", "one thread"] if args.quick else list(SIDES)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    rows: list[Row] = []
+    details: dict[str, Any] = {}
+    quiet: list[float] = []
+    for count in [0, 1] if args.quick else sorted({0, *args.busy}):
+        longest: dict[str, list[float]] = {side: [] for side in sides}
+
+        def one(side: str, longest: dict[str, list[float]] = longest) -> float:
+            found = measured(side, seconds, args.quick)
+            longest[side].append(found["longest"])
+            return found["median"]
+
+        with busy(count):
+            runs = interleaved({side: lambda side=side: one(side) for side in sides}, repeats)  # type: ignore[misc]
+        what = f"Step beside {count} busy process{'es' * (count != 1)}"
+        if count == 0:
+            quiet = runs["adapted"]
+        else:
+            fair = [statistics.median(quiet) * (cores + count) / cores] * repeats
+            rows.append(row(what, runs["adapted"], "a fair share", fair, goal=GOAL))
+        rows += [
+            row(what, runs["adapted"], side, runs[side], goal=1.0 if side.startswith("PyTorch") else None)
+            for side in sides
+            if side != "adapted"
+        ]
+        details[f"busy_{count}"] = {
+            "seconds": {side: [round(s, 4) for s in run] for side, run in runs.items()},
+            "longest": {side: round(max(found), 3) for side, found in longest.items()},
+        }
+    record("busy", rows, args, METHOD.format(cores=cores, seconds=seconds), **details)
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 2], help="numbers of busy processes")
+    parser.add_argument("--seconds", type=float, default=15.0, help="for each side and repeat")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(steps(given.child[0], float(given.child[1]), given.child[2] == "1")))
+    else:
+        main(given)

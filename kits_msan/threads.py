@@ -1,0 +1,82 @@
+"""How many threads a training on the processor uses, and how they wait for each other.
+
+Threads that share a step wait for each other by spinning. On a machine with something else to do, the one that was
+put aside holds the others, and a step takes many times longer than with a single thread.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Iterable, Iterator, MutableMapping
+
+SPIN = "GOMP_SPINCOUNT"
+SPINS = "10000"  # well below a millisecond; on a quiet machine steps are no slower than with the default's millions
+EVERY, TRIAL = 5.0, 2  # seconds between trials of the other number of threads, and steps of a trial
+LATEST = 5  # steps by whose median a trial is judged
+CLEARLY = 0.9  # of the time: what the other number must be below
+
+
+def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have threads spin only briefly before they sleep. It counts for processes that load torch after this.
+
+    A setting that is there already stays. It is for GNU's OpenMP, which PyTorch brings on Linux; others ignore it.
+    """
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault(SPIN, SPINS)
+
+
+def adapted(steps: Iterable[int]) -> Iterator[int]:
+    """The steps, one after the other; meanwhile torch gets all its threads or one, whichever is faster now.
+
+    The other number is tried for a moment every few seconds. Sums on another number of threads differ in their last
+    bits, so where results must be equal to the bit, set OMP_NUM_THREADS: then, and with a single thread, nothing is
+    chosen. At the end torch has its threads back.
+    """
+    import torch
+
+    most = torch.get_num_threads()
+    if most == 1 or "OMP_NUM_THREADS" in os.environ:
+        yield from steps
+        return
+    chooser = Chooser(most)
+    try:
+        for step in steps:
+            torch.set_num_threads(chooser.threads)
+            started = time.perf_counter()
+            yield step
+            chooser.add(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(most)
+
+
+class Chooser:
+    """Chooses between `most` threads and one, by the seconds that steps took. `threads`: what the next step gets."""
+
+    def __init__(self, most: int) -> None:
+        self.most = self.threads = most
+        self.latest: list[float] = []  # seconds of steps with the number that is in use
+        self.trial: list[float] | None = None  # of steps with the other, while it is tried
+        self.since = 0.0  # seconds after the last trial
+
+    def add(self, seconds: float) -> None:
+        """Take note of a step with `threads` threads."""
+        if self.trial is None:
+            self.latest = [*self.latest[1 - LATEST :], seconds]
+            self.since += seconds
+            if self.since > EVERY and len(self.latest) == LATEST:
+                self.trial = []
+                self._swap()
+            return
+        self.trial.append(seconds)
+        usual = statistics.median(self.latest)
+        better = seconds < CLEARLY * usual
+        if better and len(self.trial) < TRIAL:
+            return
+        if better:
+            self.latest = self.trial
+        else:
+            self._swap()
+        self.trial, self.since = None, 0.0
+
+    def _swap(self) -> None:
+        self.threads = 1 if self.threads == self.most else self.most

@@ -1,0 +1,93 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from kits_msan import threads
+from kits_msan.threads import SPIN, Chooser, adapted, wait_briefly
+
+
+@pytest.fixture(autouse=True)
+def one_thread_afterwards() -> Iterator[None]:
+    yield
+    torch.set_num_threads(1)
+
+
+def spent(chooser: Chooser, seconds: dict[int, float], steps: int) -> list[int]:
+    """The threads of so many steps on a machine where a step with so many threads takes so long."""
+    used = []
+    for _ in range(steps):
+        used.append(chooser.threads)
+        chooser.add(seconds[chooser.threads])
+    return used
+
+
+def test_a_quiet_machine_keeps_all_threads_and_tries_one_now_and_then() -> None:
+    used = spent(Chooser(2), {2: 0.07, 1: 0.11}, 1000)
+    assert 5 <= used.count(1) <= 20
+    assert used[-1] == 2
+
+
+def test_a_busy_machine_gets_one_thread_after_seconds_and_its_threads_back_when_it_is_quiet() -> None:
+    chooser = Chooser(2)
+    used = spent(chooser, {2: 0.4, 1: 0.11}, 200)
+    assert used.index(1) <= 15
+    assert used.count(1) > 150
+    used = spent(chooser, {2: 0.07, 1: 0.11}, 200)
+    assert used[60:].count(2) > 120
+
+
+def test_a_single_slow_step_changes_nothing() -> None:
+    chooser = Chooser(2)
+    spent(chooser, {2: 0.07, 1: 0.11}, 60)
+    chooser.add(20.0)
+    assert spent(chooser, {2: 0.07, 1: 0.11}, 60).count(1) <= 3
+
+
+def test_steps_run_with_the_chosen_threads_which_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "EVERY", 0.0)
+    monkeypatch.setattr(threads, "CLEARLY", 1e9)  # whatever is tried is faster
+    torch.set_num_threads(2)
+    seen = [(step, torch.get_num_threads()) for step in adapted(range(30))]
+    assert [step for step, _ in seen] == list(range(30))
+    assert {number for _, number in seen} == {1, 2}
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(("number", "variable"), [(1, None), (2, "2")])
+def test_a_number_that_was_set_stays(number: int, variable: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "EVERY", 0.0)
+    monkeypatch.setattr(threads, "CLEARLY", 1e9)
+    if variable:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    else:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    torch.set_num_threads(number)
+    assert {torch.get_num_threads() for _ in adapted(range(30))} == {number}
+
+
+def test_settings_that_are_there_stay() -> None:
+    for given in ({SPIN: "7"}, {"OMP_WAIT_POLICY": "ACTIVE"}):
+        environment = dict(given)
+        wait_briefly(environment)
+        assert environment == given
+    environment = {}
+    wait_briefly(environment)
+    assert environment.keys() == {SPIN}
+
+
+def test_the_command_sets_it_before_torch_is_loaded() -> None:
+    code = (
+        "import os, sys; from kits_msan.cli import main\n"
+        "assert 'torch' not in sys.modules\n"
+        "try: main(['phantom', 'x', '--cases', '-1'])\n"
+        "except SystemExit: pass\n"
+        f"print(os.environ.get('{SPIN}'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP", "OMP"))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == threads.SPINS
