@@ -7,7 +7,9 @@ Exit code 0 on success, 2 for bad input (one sentence on stderr), 1 for a notebo
 import argparse
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from kits_msan import __version__
 from kits_msan.commands.ablation import ABLATION
@@ -17,7 +19,7 @@ from kits_msan.commands.evaluate import EVALUATE
 from kits_msan.commands.options import Parser
 from kits_msan.commands.predict import PREDICT
 from kits_msan.commands.train import TRAIN
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
 
 COMMANDS = (PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION, COURSE, SITE, DOCTOR)
@@ -27,6 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     wait_briefly()
     args = build_parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        _print_notes()
+        return _serve(args, arguments)
+
+
+def _serve(args: argparse.Namespace, arguments: Sequence[str] | None) -> int:
     try:
         return args.serve(args) or 0
     except ModuleNotFoundError as error:
@@ -64,6 +72,20 @@ def build_parser() -> argparse.ArgumentParser:
         options.set_defaults(serve=command.run)
         command.add_options(options)
     return parser
+
+
+def _print_notes() -> None:
+    """From now on a choice that was made for the user is one line on stderr, once."""
+    show = warnings.showwarning
+
+    def print_note(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, InputNote):
+            _fail(str(message), 0)
+        else:
+            show(message, category, *rest, **more)
+
+    warnings.simplefilter("default", InputNote)
+    warnings.showwarning = print_note
 
 
 def _fail(message: str, code: int) -> int:

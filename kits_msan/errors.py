@@ -1,14 +1,25 @@
-"""The one error for bad input, and the words that many of its messages share.
+"""The one error for bad input, the note for a choice made for the user, and the words that many messages share.
 
 `InputError` carries one sentence for a person: which file or value is wrong and what to do about it.
 The `kits-msan` command prints that sentence and exits with 2; a notebook shows it as the last line.
+`note` says what was chosen where the input left it open: the command prints it to stderr, a notebook as a warning.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
     """Input from outside the package that it cannot work with; the message names it and the remedy."""
+
+
+class InputNote(UserWarning):
+    """What was chosen for the user, in one sentence."""
+
+
+def note(text: str) -> None:
+    """Say, once, what was chosen for the user."""
+    warnings.warn(InputNote(text), stacklevel=2)
 
 
 def check_choice(what: str, value: str, choices: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, note
+from kits_msan.formats.volumes import Cyst
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,25 +66,34 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     return scores
 
 
-def score_folders(predictions: str | Path, truth: str | Path, surface: bool = False) -> "pd.DataFrame":
+def score_folders(
+    predictions: str | Path, truth: str | Path, surface: bool = False, cyst: Cyst | None = None
+) -> "pd.DataFrame":
     """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
 
     Columns: case, kidney, tumor, composite; with `surface` those of `surface_scores` too.
-    Raises InputError for a prediction without truth or on another grid.
+    cyst: what the label 3 of KiTS21 and KiTS23 counts as. Truths without prediction are left out, and that is said.
+    Raises InputError for a prediction without truth or on another grid, and for two of one name.
     """
     import pandas as pd  # takes half a second, which those who want a Dice alone should not wait for
 
     true_paths = {case_name(path): path for path in find_cases(truth)}
-    rows = []
-    for path in find_cases(predictions):
-        name = case_name(path)
+    paths = {case_name(path): path for path in find_cases(predictions)}
+    for name, path in paths.items():
         if name not in true_paths:
             raise InputError(f"{path} has no counterpart {name} in {truth}; name the folder with its label.")
-        found, true = load_label(path), load_label(true_paths[name])
+    if absent := sorted(set(true_paths) - set(paths)):
+        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+        note(
+            f"{predictions} lacks {len(absent)} of the {len(true_paths)} cases in {truth}, which are left out of the "
+            f"scores: {', '.join(absent[:3])}{more}."
+        )
+    rows = []
+    for name, path in paths.items():
+        true = load_label(true_paths[name], cyst=cyst)
+        found = load_label(path, like=true_paths[name], cyst=cyst)
         assert found.label is not None
         assert true.label is not None
-        if found.shape != true.shape or not np.allclose(found.affine, true.affine, atol=1e-2):
-            raise InputError(f"{path} is not on the grid of {true_paths[name]}; predict on the original scan.")
         row = {"case": name, **dice_scores(found.label, true.label)}
         rows.append(row | (surface_scores(found.label, true.label, true.spacing) if surface else {}))
     return pd.DataFrame(rows)

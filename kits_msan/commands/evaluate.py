@@ -2,7 +2,7 @@
 
 import argparse
 
-from kits_msan.commands.options import Command, add_overwrite, path
+from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
 from kits_msan.errors import InputError
 
 
@@ -15,6 +15,7 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--surface", action="store_true", help="also surface Dice and 95 %% Hausdorff distance (slow)"
     )
+    add_cyst(command)
     add_overwrite(command)
 
 
@@ -24,7 +25,7 @@ def _run(args: argparse.Namespace) -> None:
 
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out} exists; name another file or add --overwrite.")
-    scores = score_folders(args.predictions, args.truth, surface=args.surface)
+    scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst)
     write_csv(args.out, scores)
     for score in SCORES:
         values = 100 * scores[score]

@@ -43,6 +43,14 @@ def add_profile(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", default="laptop", metavar="P", help=names)
 
 
+def add_cyst(command: argparse.ArgumentParser) -> None:
+    """Add --cyst."""
+    command.add_argument(
+        "--cyst", choices=("kidney", "tumor"),
+        help="what the label 3 of KiTS21 and KiTS23 counts as (KiTS19 counts cysts as kidney)",
+    )  # fmt: skip
+
+
 def add_steps(command: argparse.ArgumentParser) -> None:
     """Add --steps; `profile_of` reads it."""
     command.add_argument("--steps", type=positive, metavar="N", help="instead of the profile's number of steps")

@@ -15,6 +15,9 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--checkpoint", type=path, action="append", required=True, metavar="C", help="may be repeated"
     )
     command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets DIR/<case>/segmentation.nii.gz")
+    command.add_argument(
+        "--series", metavar="N", help="number or UID of the DICOM series, where a folder holds several that fit"
+    )
     command.add_argument("--no-clean", action="store_true", help="keep islands apart from the two kidneys")
     add_device(command)
     add_overwrite(command)
@@ -30,15 +33,13 @@ def _run(args: argparse.Namespace) -> None:
     pick_device(args.device)
     paths = find_cases(args.input)
     names = [case_name(scan) for scan in paths]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise InputError(f"{args.input} holds two scans named {min(twice)}; rename one.")
     refuse_results(args.out, args.overwrite)
     models = [load_model(checkpoint) for checkpoint in args.checkpoint]
     note = f"The networks expect {spacing_note(models)}.\n"
     failures = []
     for scan, name in zip(paths, names, strict=True):
         try:
-            case = load_case(scan, label=False)
+            case = load_case(scan, label=False, series=args.series)
             labels = predict(models, case, device=args.device, clean=not args.no_clean)
         except InputError as error:  # the others are still worth having
             failures.append(str(error))

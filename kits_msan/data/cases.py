@@ -5,6 +5,7 @@ rows run from front to back, columns from the patient's right to left. KiTS19 fi
 other file is brought to this order on reading and its segmentation is written back on the file's own grid.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,14 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.data.dicom import is_dicom_folder, read_series
-from kits_msan.data.nifti import affine_in_kits_order, read_voxels, spacing_of, write_image, write_labels
 from kits_msan.errors import InputError
+from kits_msan.formats.dicom import read_series
+from kits_msan.formats.foreign import PAIR, other_half
+from kits_msan.formats.grids import affine_in_kits_order, spacing_of
+from kits_msan.formats.hounsfield import check_hounsfield
+from kits_msan.formats.nifti import new_header, write_image, write_labels
+from kits_msan.formats.series import is_dicom_folder, series_of
+from kits_msan.formats.volumes import ENDINGS, Cyst, is_scan_name, read_header, read_image, read_labels
 
 IMAGE, LABEL = "imaging.nii.gz", "segmentation.nii.gz"
 CLASSES = ("background", "kidney", "tumor")
@@ -63,32 +69,32 @@ def kits_affine(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
     return affine
 
 
-def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
-    """Read a case folder (`imaging.nii.gz`, `segmentation.nii.gz` or both), a CT as NIfTI, or a DICOM series' folder.
+def load_case(
+    path: str | Path, image: bool = True, label: bool = True, series: str | None = None, cyst: Cyst | None = None
+) -> Case:
+    """Read a case folder (`imaging.nii.gz`, `segmentation.nii.gz` or both), a CT in one file, or a DICOM folder.
 
     image, label: set one to False to leave it unread.
-    Raises InputError, naming the file, for what is missing, broken, not 3-D, not finite, not in HU, or where
-    label and image do not fit each other.
+    series: number or UID of a DICOM series, where the folder holds several.
+    cyst: "kidney" or "tumor", what the label 3 of KiTS21 and KiTS23 counts as.
+    The label is turned to the image's grid. Raises InputError, naming the file, for what is missing, broken, not 3-D,
+    not finite, not in HU, for values that are no labels, and where label and image do not lie on the same points.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
     image_path: Path = path / IMAGE if path.is_dir() else path
     label_path: Path | None = path / LABEL if path.is_dir() else None
     voxels = mask = header = None
-    if image and image_path.exists():
-        voxels, header = read_voxels(image_path, np.int16)
-        _check_hounsfield(image_path, voxels)
+    if image and _is_there(image_path):
+        voxels, header = read_image(image_path)
+        check_hounsfield(image_path, voxels)
     elif image and is_dicom_folder(path):
-        voxels, header = read_series(path)
-        _check_hounsfield(path, voxels)
-    if label and label_path is not None and label_path.exists():
-        mask, label_header = _read_label(label_path)
-        if voxels is not None and voxels.shape != mask.shape:
-            raise InputError(
-                f"{label_path} has shape {mask.shape}, but {IMAGE} beside it has {voxels.shape}; "
-                "both must be of the same scan."
-            )
+        image_path = path
+        voxels, header = read_series(path, series)
+        check_hounsfield(path, voxels)
+    if label and label_path is not None and _is_there(label_path):
+        mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)
         header = header or label_header
     if header is None:
         wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
@@ -97,12 +103,18 @@ def load_case(path: str | Path, image: bool = True, label: bool = True) -> Case:
     return Case(case_name(path), voxels, mask, spacing_of(affine), affine, header)
 
 
-def load_label(path: str | Path) -> Case:
-    """Read labels alone, from a case folder or a NIfTI file; the image is None. Raises InputError as `load_case`."""
-    path = Path(path)
-    if path.is_dir() or not path.exists():
-        return load_case(path, image=False)
-    label, header = _read_label(path)
+def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | None = None) -> Case:
+    """Read labels alone, from a case folder or a file; the image is None.
+
+    like: another label, a case folder or a file, on whose grid they shall lie.
+    Raises InputError as `load_case` does, and where they do not lie on that one's points.
+    """
+    file = _label_file(path)
+    if not _is_there(file):
+        return load_case(path, image=False)  # which says what is missing
+    grid = None if like is None else (_label_file(like), read_header(_label_file(like)))
+    label, header = read_labels(file, grid, cyst)
+    header = grid[1] if grid else header
     affine = affine_in_kits_order(header)
     return Case(case_name(path), None, label, spacing_of(affine), affine, header)
 
@@ -110,26 +122,40 @@ def load_label(path: str | Path) -> Case:
 def find_cases(path: str | Path) -> list[Path]:
     """The cases at `path`, sorted by name, each ready for `load_case`.
 
-    `path` is a NIfTI file, a case folder, a DICOM series' folder, or a folder of these. Raises InputError if there is
-    none.
+    `path` is a scan's file, a case folder, a folder with a DICOM series (or a study, in folders below it), or a
+    folder of these. Raises InputError if there is none, and for two of one name.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
-    if _is_case(path):
+    if not path.is_dir():
+        if not is_scan_name(path.name):
+            read_image(path)  # which says why not
         return [path]
-    found = sorted(entry for entry in path.iterdir() if _is_case(entry)) if path.is_dir() else []
+    if _is_case(path, deep=False):
+        return [path]
+    found = sorted(entry for entry in path.iterdir() if _is_case(entry))
     if not found:
         raise InputError(
             f"{path} holds no case: no .nii or .nii.gz file, no DICOM series and no folder with {IMAGE} or {LABEL}."
         )
+    if _are_one_study(found):
+        return [path]
+    first: dict[str, Path] = {}
+    for entry in found:
+        other = first.setdefault(case_name(entry), entry)
+        if other is not entry:
+            raise InputError(
+                f"{path} holds two scans named {case_name(entry)}, {other.name} and {entry.name}; rename one."
+            )
     return found
 
 
 def case_name(path: str | Path) -> str:
-    """`case_00042` for `.../case_00042`, `scan` for `.../scan.nii.gz`."""
-    name = Path(path).resolve().name
-    return name.removesuffix(".gz").removesuffix(".nii") if name.endswith((".nii", ".nii.gz")) else name
+    """`case_00042` for `.../case_00042`, `scan` for `.../scan.nii.gz`; a link's own name, not its target's."""
+    name = os.path.basename(os.path.abspath(path))
+    ending = max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default="")
+    return name.removesuffix(name[len(name) - len(ending) :])
 
 
 def save_segmentation(labels: NDArray[np.uint8], case: Case, path: str | Path) -> None:
@@ -139,13 +165,13 @@ def save_segmentation(labels: NDArray[np.uint8], case: Case, path: str | Path) -
     """
     if labels.shape != case.shape:
         raise InputError(f"labels of shape {labels.shape} do not fit {case.name}, which has {case.shape}.")
-    write_labels(path, labels, case.header or _new_header(case))
+    write_labels(path, labels, case.header or new_header(case.shape, case.affine))
 
 
 def save_case(case: Case, folder: str | Path) -> None:
     """Write `folder`/imaging.nii.gz and segmentation.nii.gz, as KiTS19 lays a case out."""
     folder = Path(folder)
-    header = case.header or _new_header(case)
+    header = case.header or new_header(case.shape, case.affine)
     if case.image is not None:
         write_image(folder / IMAGE, case.image, header)
     if case.label is not None:
@@ -158,36 +184,31 @@ def window(image: NDArray[Any], limits: Sequence[float] = WINDOW) -> NDArray[np.
     return (np.clip(image, low, high).astype(np.float32) - np.float32(low)) / np.float32(high - low)
 
 
-def _is_case(path: Path) -> bool:
+def _label_file(path: str | Path) -> Path:
+    path = Path(path)
+    return path / LABEL if path.is_dir() else path
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is a file, or a link to one that is absent, which the reader names."""
+    return file.exists() or file.is_symlink()
+
+
+def _is_case(path: Path, deep: bool = True) -> bool:
+    """Whether `path` can be loaded; a folder with DICOM only in folders below it counts if `deep`."""
     if path.name.startswith("."):
         return False
     if path.is_dir():
-        return (path / IMAGE).exists() or (path / LABEL).exists() or is_dicom_folder(path)
-    return path.name.endswith((".nii", ".nii.gz"))
+        return _is_there(path / IMAGE) or _is_there(path / LABEL) or is_dicom_folder(path, deep)
+    if path.name.lower().endswith(PAIR):
+        return path.name.lower().endswith(".hdr") and other_half(path).exists()
+    return is_scan_name(path.name)
 
 
-def _read_label(path: Path) -> tuple[NDArray[np.uint8], nib.Nifti1Header]:
-    label, header = read_voxels(path, np.uint8)
-    if label.max() > TUMOR:
-        raise InputError(f"{path} holds the label {label.max()}; labels are 0, 1 (kidney) and 2 (tumor).")
-    return label, header
-
-
-def _check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
-    if voxels.max() < WINDOW[0]:
-        raise InputError(f"{path} holds only air (no voxel above {WINDOW[0]:.0f} HU); name the CT of an abdomen.")
-    if voxels.min() == voxels.max():
-        raise InputError(f"{path} holds the value {voxels.max()} in every voxel; export the CT anew.")
-    if voxels.min() >= 0:
-        raise InputError(
-            f"{path} has values {voxels.min()} to {voxels.max()}, so it is not in Hounsfield units (air would be "
-            "near -1000); export the CT with its rescale slope and intercept."
-        )
-
-
-def _new_header(case: Case) -> nib.Nifti1Header:
-    header = nib.Nifti1Header()
-    header.set_data_shape(case.shape)
-    header.set_sform(case.affine, code="scanner")
-    header.set_qform(case.affine, code="scanner")
-    return header
+def _are_one_study(found: Sequence[Path]) -> bool:
+    """Whether they are several series of one DICOM study, which is one case, and not copies of one series."""
+    if len(found) < 2 or not all(entry.is_dir() and not (entry / IMAGE).exists() for entry in found):
+        return False
+    series = [series_of(entry) for entry in found]
+    studies = {one[0] for one in series if one}
+    return None not in series and len(studies) == 1 and "" not in studies and len(set(series)) == len(series)

@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from kits_msan.data.nifti import BROKEN, affine_in_kits_order, to_kits_order
 from kits_msan.errors import InputError, millimeters
+from kits_msan.formats.grids import affine_in_kits_order, to_kits_order
+from kits_msan.formats.nifti import BROKEN
 
 CASES = 210  # with public labels: ids 0 to 209
 EXCLUDED_2019 = (15, 23, 37, 68, 125, 133)  # usually left out with the labels as they were frozen for the challenge

@@ -13,7 +13,6 @@ from tqdm.auto import tqdm
 
 from kits_msan import __version__
 from kits_msan.data.cases import IMAGE, KIDNEY, TUMOR, case_name, load_case
-from kits_msan.data.nifti import read_grid
 from kits_msan.data.resampling import grid_shape, resample_case
 from kits_msan.data.split import Split
 from kits_msan.data.store import (
@@ -31,6 +30,7 @@ from kits_msan.data.store import (
 )
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, refuse_full_disk, write_json
+from kits_msan.formats.volumes import read_grid
 from kits_msan.profiles import Profile
 
 LOCK = ".prepare.lock"

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK
 
 from kits_msan.data.cases import LABEL, find_cases, load_case, load_label, save_segmentation
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InputNote
 
 SHAPE, PIXEL, STEP = (6, 9, 8), (0.75, 0.5), 3.0  # slices, rows, columns; mm between rows and between columns
 UPRIGHT = np.eye(3)
@@ -84,13 +84,41 @@ def test_series_is_read_and_its_segmentation_lies_where_the_patient_lay(
     np.testing.assert_array_equal(load_label(tmp_path / LABEL).label, label)
 
 
-def test_gantry_tilt_shears_the_grid(tmp_path: Path) -> None:
-    slanted = np.column_stack([UPRIGHT[:, :2], [0, 0.3, 1]])  # slices move forward as they go up
-    write_series(tmp_path / "scan", voxels(), slanted)
+def where(file: Path, index: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """RAS millimeters of a voxel (i, j, k) by an s-form's reader, and by ITK, which knows right angles only."""
+    by_sform = nib.affines.apply_affine(nib.load(file).affine, index)  # type: ignore[attr-defined]
+    by_itk = SimpleITK.ReadImage(str(file)).TransformIndexToPhysicalPoint(index)
+    return by_sform, np.array(by_itk) * [-1, -1, 1]
+
+
+@pytest.mark.parametrize("degrees", [-20, 3, 15])
+def test_tilted_gantry_is_set_upright_and_readers_of_both_forms_agree(tmp_path: Path, degrees: float) -> None:
+    slanted = np.column_stack([UPRIGHT[:, :2], [0, np.tan(np.deg2rad(degrees)), 1]])  # slices move as they go up
+    volume = np.full((30, 40, 36), -1000, np.int16)
+    volume[10:20, 10:30, 8:28] = 100
+    write_series(tmp_path / "scan", volume, slanted)
+    with pytest.warns(InputNote, match=rf"slant of {abs(degrees):.1f} degrees"):
+        case = load_case(tmp_path / "scan")
+    assert case.image is not None
+    axes = case.affine[:3, :3] / case.spacing
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-5)  # at right angles
+    inside = ras(slanted, (15, 20, 18))
+    voxel = np.rint(np.linalg.inv(case.affine) @ [*inside, 1])[:3].astype(int)
+    assert case.image[tuple(voxel)] == 100  # the same tissue at the same point
+    middle = nib.affines.apply_affine(case.affine, np.argwhere(case.image > -400).mean(0))
+    np.testing.assert_allclose(middle, ras(slanted, (14.5, 19.5, 17.5)), atol=0.1)  # type: ignore[arg-type]
+
+    save_segmentation((case.image > -400).astype(np.uint8), case, tmp_path / LABEL)
+    for index in [(0, 0, 0), (35, 10, 29), (17, 20, 4)]:
+        np.testing.assert_allclose(*where(tmp_path / LABEL, index), atol=1e-2)
+
+
+def test_upright_series_is_not_resampled(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels(), OBLIQUE)
     case = load_case(tmp_path / "scan")
-    for index in [(0, 0, 0), (5, 8, 7)]:
-        where = nib.affines.apply_affine(case.affine, (SHAPE[0] - 1 - index[0], *index[1:]))
-        np.testing.assert_allclose(where, ras(slanted, index), atol=1e-3)
+    save_segmentation(np.zeros(case.shape, np.uint8), case, tmp_path / LABEL)
+    for index in [(0, 0, 0), (7, 8, 5)]:
+        np.testing.assert_allclose(*where(tmp_path / LABEL, index), atol=1e-2)
 
 
 def test_series_are_found_among_other_cases(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""MetaImage (.mha), NRRD and the pair of .hdr and .img: read by SimpleITK and nibabel, on a NIfTI header's grid.
+
+These formats are outside what the project is for: the whole file is read at once, by the library that knows it.
+"""
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import nibabel as nib
+import numpy as np
+from nibabel.imageglobals import logger
+from numpy.typing import NDArray
+
+from kits_msan.errors import InputError, note
+from kits_msan.formats.nifti import MOST_DEFLATE, new_header
+
+PAIR = (".hdr", ".img")
+ENDINGS = (".mha", ".nrrd", *PAIR)
+LPS_TO_RAS = np.diag(
+    [-1.0, -1.0, 1.0, 1.0]
+)  # ITK counts millimeters to the left and back, NIfTI to the right and front
+
+
+@contextmanager
+def open_foreign(path: Path) -> Iterator[tuple[NDArray, nib.Nifti1Header, IO[bytes]]]:
+    """Voxels (i, j, k), the header of their grid, and an empty stream. Raises InputError, or one of `BROKEN`."""
+    voxels, header = _read_pair(path) if path.name.lower().endswith(PAIR) else _read_with_itk(path)
+    yield voxels, header, io.BytesIO()
+
+
+def other_half(path: Path) -> Path:
+    """The .img of a .hdr, and the other way round, in the same case of letters."""
+    ending = {".hdr": ".img", ".img": ".hdr", ".HDR": ".IMG", ".IMG": ".HDR"}.get(path.suffix, ".img")
+    return path.with_suffix(ending)
+
+
+def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
+    import SimpleITK
+
+    path.open("rb").close()  # the system's word, if it may not be read
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        size, parts = reader.GetSize(), reader.GetNumberOfComponents()
+        if parts != 1:
+            raise InputError(f"{path} holds colors or vectors; export it with one number a voxel, in HU.")
+        if math.prod(size) > MOST_DEFLATE * path.stat().st_size:
+            raise InputError(f"{path} is too short for the {size} voxels of its header; fetch it again.")
+        image = reader.Execute()
+    except RuntimeError as error:  # SimpleITK's only kind
+        raise ValueError("SimpleITK cannot read it") from error
+    voxels = SimpleITK.GetArrayFromImage(image)
+    if voxels.ndim != 3:
+        raise InputError(f"{path} has {voxels.ndim} axes, but a CT volume has three axes; extract one volume first.")
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], LPS_TO_RAS @ affine)
+
+
+def _read_pair(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
+    other = other_half(path)
+    if not other.exists():
+        raise InputError(f"{path} lacks its other half {other.name}; put both into one folder.")
+    was, logger.disabled = logger.disabled, True
+    try:
+        image = nib.load(path if path.suffix.lower() == ".hdr" else other)
+        if not isinstance(image, nib.analyze.AnalyzeImage | nib.Nifti1Pair):
+            raise ValueError("it is no Analyze or NIfTI pair")
+        voxels = np.asarray(image.dataobj)
+    finally:
+        logger.disabled = was
+    header = new_header(image.shape[:3], image.affine)
+    if not isinstance(image, nib.Nifti1Pair):
+        codes = "".join(nib.aff2axcodes(image.affine))
+        note(f"{path} is of the old Analyze format, which does not say how the patient lay; it is read as {codes}.")
+    return voxels, header

@@ -1,0 +1,119 @@
+"""Where voxels lie: the package's axis order, and whether two files lie on the same points.
+
+A file's grid is the affine from its (i, j, k) indices to RAS+ millimeters. nibabel's orientation transforms (a row
+"axis there, flip" for each file axis) bring it to KiTS19's order.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel import orientations
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from kits_msan.errors import InputError
+
+AXES = "IPL"  # the first slice is superior, the first row anterior, the first column at the patient's right
+EDGES, LONGEST = (0.01, 100.0), 4000.0  # mm that a voxel's edge and a scan's side can have
+FARTHEST = 1e6  # mm from the origin
+SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
+
+
+def to_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:
+    """nibabel's orientation transform from the header's grid to AXES."""
+    here = orientations.io_orientation(header.get_best_affine())
+    if np.isnan(here).any():
+        raise HeaderDataError("its affine is singular")
+    return orientations.ornt_transform(here, orientations.axcodes2ornt(AXES))
+
+
+def affine_in_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:
+    """The (4, 4) affine from (slice, row, column) indices to RAS+ millimetres."""
+    shape = header.get_data_shape()[:3]
+    return header.get_best_affine() @ orientations.inv_ornt_aff(to_kits_order(header), shape)
+
+
+def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Millimeters between slices, rows and columns."""
+    slices, rows, columns = (float(size) for size in nib.affines.voxel_sizes(affine))
+    return slices, rows, columns
+
+
+def in_file_order(volume: NDArray, transform: NDArray) -> NDArray:
+    """A view of a (D, H, W) volume in the file's axis order; writing to it writes to the volume."""
+    view = volume.transpose(transform[:, 0].astype(int))
+    return view[tuple(slice(None, None, int(flip)) for flip in transform[:, 1])]
+
+
+def shape_after(shape: Sequence[int], transform: NDArray) -> tuple[int, int, int]:
+    """The (D, H, W) of a file of shape (i, j, k)."""
+    d, h, w = (int(shape[axis]) for axis in np.argsort(transform[:, 0]))
+    return d, h, w
+
+
+def onto_grid(path: Path, header: nib.Nifti1Header, image: Path, wanted: nib.Nifti1Header) -> NDArray[np.float64]:
+    """The transform of a label's file to (D, H, W) on its image's grid, however both are stored.
+
+    The image's header alone says which axis is which, so that rounding near 45 degrees cannot turn one of the two.
+    Raises InputError, naming both files, where they do not lie on the same points.
+    """
+    target, own = affine_in_kits_order(wanted), header.get_best_affine()
+    transform = orientations.io_orientation(np.linalg.inv(target) @ own)
+    if np.isnan(transform).any():
+        raise HeaderDataError("its affine is singular")
+    shape = header.get_data_shape()[:3]
+    wanted_shape = shape_after(wanted.get_data_shape(), to_kits_order(wanted))
+    if shape_after(shape, transform) == wanted_shape:
+        moved = own @ orientations.inv_ornt_aff(transform, shape)
+        far, voxels = apart(moved, target, wanted_shape)
+    elif shape == wanted.get_data_shape()[:3]:  # one array of voxels, but other axes
+        far, voxels = apart(own, wanted.get_best_affine(), shape)
+    else:
+        raise InputError(
+            f"{path} has shape {shape_after(shape, to_kits_order(header))}, but {image} has {wanted_shape}; "
+            "both must be of the same scan."
+        )
+    if not voxels <= SAME_PLACE:
+        raise InputError(
+            f"{path} is not on the grid of {image}: their affines put one voxel up to {far:.1f} mm apart; save it "
+            "with that file's affine, or predict on the original scan."
+        )
+    return transform
+
+
+def apart(first: NDArray, second: NDArray, shape: Sequence[int]) -> tuple[float, float]:
+    """How far the corners of a volume lie apart under two affines: millimeters, and voxels of the second."""
+    corners = np.array(list(product(*((0, n - 1) for n in shape))))
+    with np.errstate(all="ignore"):
+        step = nib.affines.apply_affine(first, corners) - nib.affines.apply_affine(second, corners)
+        voxels = step @ np.linalg.inv(second[:3, :3]).T
+        return float(np.linalg.norm(step, axis=1).max()), float(np.abs(voxels).max())
+
+
+def is_grid(affine: NDArray[np.float64]) -> bool:
+    """Whether the affine is finite and spans a volume of voxels that a CT can have."""
+    with np.errstate(all="ignore"):
+        edges = nib.affines.voxel_sizes(affine)
+        if not (np.isfinite(affine).all() and EDGES[0] <= edges.min() <= edges.max() <= EDGES[1]):
+            return False
+        return bool(abs(np.linalg.det(affine[:3, :3] / edges)) > 1e-3)
+
+
+def check_geometry(path: Path, header: nib.Nifti1Header) -> None:
+    """Raise InputError for voxels of impossible size or place."""
+    with np.errstate(all="ignore"):
+        affine = header.get_best_affine()
+        edges = nib.affines.voxel_sizes(affine)
+        sides = edges * header.get_data_shape()[:3]
+    if not np.isfinite(affine).all():
+        raise InputError(f"{path} has an affine that is not finite; export it anew with its geometry.")
+    if not (EDGES[0] <= edges.min() <= edges.max() <= EDGES[1] and sides.max() <= LONGEST):
+        size = " x ".join(f"{edge:.3g}" for edge in edges)
+        raise InputError(f"{path} has voxels of {size} mm, which no CT has; export it anew with its geometry.")
+    if not is_grid(affine):
+        raise InputError(f"{path} has an affine whose axes lie in one plane; export it anew with its geometry.")
+    if np.abs(affine).max() > FARTHEST:
+        raise InputError(f"{path} lies farther from its origin than any scanner; export it anew with its geometry.")

@@ -1,0 +1,78 @@
+"""Whether voxels are in Hounsfield units, judged by how they are distributed, not by minimum and maximum.
+
+In HU air lies near -1000, fat near -100, organs from 0 to 100, with contrast up to 300; what lies above 700 is dense
+bone, metal or thick contrast, and never most of a body. Round the field of view any value can stand as padding. A
+scan may be cropped to a body without air, and clipped to a window.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kits_msan.errors import InputError
+
+NOT_AIR = -200  # HU; nothing above it, nothing to segment
+SAMPLE = 2**20  # voxels that are looked at
+NO_TISSUE = -1500  # HU; what lies below is padding
+GAP = 50  # between a padding and the next value
+AIR, BODY, HIGH = (-1100, -900), (-300, 400), (700, 1400)  # HIGH: where 1000 or 1024 too much puts a body
+
+
+def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
+    """Raise InputError, saying what was seen, if a CT's voxels (any shape) are not in HU."""
+    low, high = int(voxels.min()), int(voxels.max())
+    if high < NOT_AIR:
+        raise InputError(f"{path} holds only air (no voxel above {NOT_AIR} HU); name the CT of an abdomen.")
+    if low == high:
+        raise InputError(f"{path} holds the value {high} in every voxel; export the CT anew.")
+    seen = _oddity(voxels, low, high)
+    if seen:
+        raise InputError(
+            f"{path} has values {low} to {high}, so it is not in Hounsfield units, or not a CT: {seen}; export the "
+            "CT with its rescale slope and intercept."
+        )
+
+
+def _oddity(voxels: NDArray[np.int16], low: int, high: int) -> str | None:
+    """What no CT in HU shows, as part of a sentence; None if it is one."""
+    values = voxels.reshape(-1)[:: max(1, voxels.size // SAMPLE) | 1]
+    values = _without_padding(values)
+    first, last = np.percentile(values, [0.5, 99.5])
+    if -20 <= first <= last <= 20:
+        return "nearly all of them are within 20 of zero, as after normalizing"
+    near_zero = _share(values, 0, 0.1 * np.percentile(values, 99))
+    if low >= 0 and near_zero > 0.05:
+        return f"none is below 0, and {near_zero:.0%} are just above it, where air would be near -1000"
+    at_low = _share(values, -128, -115)
+    if -128 <= low <= high <= 127 and at_low > 0.2:
+        return f"all fit into one byte, and {at_low:.0%} are at its lower end, where air would be near -1000"
+    body, raised = _share(values, *BODY), _share(values, *HIGH)
+    if body < 0.005:
+        return f"only {body:.1%} are from {BODY[0]} to {BODY[1]}, where a body lies"
+    air = values[(values >= AIR[0]) & (values <= AIR[1])]
+    natural_air = air.size - (np.unique(air, return_counts=True)[1].max() if air.size else 0)  # not one padding value
+    around = max(_share(values, 300, 700), 2 * _share(values, HIGH[1], 2**15))
+    if raised > 0.03 and raised > around and natural_air < 0.01 * values.size:
+        soft = values[(values >= -200) & (values <= 250)]
+        fat = _share(soft, -200, -30) if soft.size else 0
+        if fat < 0.1 or raised > len(soft) / len(values):
+            middle = np.median(values[(values >= HIGH[0]) & (values <= HIGH[1])])
+            return f"{raised:.0%} are near {middle:.0f}, where a body lies if 1024 was not taken off"
+    return None
+
+
+def _without_padding(values: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The values without padding: what is beyond any tissue, and one low value far from the rest."""
+    tissue = values[values > NO_TISSUE]
+    if not tissue.size:
+        return values
+    lowest = int(tissue.min())
+    rest = tissue[tissue > lowest]
+    if rest.size and int(rest.min()) - lowest >= GAP and tissue.size - rest.size > 0.01 * tissue.size:
+        return rest
+    return tissue
+
+
+def _share(values: NDArray, low: float, high: float) -> float:
+    return float(((values >= low) & (values <= high)).mean())

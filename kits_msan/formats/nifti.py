@@ -1,0 +1,158 @@
+"""NIfTI files: opened without trust in what their header claims, and written onto a grid."""
+
+import gzip
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import logger
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from kits_msan.errors import InputError, note
+from kits_msan.files import atomic_file
+from kits_msan.formats.grids import SAME_PLACE, apart, in_file_order, is_grid, to_kits_order
+
+GZIP = b"\x1f\x8b"  # how a gzip file begins, whatever its name
+USUAL_DEFLATE = 8  # times that gzip shrinks a CT at most; labels shrink a hundredfold and are small
+MOST_DEFLATE = 1032  # times that gzip can shrink anything
+NIFTI2 = 540  # a NIfTI-2 header's length, its first number
+CHUNK = 2**16  # bytes
+BROKEN = (OSError, EOFError, zlib.error, ValueError, OverflowError, ImageFileError, HeaderDataError, WrapStructError)
+
+
+@contextmanager
+def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[bytes]]]:
+    """Voxels not yet read, the header, and the stream, which `read_to_end` tests once the voxels are read.
+
+    What the file holds decides whether it is gzip, not its name. Raises InputError for a file that is shorter than
+    its header claims, and one of `BROKEN` for what is no NIfTI.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+        file.seek(0)
+        stream: Any
+        with gzip.GzipFile(fileobj=file) if packed else nullcontext(file) as stream:
+            header = _read_header(stream)
+            _settle_orientation(path, header)
+            proxy = ArrayProxy(stream, header, mmap=False)
+            _check_length(path, proxy, packed)
+            yield proxy, header, stream
+
+
+def read_to_end(stream: IO[bytes]) -> None:
+    """Read what is left, so that gzip compares its checksum and length. Raises one of `BROKEN` if they differ."""
+    while stream.read(CHUNK):
+        pass
+
+
+def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1Header) -> None:
+    """Write a (D, H, W) volume of HU as int16 NIfTI on the grid of `header`."""
+    _write(path, voxels, np.int16, header)
+
+
+def write_labels(path: str | Path, labels: NDArray[np.uint8], header: nib.Nifti1Header) -> None:
+    """Write (D, H, W) labels as uint8 NIfTI on the grid of `header`: its axis order, affine and units."""
+    header = header.copy()
+    header["cal_min"] = header["cal_max"] = 0  # the display range of the CT makes no sense for labels
+    _write(path, labels, np.uint8, header)
+
+
+def new_header(shape: tuple[int, ...], affine: NDArray[np.float64]) -> nib.Nifti1Header:
+    """A header for an array of `shape` with the (4, 4) affine from its indices to RAS+ millimeters.
+
+    A sheared affine gets no q-form: a rotation cannot say it, and two forms that differ mislead half of all readers.
+    """
+    header = nib.Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm")
+    header.set_sform(affine, code="scanner")
+    axes = affine[:3, :3] / nib.affines.voxel_sizes(affine)
+    if np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):
+        header.set_qform(affine, code="scanner")
+    return header
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, short enough to stand within a sentence."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.split(r"[.!?;](\s|$)", text)[0]
+
+
+def _write(path: str | Path, volume: NDArray, dtype: type[np.integer], header: nib.Nifti1Header) -> None:
+    array = in_file_order(volume, to_kits_order(header)).astype(dtype, copy=False)
+    header = header.copy()
+    header.set_data_shape(array.shape)
+    header.set_data_dtype(dtype)
+    header.set_slope_inter(1, 0)
+    header.set_data_offset(0)  # whatever stood between header and voxels is not passed on
+    with atomic_file(path) as temporary:
+        kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+        kind(array, None, header).to_filename(temporary)
+
+
+def _read_header(stream: IO[bytes]) -> nib.Nifti1Header:
+    """The header alone: nibabel reserves memory for extensions of any length that they claim."""
+    start = stream.read(nib.Nifti2Header.template_dtype.itemsize)
+    second = NIFTI2 in (int.from_bytes(start[:4], order) for order in ("little", "big"))
+    kind = nib.Nifti2Header if second else nib.Nifti1Header
+    was, logger.disabled = logger.disabled, True  # nibabel's remarks: what matters is checked here
+    try:
+        return kind(start[: kind.template_dtype.itemsize])
+    finally:
+        logger.disabled = was
+
+
+def _settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
+    """Where a header says two things or nothing about its orientation, say which is taken."""
+    forms: dict[str, Any] = {}
+    for form in ("sform", "qform"):
+        try:
+            forms[form] = getattr(header, f"get_{form}")() if header[f"{form}_code"] > 0 else None
+        except BROKEN:
+            forms[form] = None
+    good = {form: affine is not None and is_grid(affine) for form, affine in forms.items()}
+    if header["sform_code"] > 0 and not good["sform"] and good["qform"]:
+        header["sform_code"] = 0  # as some programs write it: a code, and nothing but zeros
+        note(f"{path} has an s-form that cannot be used; its q-form says where it lies.")
+    elif all(good.values()):
+        far, voxels = apart(forms["qform"], forms["sform"], header.get_data_shape()[:3])
+        if voxels > SAME_PLACE:
+            note(f"{path} has two orientations, up to {far:.1f} mm apart; its s-form is taken, not its q-form.")
+    elif header["sform_code"] <= 0 and header["qform_code"] <= 0 and is_grid(header.get_best_affine()):
+        codes = "".join(nib.aff2axcodes(header.get_best_affine()))
+        note(
+            f"{path} does not say how the patient lay (both orientation codes are 0); its axes are taken as {codes}."
+        )
+
+
+def _check_length(path: Path, proxy: ArrayProxy, packed: bool) -> None:
+    """Before memory is set aside: a header can claim what it likes."""
+    if not (all(int(n) >= 0 for n in proxy.shape) and int(proxy.offset) >= 0):
+        raise ValueError("its header claims a negative length")
+    claimed = int(proxy.offset) + math.prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize
+    held = path.stat().st_size
+    if packed and held < claimed <= MOST_DEFLATE * held:
+        held = claimed if claimed <= USUAL_DEFLATE * held else _inflated_length(path, claimed)
+    if claimed > held:
+        raise InputError(
+            f"{path} is truncated: it is too short for the {proxy.shape} voxels of its header; fetch it again."
+        )
+
+
+def _inflated_length(path: Path, enough: int) -> int:
+    """How many bytes a gzip file holds, counted until there are `enough`."""
+    total = 0
+    with gzip.open(path) as stream:
+        while total < enough and (chunk := stream.read(CHUNK)):
+            total += len(chunk)
+    return total

@@ -1,0 +1,235 @@
+"""Which files of a DICOM folder are slices, and which series is the one to read.
+
+pydicom reads the headers, with or without a preamble. What is no image (a DICOMDIR, a report) is passed over. Which
+series was taken among several, and what was left out of it, is said.
+"""
+
+import os
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kits_msan.errors import InputError, note
+
+DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
+ENOUGH = 5  # slices, to be taken by itself among several series: a localizer has one to three
+DEEPEST = 5  # folders below: patient, study, series and what some exports put around them
+SAME_DIRECTION = 1e-3  # between direction cosines of slices of one stack
+AXIAL = 0.7  # cosine between the slices' normal and the patient's long axis
+TAGS = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
+    "Modality", "ImageType", "NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "PixelSpacing",
+    "ImagePositionPatient", "ImageOrientationPatient",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One image file's header. Lengths are millimeters, places LPS; nan where the file does not say."""
+
+    file: Path
+    uid: str
+    study: str
+    series: str
+    number: str
+    description: str
+    modality: str
+    localizer: bool
+    frames: int
+    samples: int
+    size: tuple[int, int]  # rows, columns
+    pixel: NDArray[np.float64]  # (2,) between rows, between columns
+    origin: NDArray[np.float64]  # (3,) of the first pixel
+    axes: NDArray[np.float64]  # (3, 3) columns: along a row, along a column, across the slice
+
+    @property
+    def height(self) -> float:
+        """Where it lies along its normal."""
+        return float(self.origin @ self.axes[:, 2])
+
+
+def is_dicom_file(file: Path) -> bool:
+    """Whether a file begins like DICOM, with a preamble or without; not a DICOMDIR."""
+    with file.open("rb") as stream:
+        start = stream.read(512)
+    if DIRECTORY in start or file.name.upper() == "DICOMDIR":
+        return False
+    if start[128:132] == b"DICM":
+        return True
+    order = "big" if start[:1] == b"\0" else "little"
+    group, element, length = (int.from_bytes(start[at : at + 2], order) for at in (0, 2, 4))  # type: ignore[arg-type]
+    plausible = start[4:6] in (b"UL", b"UI", b"CS", b"OB", b"SH") or (length <= 64 and start[6:8] == b"\0\0")
+    return len(start) > 132 and group in (2, 8) and element <= 0x18 and plausible
+
+
+def is_dicom_folder(path: Path, deep: bool = True) -> bool:
+    """Whether a DICOM file lies in the folder `path`, or, if `deep`, not far below it."""
+    levels = _levels(path) if deep else islice(_levels(path), 1)
+    return path.is_dir() and any(is_dicom_file(file) for files in levels for file in files)
+
+
+def series_of(path: Path) -> tuple[str, str] | None:
+    """The study and series of the first image in or below a folder; None if there is none."""
+    for files in _levels(path):
+        for file in files:
+            if is_dicom_file(file) and (one := _read(file)):
+                return one.study, one.series
+    return None
+
+
+def choose_series(path: Path, wanted: str | None = None) -> list[Slice]:
+    """The slices of one series in or below a folder, unsorted, without localizers.
+
+    wanted: the series' number or UID. Without it the only series is taken, or the only axial CT with enough slices.
+    Raises InputError, naming the folder or file, where there is none or more than one, or where a file is damaged.
+    """
+    groups: dict[str, list[Slice]] = defaultdict(list)
+    for one in _images(path):
+        groups[one.series].append(one)
+    series = sorted(groups.values(), key=lambda group: (len(group[0].number), group[0].number))
+    if not series:
+        raise InputError(f"{path} holds no DICOM image that can be read; export the series anew.")
+    chosen = series
+    if wanted is not None:
+        chosen = [group for group in series if wanted in (group[0].number, group[0].series)]
+    elif len(series) > 1:
+        chosen = [group for group in series if _fits(group)]
+    if len(chosen) != 1:
+        asked = "" if wanted is None else f" ({len(chosen) or 'none'} with number {_text(wanted)})"
+        raise InputError(
+            f"{path} holds {len(series)} DICOM series{asked}; leave only the one to segment in the folder, or choose "
+            f"it with --series and its number or UID: {_listed(series)}."
+        )
+    if len(series) > 1 and wanted is None:
+        others = [group for group in series if group is not chosen[0]]
+        note(f"{path}: {_described(chosen[0])} is taken; the folder also holds {_listed(others)} (--series N).")
+    return _without_localizers(chosen[0])
+
+
+def _levels(path: Path) -> Iterator[list[Path]]:
+    """The files of a folder, then of those below it, each folder's sorted by name; hidden ones are passed over."""
+    for folder, below, names in os.walk(path, followlinks=True):
+        deep = len(Path(folder).relative_to(path).parts) >= DEEPEST
+        below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
+        files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        yield [file for file in files if file.is_file()]
+
+
+def _images(path: Path) -> list[Slice]:
+    """All images right in the folder; where there are none, those below it. InputError for one that is damaged."""
+    images: list[Slice] = []
+    damaged: list[Path] = []
+    for level, files in enumerate(_levels(path)):
+        for file in filter(is_dicom_file, files):
+            try:
+                one = _read(file)
+                images += [one] if one else []
+            except ValueError:
+                damaged.append(file)
+        if images and level == 0:
+            break
+    if images and damaged:
+        raise InputError(
+            f"{damaged[0]} cannot be read as a DICOM image; export the series anew, or remove this file."
+        )
+    return images
+
+
+def _read(file: Path) -> Slice | None:
+    """A file's header, None if it is whole but no image. Raises ValueError if it is damaged."""
+    import pydicom
+    from pydicom.uid import UID
+
+    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        try:
+            data = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
+            meta = getattr(data, "file_meta", {})
+            kind = UID(str(data.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
+            size = int(data.get("Rows") or 0), int(data.get("Columns") or 0)
+            if 0 in size and kind and "Image Storage" not in kind.name:
+                return None
+            text = {name: _text(data.get(name)) for name in TAGS}
+            one = Slice(
+                file=file, uid=text["SOPInstanceUID"], study=text["StudyInstanceUID"],
+                series=text["SeriesInstanceUID"], number=text["SeriesNumber"],
+                description=text["SeriesDescription"], modality=text["Modality"],
+                localizer="LOCALIZER" in text["ImageType"], frames=int(data.get("NumberOfFrames") or 1),
+                samples=int(data.get("SamplesPerPixel") or 1), size=size,
+                pixel=_numbers(data.get("PixelSpacing"), 2), origin=_numbers(data.get("ImagePositionPatient"), 3),
+                axes=_axes(_numbers(data.get("ImageOrientationPatient"), 6)),
+            )  # fmt: skip
+        except Exception as error:  # pydicom raises whatever its parts raise on damaged files
+            raise ValueError("not DICOM") from error
+    if 0 in size:
+        raise ValueError("an image without a size")
+    return one
+
+
+def _numbers(value: Any, count: int) -> NDArray[np.float64]:
+    """The numbers, or as many nan where there are others or none."""
+    numbers = np.array([float(x) for x in value]) if value is not None and not isinstance(value, str) else np.empty(0)
+    return numbers if numbers.shape == (count,) and np.isfinite(numbers).all() else np.full(count, np.nan)
+
+
+def _axes(directions: NDArray) -> NDArray[np.float64]:
+    """Three unit vectors of a slice from the two that DICOM gives; nan if they are none."""
+    row, column = directions.reshape(2, 3)
+    axes = np.column_stack([row, column, np.cross(row, column)])
+    return axes if np.allclose(axes.T @ axes, np.eye(3), atol=1e-2) else np.full((3, 3), np.nan)
+
+
+def _text(value: Any) -> str:
+    """A value on one line, without what would end a sentence."""
+    words = "".join(letter if letter.isprintable() else " " for letter in str("" if value is None else value))
+    return " ".join(word.rstrip(".!?;:") for word in words.split())
+
+
+def _fits(group: Sequence[Slice]) -> bool:
+    """Whether a series can be the CT that is meant: axial, with enough slices."""
+    stack = [one for one in group if not one.localizer]
+    return (
+        len(stack) >= ENOUGH
+        and all(one.modality in ("CT", "") and one.frames == 1 for one in stack)
+        and float(np.median([abs(one.axes[2, 2]) for one in stack])) > AXIAL
+    )
+
+
+def _without_localizers(group: list[Slice]) -> list[Slice]:
+    """The series without localizers, and without up to three slices that lie across all others; says so."""
+    stack = [one for one in group if not one.localizer]
+    stack = stack if len(stack) > 1 else group
+    directions = [
+        tuple(np.nan_to_num(np.rint(one.axes[:, :2].ravel() * 2))) for one in stack
+    ]  # in steps of 30 degrees
+    usual, count = Counter(directions).most_common(1)[0]
+    if count >= ENOUGH and len(stack) - count <= 3:
+        stack = [one for one, direction in zip(stack, directions, strict=True) if direction == usual]
+    kept = {id(one) for one in stack}
+    left_out = [one.file.name for one in group if id(one) not in kept]
+    if left_out:
+        names = ", ".join(left_out[:3])
+        note(f"{group[0].file.parent}: {names} left out, as a localizer or because it lies across the rest.")
+    return stack
+
+
+def _listed(groups: Sequence[Sequence[Slice]]) -> str:
+    more = f" and {len(groups) - 6} more" if len(groups) > 6 else ""
+    return "; ".join(_described(group) for group in groups[:6]) + more
+
+
+def _described(group: Sequence[Slice]) -> str:
+    """Number, description, slices and spacing of a series."""
+    first = group[0]
+    steps = np.diff(sorted(one.height for one in group))
+    apart = f", {np.median(steps):.2g} mm apart" if len(steps) and np.median(steps) > 0 else ""
+    name = f' "{first.description[:40]}"' if first.description else ""
+    images = f"{len(group)} slice{'s' * (len(group) > 1)}"
+    return f"series {first.number or first.series}{name} ({first.modality or 'CT'}, {images}{apart})"
