@@ -13,7 +13,7 @@ from typing import Any
 
 from kits_msan import __version__
 from kits_msan.commands.ablation import ABLATION
-from kits_msan.commands.course import COURSE, DOCTOR, SITE
+from kits_msan.commands.course import COURSE, DOCTOR, GRADE, SITE
 from kits_msan.commands.data import DOWNLOAD, PHANTOM, PREPARE
 from kits_msan.commands.evaluate import EVALUATE
 from kits_msan.commands.options import Parser
@@ -22,7 +22,7 @@ from kits_msan.commands.train import TRAIN
 from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
 
-COMMANDS = (PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION, COURSE, SITE, DOCTOR)
+COMMANDS = (PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION, COURSE, GRADE, SITE, DOCTOR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""`kits-msan course`, `site` and `doctor`: the notebooks run, shown as pages, and the machine that shall run them."""
+"""`kits-msan course`, `grade`, `site` and `doctor`: notebooks run, graded, shown as pages, and the machine for it."""
 
 import argparse
 
-from kits_msan.commands.options import Command, add_device, add_overwrite, add_profile, add_seed, path
+from kits_msan.commands.options import Command, add_device, add_overwrite, add_profile, add_seed, path, positive
 from kits_msan.errors import InputError
 from kits_msan.profiles import get_profile
 
@@ -47,6 +47,20 @@ def _site(args: argparse.Namespace) -> None:
     print(f"open {args.out / 'index.html'} in a browser")
 
 
+def _grade_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=path, metavar="FOLDER", help="collected notebooks, a folder for each student")
+    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets grades.csv and a picture")
+    command.add_argument("--seconds", type=positive, default=60, metavar="S", help="limit for a cell (default: 60)")
+    command.add_argument("--memory", type=positive, default=4, metavar="GB", help="limit for a notebook (default: 4)")
+    add_overwrite(command)
+
+
+def _grade(args: argparse.Namespace) -> None:
+    from kits_msan.course.grade.report import grade_folder
+
+    grade_folder(args.folder, args.out, args.seconds, args.memory, overwrite=args.overwrite)
+
+
 def _doctor(args: argparse.Namespace) -> int:
     from kits_msan.course.doctor.examine import examine
 
@@ -59,6 +73,10 @@ COURSE = Command(
 SITE = Command(
     "site", "write the course as pages: they open from disk, without network and Python", _site_options, _site
 )
+GRADE = Command(
+    "grade", "run the students' notebooks and tabulate their checks: who is right, which mistakes are common",
+    _grade_options, _grade,
+)  # fmt: skip
 DOCTOR = Command(
     "doctor", "say whether this machine can run the course: with which profile, in how many minutes",
     lambda command: None, _doctor,

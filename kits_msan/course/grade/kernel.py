@@ -1,0 +1,71 @@
+"""A kernel for other people's code: with limits on memory, processor time and files, and without a network.
+
+`launch` gives the command that starts it. On Linux the kernel lives in a network namespace of its own (`unshare`),
+where there is no network at all; it talks to us through files. Elsewhere Python's sockets refuse to connect, which
+stops accidents, not intent. It is no prison: it can read what you can read.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "SYSTEMROOT", "TMPDIR")
+MEMORY, SECONDS = "KITS_MSAN_GRADE_MEMORY", "KITS_MSAN_GRADE_SECONDS"  # names of the limits in the environment
+FILE_BYTES = 2**30  # largest file that it may write
+
+
+def can_unshare() -> bool:
+    """Whether this machine lets a user start a process without a network."""
+    if not shutil.which("unshare"):
+        return False
+    tried = subprocess.run(["unshare", "--map-root-user", "--net", "true"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+def launch(isolated: bool) -> list[str]:
+    """The command that starts the kernel; Jupyter fills in the connection file."""
+    command = [sys.executable, "-m", "kits_msan.course.grade.kernel", "-f", "{connection_file}", "--log-level=50"]
+    return ["unshare", "--map-root-user", "--net", *command] if isolated else command
+
+
+def environment(home: Path, memory: int, seconds: int) -> dict[str, str]:
+    """What the kernel sees of the environment: no tokens, no home; memory in bytes, seconds of processor time."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return kept | {"HOME": str(home), "IPYTHONDIR": str(home), MEMORY: str(memory), SECONDS: str(seconds)}
+
+
+def _limit() -> None:
+    """Set the limits; on Windows there are none of this kind."""
+    try:
+        import resource
+    except ImportError:
+        return
+    memory, seconds = int(os.environ[MEMORY]), int(os.environ[SECONDS])
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _refuse_connections() -> None:
+    """Let sockets connect to this machine only: the kernel needs that to talk to Jupyter."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError("there is no network while notebooks are graded")
+        connect(self, address)
+
+    socket.socket.connect = local_only  # type: ignore[method-assign, assignment]
+
+
+if __name__ == "__main__":
+    from ipykernel.kernelapp import launch_new_instance
+
+    _limit()
+    _refuse_connections()
+    launch_new_instance()

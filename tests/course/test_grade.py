@@ -1,0 +1,79 @@
+"""Collected notebooks: found, run within limits, without a network, and read; what is shown holds no names."""
+
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from kits_msan.course.grade.kernel import can_unshare
+from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, collected, grade
+from kits_msan.course.grade.report import draw, mistakes
+from kits_msan.errors import InputError
+
+RECALL = "this is the share that was found (recall)"
+CELLS = [
+    "def dice_of_share(share):\n    return share",
+    'checks.check("5.2", lambda share: 2 * share / (1 + share))  # a check that was tampered with',
+    "while True:\n    pass",
+    "def paired(first, second):\n    while True:\n        pass",
+    'checks.check("5.3", paired)',
+    "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), timeout=2)\n    online = True\n"
+    "except OSError:\n    online = False\n"
+    "try:\n    big = bytearray(10**11)\n    limited = False\nexcept MemoryError:\n    limited = True",
+    "import os\ndef chance(wrong, right):\n    return f'{online} {limited} {\"SECRET\" in os.environ}'",
+    'checks.check("5.4", chance)',
+]
+
+
+def notebook(path: Path, cells: list[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    path.write_text(nbformat.writes(book), encoding="utf-8")
+    return path
+
+
+def test_students_are_named_by_folder_or_file(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann" / "my work.ipynb", ['checks.check("5.2", f)'])
+    notebook(tmp_path / "02_attention_layer_bob.ipynb", ['checks.check("2.1", shape)'])
+    notebook(tmp_path / "ann" / ".ipynb_checkpoints" / "old.ipynb", ['checks.check("5.2", f)'])
+    notebook(tmp_path / "other.ipynb", ["1 + 1"])
+    assert [(student, chapter) for student, chapter, _ in collected(tmp_path)] == [("bob", 2), ("ann", 5)]
+
+
+def test_no_notebooks_and_broken_ones_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no notebooks"):
+        collected(tmp_path)
+    (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"broken\.ipynb is no notebook"):
+        collected(tmp_path)
+
+
+def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "a token")
+    path = notebook(tmp_path / "05.ipynb", CELLS)
+    given = {one.exercise: one for one in grade("ann", 5, path, tmp_path, Limits(5, 300, 4 * 10**9, can_unshare()))}
+    assert list(given) == ["5.1", "5.2", "5.3", "5.4"]
+    assert given["5.1"].result == NOT_RUN  # its cell is missing, so the teacher's was put there
+    assert "NameError" in given["5.1"].said
+    assert given["5.2"].result == WRONG  # by the teacher's check cell
+    assert given["5.2"].hint.startswith(RECALL)
+    assert "For share" not in given["5.2"].hint
+    assert given["5.3"].said == "Wrong: your function did not end within the time limit."
+    assert "'False True False'" in given["5.4"].said  # not online, memory limited, no secret
+
+
+def test_counts_and_picture_hold_no_names(tmp_path: Path) -> None:
+    said = f"Wrong: {RECALL}. For share = 0.1 yours gives 0.1, but 0.1818 is right."
+    grades = [
+        Grade("ann", "5.2", WRONG, said),
+        Grade("bob", "5.2", WRONG, said.replace("0.1", "0.2")),
+        Grade("eve", "5.2", RIGHT, "Right: so it is."),
+        Grade("eve", "5.3", UNANSWERED, "Not answered yet: fill it in."),
+    ]
+    counted = mistakes(grades)
+    pd.testing.assert_frame_equal(
+        counted, pd.DataFrame({"exercise": ["5.2"], "students": [2], "hint": [f"{RECALL}."]})
+    )
+    draw(grades, tmp_path / "grades.png")
+    assert (tmp_path / "grades.png").read_bytes().startswith(b"\x89PNG")
