@@ -6,7 +6,7 @@ BIN := .venv/bin
 export GOMP_SPINCOUNT ?= 10000
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test nbval lint lab notebooks student checkpoints ablation doctor site bench clean
+.PHONY: help install course test nbval lint lab notebooks student checkpoints ablation doctor site wasm bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,10 @@ lint: install  ## ruff and mypy alone
 
 doctor:  ## can this machine run the course, with which profile, in how many minutes?
 	@if [ -x $(BIN)/kits-msan ]; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
+
+WASM ?= kits_msan/page/networks/ops.wasm
+wasm:  ## the arithmetic of the networks in a page, from ops.ts; needs npm, and only after a change there
+	npx --yes --package assemblyscript@0.28.20 asc kits_msan/page/networks/ops.ts -O3 --enable simd --runtime stub -o $(WASM)
 
 site: install  ## the course as pages that open from disk, in site/; of your own run: make site RUN=runs/laptop
 	$(BIN)/kits-msan site --out site --overwrite $(if $(RUN),--run $(RUN))

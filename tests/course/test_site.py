@@ -56,7 +56,7 @@ def search_index(folder: Path) -> list[list[str]]:
 def test_every_notebook_and_document_has_its_page(pages: dict[str, Elements]) -> None:
     wanted = {f"{path.stem}.html" for path in NOTEBOOKS.glob("0*.ipynb")}
     wanted |= {f"{path.stem.lower()}.html" for path in (NOTEBOOKS.parent / "docs").glob("*.md")}
-    assert set(pages) == wanted | {"index.html", "readme.html"}
+    assert set(pages) == wanted | {"index.html", "readme.html", "segment.html", "network.html"}
 
 
 def test_nothing_is_fetched_from_the_network(course_site: Path, pages: dict[str, Elements]) -> None:

@@ -19,12 +19,15 @@ from nbconvert.exporters import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from kits_msan.course import explorables
-from kits_msan.course.paths import NOTEBOOKS, ROOT, require_repository
+from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS, ROOT, require_repository
 from kits_msan.course.run import execute
+from kits_msan.course.site import segment
 from kits_msan.course.site.api import START, write_api
 from kits_msan.course.site.text import Page, markdown, read_page, slug
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder
+from kits_msan.page.build import write_segment
+from kits_msan.page.scripts import segment_style
 from kits_msan.viewer.scripts import page_script, page_style
 
 WIDGETS, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
@@ -52,7 +55,7 @@ PAGE = """<!doctype html>
 <script src="search.js"></script>
 <script src="viewer.js"></script>
 <script src="explorables.js"></script>
-<script>connect();</script>
+<script>connect();</script>{segment}
 </body>
 </html>
 """
@@ -71,10 +74,12 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
         documents = [path for pattern in DOCUMENTS for path in sorted(ROOT.glob(pattern))]
         links = {NOTEBOOKS / path.name: f"{path.stem}.html" for path in paths}
         links |= {path: f"{path.stem.lower()}.html" for path in documents}
+        links |= segment.code_links()
         read = {path: nbformat.read(path, as_version=4) for path in paths}
         states: dict[str, Any] = {}
         pages = [_notebook_page(NOTEBOOKS / path.name, read[path], links, states) for path in paths]
-        more = [_document_page(path, links) for path in documents]
+        more = [segment.segment_page(), segment.code_page()]
+        more += [_document_page(path, links) for path in documents]
         pages = [_first_page(list(read.values()), pages), *pages, *more]
         menus = {
             "notebooks": _menu(pages[1 : 1 + len(paths)]),
@@ -84,12 +89,14 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
             contents = _contents(page)
             around = _around(page, pages[: 1 + len(paths)])
             text = PAGE.format(
-                title=page.title, name=page.name, contents=contents, body=page.body, around=around, **menus
-            )
+                title=page.title, name=page.name, contents=contents, body=page.body, around=around,
+                segment=segment.scripts_of(page), **menus,
+            )  # fmt: skip
             (folder / page.name).write_text(text, encoding="utf-8")
         for name, state in states.items():
             script = f"viewerStates[{_script(name)}] = {_script(state)};\n"
             (folder / f"{name}.js").write_text(script, encoding="utf-8")
+        write_segment(folder, CHECKPOINTS)
         _write_assets(folder, pages)
         write_api(folder)
 
@@ -108,6 +115,7 @@ def _execute_all(folder: Path) -> list[Path]:
 
 def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], states: dict[str, Any]) -> Page:
     """One notebook as a page; `source` is where it lies in the project, and `states` gets those of its viewers."""
+    last: dict[str, Any] = {}
     stored = notebook.metadata.pop("widgets", {}).get(WIDGETS, {}).get("state", {})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -117,6 +125,8 @@ def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], state
                 name = f"{source.stem}-{cell.id}"
                 states[name] = state
                 data["text/html"] = f'<div data-viewer="{name}">{data["text/html"]}</div>'
+                last = data
+    segment.put_below(source.stem, last)
 
     exporter = HTMLExporter(template_name="basic")
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
@@ -152,7 +162,9 @@ def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
         "<h1>A multi-scale attention network for kidney tumor segmentation</h1>"
         "<p>A course in five notebooks. These are their pages as they look when they have run: read, scroll through "
         "the viewers (click on one, then wheel or arrow keys) and search. To change something, run the notebooks: "
-        "<a href='readme.html'>how to start</a>. This is teaching material, not a medical device.</p>"
+        "<a href='readme.html'>how to start</a>. The networks run in the pages too: "
+        "<a href='segment.html'>segment a scan</a> without installing anything. This is teaching material, not a "
+        "medical device.</p>"
     ]
     for notebook, page in zip(notebooks, pages, strict=True):
         text = notebook.cells[0].source
@@ -188,7 +200,7 @@ def _contents(page: Page) -> str:
 def _write_assets(folder: Path, pages: Sequence[Page]) -> None:
     """The style, the scripts and the search index."""
     here = Path(__file__).parent
-    css = [(here / "site.css").read_text(encoding="utf-8"), page_style(), explorables.page_style()]
+    css = [(here / "site.css").read_text(encoding="utf-8"), page_style(), explorables.page_style(), segment_style()]
     for theme, style in {"light": "default", "dark": "github-dark"}.items():
         css.append(HtmlFormatter(style=style).get_style_defs(f'[data-theme="{theme}"] .highlight'))
     (folder / "site.css").write_text("\n".join(css), encoding="utf-8")

@@ -1,0 +1,50 @@
+"""What lies beside a page that segments: its script, and a script for each network and each phantom.
+
+Networks and phantoms are added to a page when they are asked for, as script elements: a page that opens from disk may
+not read files in another way.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from kits_msan.errors import InputError
+from kits_msan.networks.registry import MODELS, TITLES
+from kits_msan.page.phantoms import choose_phantoms, packed_case
+from kits_msan.page.scripts import segment_script
+from kits_msan.page.weights import packed_weights
+from kits_msan.phantom.make import phantom_case
+from kits_msan.profiles import profile_from
+
+
+def write_segment(folder: Path, checkpoints: Path) -> None:
+    """Write `segment.js`, and `network-*.js` and `phantom-*.js` beside it.
+
+    checkpoints: the folder with a checkpoint of each of MODELS. Raises InputError if one is missing, or where they
+    were trained at different spacings, since they could not vote.
+    """
+    for file, text in _scripts(checkpoints).items():
+        (folder / file).write_text(text, encoding="utf-8")
+
+
+@cache
+def _scripts(checkpoints: Path) -> dict[str, str]:
+    """All files by name. Packing takes some seconds, which a process that builds several sites spends once."""
+    files: dict[str, str] = {}
+    networks, scans, profiles = [], [], []
+    for name in MODELS:
+        weights, about = packed_weights(checkpoints / f"{name}.safetensors")
+        profiles.append(profile_from(about["profile"]))
+        file = f"network-{name}.js"
+        files[file] = f"KitsSegment.weights[{json.dumps(name)}] = {json.dumps(weights)};\n"
+        entry = {"name": name, "title": TITLES[name], "file": file, "megabytes": len(weights) / 1e6}
+        entry |= {"spacing": profiles[-1].spacing, "hasAttention": "reading" in about["config"]}
+        networks.append(entry | {"levels": about["config"]["poolings"]})
+    if len({profile.spacing for profile in profiles}) > 1:
+        raise InputError(f"the networks in {checkpoints} were trained at different spacings, so they cannot vote.")
+    for seed, title in choose_phantoms().items():
+        name, file = f"phantom_{seed:06d}", f"phantom-{seed}.js"
+        phantom = packed_case(phantom_case(seed, profiles[0]))
+        files[file] = f"KitsSegment.scans[{json.dumps(name)}] = {json.dumps(phantom)};\n"
+        scans.append({"name": name, "title": title, "file": file})
+    return files | {"segment.js": segment_script({"networks": networks, "scans": scans})}

@@ -1,0 +1,113 @@
+// The memory in which ops.wasm computes: weights at its bottom, maps above them.
+// A map is { C, D, H, W, P, n, at }: see the head of ops.ts; n floats a channel, `at` its first byte.
+
+const PAGE = 65536, SLACK = 64; // bytes; floats that vectors may reach beyond an array's end
+
+// 16-bit floats, as weights are stored, to 32 bits.
+export function floatsOfHalves(bytes) {
+  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+  return Float32Array.from(halves, (half) => {
+    const sign = half & 0x8000 ? -1 : 1, exponent = (half >> 10) & 31, fraction = half & 1023;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+  });
+}
+
+// A safetensors file: the length of a JSON head, the head, the numbers. Returns { tensors: name -> { shape, data }, about }.
+export function readTensors(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset), start = 8 + Number(view.getBigUint64(0, true));
+  const { __metadata__: { about }, ...entries } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
+  const tensors = {};
+  for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(entries)) {
+    const own = bytes.slice(start + from, start + to);
+    tensors[name] = { shape, data: dtype === "F16" ? floatsOfHalves(own) : new Float32Array(own.buffer) };
+  }
+  return { tensors, about: JSON.parse(about) };
+}
+
+// Weights of a 3x3x3 convolution, (co, ci, 27), in the order in which `conv3` reads them: (co / 4, ci, 27, 4).
+// The output channels are filled up to a multiple of 4 with zeros.
+function packed([co, ci], data) {
+  const out = new Float32Array(Math.ceil(co / 4) * 4 * ci * 27);
+  for (let o = 0; o < co; o++) {
+    for (let i = 0; i < ci; i++) {
+      for (let k = 0; k < 27; k++) out[(((o >> 2) * ci + i) * 27 + k) * 4 + (o & 3)] = data[(o * ci + i) * 27 + k];
+    }
+  }
+  return out;
+}
+
+export class Engine {
+  // ops: what ops.wasm exports; tensors: as `readTensors` gives them.
+  constructor(ops, tensors) {
+    this.ops = ops;
+    this.top = PAGE; // below lies what the compiler needs
+    this.weights = {};
+    for (const [name, { shape, data }] of Object.entries(tensors)) {
+      const values = shape.length === 5 && shape[2] === 3 ? packed(shape, data) : data;
+      const at = this.allocate(values.length);
+      this.floats(at, values.length).set(values);
+      this.weights[name] = { at, shape };
+    }
+    this.start = this.top;
+  }
+
+  floats(at, count) { return new Float32Array(this.ops.memory.buffer, at, count); }
+
+  allocate(count) {
+    const at = this.top;
+    this.top += Math.ceil((count + SLACK) / 4) * 16;
+    const missing = this.top - this.ops.memory.buffer.byteLength;
+    if (missing > 0) this.ops.memory.grow(Math.ceil(missing / PAGE));
+    return at;
+  }
+
+  // Forget all maps; the weights stay.
+  clear() { this.top = this.start; }
+
+  // Room for a map. Its numbers are whatever lay there before. Channels up to the next multiple of 4 are spare.
+  map(C, D, H, W) {
+    const P = Math.ceil(W / 8) * 8 + 4, n = (D + 2) * (H + 2) * P;
+    return { C, D, H, W, P, n, at: this.allocate((C + 3) * n) };
+  }
+
+  // Some channels of a map, in place.
+  part(x, first, count) { return { ...x, C: count, at: x.at + first * x.n * 4 }; }
+
+  // A map of `make()`, whose own scratch maps are given back: `make` gets the map that it is to fill.
+  into(C, { D, H, W }, make) {
+    const out = this.map(C, D, H, W), { top } = this;
+    make(out);
+    this.top = top;
+    return out;
+  }
+
+  // Copy the channels of `x` into those of `out` from `first` on.
+  copy(x, out, first = 0) { this.floats(out.at + first * out.n * 4, x.C * x.n).set(this.floats(x.at, x.C * x.n)); }
+
+  // (D, H, W) numbers from 0 to 1 -> a map of one channel.
+  load(image, [D, H, W]) {
+    const x = this.map(1, D, H, W), floats = this.floats(x.at, x.n).fill(0);
+    for (let z = 0; z < D; z++) {
+      for (let y = 0; y < H; y++) {
+        const row = (z * H + y) * W;
+        floats.set(image.subarray(row, row + W), ((z + 1) * (H + 2) + y + 1) * x.P + 1);
+      }
+    }
+    return x;
+  }
+
+  // A map without its border: (C, D, H, W) float32.
+  read({ C, D, H, W, P, n, at }) {
+    const floats = this.floats(at, C * n), out = new Float32Array(C * D * H * W);
+    for (let c = 0; c < C; c++) {
+      for (let z = 0; z < D; z++) {
+        for (let y = 0; y < H; y++) {
+          const from = c * n + ((z + 1) * (H + 2) + y + 1) * P + 1;
+          out.set(floats.subarray(from, from + W), ((c * D + z) * H + y) * W);
+        }
+      }
+    }
+    return out;
+  }
+}

@@ -1,0 +1,181 @@
+// NIfTI files to (D, H, W) arrays in KiTS19's axis order, and labels back onto the file's own grid.
+// A file is read as a stream, some planes at a time; no memory is set aside for voxels that it does not hold.
+
+import { affineInKitsOrder, affineOf, edgesOf, oddGeometry, toKitsOrder } from "./grids.js";
+import { Broken, Header } from "./header.js";
+import { checkHounsfield } from "./hounsfield.js";
+import { roundHalfEven } from "./resampling.js";
+
+const USUAL_DEFLATE = 8, MOST_DEFLATE = 1032; // times that gzip shrinks a CT at most, and anything
+const MOST_VOXELS = 2 ** 28; // 512 x 512 x 1,024: what a page has memory for
+
+// Raised with one sentence for whoever chose the file.
+export class InputError extends Error {}
+
+// Bytes of a stream in the portions that are asked for.
+class Feed {
+  constructor(stream) {
+    this.reader = stream.getReader();
+    this.rest = new Uint8Array(0);
+  }
+
+  // The next `count` bytes; fewer where the file ends.
+  async read(count) {
+    const out = new Uint8Array(count);
+    let filled = 0;
+    while (filled < count) {
+      if (!this.rest.length) {
+        const { done, value } = await this.reader.read();
+        if (done) break;
+        this.rest = value;
+      }
+      const part = this.rest.subarray(0, count - filled);
+      out.set(part, filled);
+      filled += part.length;
+      this.rest = this.rest.subarray(part.length);
+    }
+    return out.subarray(0, filled);
+  }
+
+  async skip(count) {
+    while (count > 0) {
+      const { length } = await this.read(Math.min(count, 2 ** 20));
+      if (!length) return;
+      count -= length;
+    }
+  }
+
+  // Read what is left, so that gzip compares its checksum and length.
+  async toEnd() { while (!(await this.reader.read()).done); }
+}
+
+async function isGzip(blob) {
+  const [first, second] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+  return first === 0x1f && second === 0x8b;
+}
+
+const open = (blob, packed) =>
+  new Feed(packed ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream());
+
+async function inflatedLength(blob, enough) {
+  const feed = open(blob, true);
+  let total = 0;
+  while (total < enough) {
+    const { length } = await feed.read(2 ** 20);
+    if (!length) break;
+    total += length;
+  }
+  await feed.reader.cancel();
+  return total;
+}
+
+// Before memory is set aside: a header can claim what it likes.
+async function checkLength(name, blob, packed, header) {
+  if (!header.shape.every((n) => n >= 0)) throw new Broken("its header claims a negative length");
+  const claimed = header.start + header.shape.reduce((a, b) => a * b, header.kind[1]);
+  let held = blob.size;
+  if (packed && held < claimed && claimed <= MOST_DEFLATE * held) {
+    held = claimed <= USUAL_DEFLATE * held ? claimed : await inflatedLength(blob, claimed);
+  }
+  if (claimed > held) {
+    throw new InputError(`${name} is truncated: it is too short for the ${inWords(header.shape)} voxels of its header; `
+      + "fetch it again.");
+  }
+}
+
+const inWords = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+
+function checkVoxels(name, { shape, kind }) {
+  const words = inWords(shape);
+  if (shape.length < 3 || shape.slice(3).some((n) => n !== 1)) {
+    throw new InputError(`${name} has shape ${words}, but a CT volume has three axes; extract one volume first.`);
+  }
+  if (Math.min(...shape) < 1) {
+    throw new InputError(`${name} has shape ${words}, which holds no voxels; export it anew.`);
+  }
+  if (!kind[0]) {
+    throw new InputError(`${name} holds colors or complex numbers; export it with one number a voxel, in HU.`);
+  }
+  if (shape.reduce((a, b) => a * b) > MOST_VOXELS) {
+    throw new InputError(`${name} has shape ${words}, more than a page has memory for; use \`kits-msan predict\`.`);
+  }
+}
+
+// Planes of stored numbers into `out`, which is in (D, H, W) order.
+function place(name, bytes, first, header, strides, origin, out) {
+  const [I, J] = header.shape, [kind, size] = header.kind, [slope, inter] = header.scaling;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), read = view[`get${kind}`].bind(view);
+  for (let at = 0, k = first; at < bytes.length; k++) {
+    for (let j = 0; j < J; j++) {
+      let to = origin + k * strides[2] + j * strides[1];
+      for (let i = 0; i < I; i++, at += size, to += strides[0]) {
+        const value = Number(read(at, header.little)) * slope + inter;
+        if (!Number.isFinite(value)) {
+          throw new InputError(`${name} holds NaN or infinite voxels; export it again with every voxel in HU.`);
+        }
+        out[to] = Math.max(-32768, Math.min(32767, Number.isInteger(value) ? value : roundHalfEven(value)));
+      }
+    }
+  }
+}
+
+// { image: Int16Array (D, H, W), shape, spacing, affine, header, order, note }. Raises InputError for what cannot be used.
+export async function readNifti(name, blob) {
+  let opened = false;
+  if (!/\.nii(\.gz)?$/i.test(name)) {
+    throw new InputError(`${name} is not a NIfTI file; its name must end in .nii or .nii.gz.`);
+  }
+  try {
+    const packed = await isGzip(blob), feed = open(blob, packed);
+    const header = new Header(await feed.read(540)), { affine, note } = affineOf(name, header);
+    await checkLength(name, blob, packed, header);
+    checkVoxels(name, header);
+    const shape = header.shape.slice(0, 3), odd = oddGeometry(affine, shape);
+    if (odd) throw new InputError(`${name} ${odd}`);
+    const order = toKitsOrder(affine), own = affineInKitsOrder(affine, order, shape);
+    opened = true;
+
+    const sizes = [];
+    order.forEach(([axis], a) => { sizes[axis] = shape[a]; });
+    const steps = [sizes[1] * sizes[2], sizes[2], 1], strides = order.map(([axis, flip]) => flip * steps[axis]);
+    const origin = order.reduce((sum, [axis, flip], a) => sum + (flip < 0 ? (shape[a] - 1) * steps[axis] : 0), 0);
+    const image = new Int16Array(sizes[0] * sizes[1] * sizes[2]), plane = shape[0] * shape[1] * header.kind[1];
+    const count = Math.max(1, Math.floor(2 ** 22 / plane)), again = open(blob, packed);
+    await feed.reader.cancel();
+    await again.skip(header.start);
+    for (let k = 0; k < shape[2]; k += count) {
+      const wanted = Math.min(count, shape[2] - k) * plane, bytes = await again.read(wanted);
+      if (bytes.length < wanted) throw new Broken("it ends early");
+      place(name, bytes, k, header, strides, origin, image);
+    }
+    await again.toEnd();
+    return { name, image, shape: sizes, spacing: edgesOf(own), affine: own, header, order, strides, origin, note };
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const reason = error.message.split(/[.!?;]/)[0];
+    if (opened) throw new InputError(`${name} is truncated or damaged (${reason}); fetch it again.`);
+    throw new InputError(`${name} is not a readable NIfTI file (${reason}); fetch or export it anew.`);
+  }
+}
+
+// A CT in HU. Raises InputError as `readNifti` does, and for what is not in Hounsfield units.
+export async function readScan(name, blob) {
+  const scan = await readNifti(name, blob), odd = checkHounsfield(scan.image);
+  if (odd) throw new InputError(`${name} ${odd}`);
+  return scan;
+}
+
+// Labels (D, H, W) as a gzipped NIfTI file on the grid of the scan: its axis order, affine and units.
+export async function writeLabels(labels, { header, strides, origin }) {
+  const own = header.forLabels(), [I, J, K] = own.shape, start = own.fields.start;
+  const out = new Uint8Array(start + labels.length);
+  out.set(own.bytes);
+  let at = start;
+  for (let k = 0; k < K; k++) {
+    for (let j = 0; j < J; j++) {
+      const from = origin + k * strides[2] + j * strides[1];
+      for (let i = 0; i < I; i++) out[at++] = labels[from + i * strides[0]];
+    }
+  }
+  return new Response(new Blob([out]).stream().pipeThrough(new CompressionStream("gzip"))).blob();
+}

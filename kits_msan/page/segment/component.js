@@ -1,0 +1,246 @@
+// "Segment a scan in this page": from a scan and networks that somebody chooses to labels in a viewer.
+// MANIFEST, the networks and phantoms that lie beside the page, and KitsViewer stand before this file.
+
+import { Helper, loaded, spread } from "./helpers.js";
+import { buildControls, fillTable, offerHeat, VOTE } from "./controls.js";
+
+const SHOWN = 5; // panels beside the truth, at most
+
+class Segment {
+  // store: where the scripts of weights and scans put what they hold.
+  constructor(root, store, chosen) {
+    this.store = store;
+    this.root = root;
+    this.desk = new Helper(); // holds the scan; networks run in workers of their own
+    this.networks = Object.fromEntries(MANIFEST.networks.map((network) => [network.name, network]));
+    this.part = buildControls(root, MANIFEST, chosen);
+    this.found = new Map(); // name of a network -> { seconds, memory }
+    this.shown = new Set([VOTE]);
+    this.listen();
+  }
+
+  listen() {
+    const { part, root } = this;
+    part.scan.onchange = () => this.attempt(() => this.openPhantom(part.scan.value));
+    part.file.onchange = () => part.file.files[0] && this.attempt(() => this.openFile(part.file.files[0]));
+    part.start.onclick = () => this.attempt(() => this.start());
+    part.stop.onclick = () => this.stopRun?.();
+    part.clean.onchange = () => this.attempt(() => this.refresh());
+    part.heat.onchange = () => this.attempt(() => this.showHeat());
+    part.save.onclick = () => this.attempt(() => this.save());
+    root.ondragover = (event) => event.preventDefault();
+    root.ondrop = (event) => {
+      event.preventDefault();
+      const [file] = event.dataTransfer.files;
+      if (file) this.attempt(() => this.openFile(file));
+    };
+  }
+
+  say(text, isFault = false) {
+    this.part.status.classList.toggle("ks-fault", isFault);
+    this.part.status.textContent = text;
+  }
+
+  // One thing at a time; a fault becomes a sentence.
+  async attempt(action) {
+    if (this.isBusy) return;
+    this.setBusy(true);
+    try {
+      await action();
+    } catch (error) {
+      this.say(error.message, true);
+    } finally {
+      this.setBusy(false);
+    }
+  }
+
+  setBusy(isBusy) {
+    const { part, root } = this;
+    this.isBusy = isBusy;
+    for (const node of [part.source, part.networks, part.start, part.clean, part.heat, part.save]) node.disabled = isBusy;
+    for (const box of part.results.querySelectorAll("tbody input")) box.disabled = isBusy;
+    root.setAttribute("aria-busy", isBusy);
+    root.dataset.state = isBusy ? "busy" : "idle";
+  }
+
+  async openPhantom(name) {
+    const { file, title } = MANIFEST.scans.find((scan) => scan.name === name);
+    this.say("opening the phantom…");
+    await this.open({ name: `${name}.nii.gz`, ...await loaded(this.store.scans, name, file) }, title);
+  }
+
+  async openFile(file) {
+    this.say(`reading ${file.name}…`);
+    this.part.scan.value = "";
+    await this.open({ name: file.name, file }, file.name);
+  }
+
+  async open(given, title) {
+    const { part } = this;
+    this.scan = null;
+    this.viewer?.remove();
+    this.viewer = null;
+    part.viewer.replaceChildren();
+    part.results.hidden = true;
+    part.note.hidden = true;
+    this.found.clear();
+    this.heat = this.prepared = null;
+    const scan = await this.desk.run("open", given);
+    this.scan = { ...scan, name: given.name.replace(/\.nii(\.gz)?$/i, ""), title };
+    part.note.textContent = scan.note;
+    part.note.hidden = !scan.note;
+    const mm = scan.spacing.map((size) => Number(size.toFixed(2))).join(" x ");
+    this.say(`${title}: ${scan.shape.join(" x ")} voxels of ${mm} mm.`);
+    this.labels = {};
+    this.draw();
+  }
+
+  get chosen() { return [...this.part.networks.querySelectorAll(":checked")].map((box) => box.value); }
+
+  async prepare() {
+    const [spacing] = MANIFEST.networks.map((network) => network.spacing); // one for all, see build.py
+    this.prepared ??= await this.desk.run("prepare", { spacing });
+    return this.prepared;
+  }
+
+  async start() {
+    const names = this.chosen, { part } = this, began = performance.now();
+    if (!names.length) throw new Error("choose a network first.");
+    if (!this.scan) await this.openPhantom(part.scan.value ||= MANIFEST.scans[0].name);
+    const { image, shape } = await this.prepare();
+    const todo = names.filter((name) => !this.found.has(name)), shares = Object.fromEntries(todo.map((name) => [name, 0]));
+    const tell = () => { part.bar.value = Object.values(shares).reduce((a, b) => a + b, 0) / todo.length; };
+    const run = spread(todo, async (name, helper) => {
+      const { title, file } = this.networks[name], weights = await loaded(this.store.weights, name, file);
+      const progress = (share) => {
+        shares[name] = share;
+        tell();
+      };
+      const { values, seconds, memory } = await helper.run("network", { weights, image, shape }, { progress });
+      await this.desk.run("keep", { name, values }, { transfer: [values.buffer] });
+      this.found.set(name, { seconds, memory });
+      this.say(`${title} is done, ${todo.filter((one) => this.found.has(one)).length} of ${todo.length}.`);
+    });
+    part.bar.value = 0;
+    part.bar.hidden = part.stop.hidden = false;
+    this.say(`${todo.length} of ${names.length} networks to run…`);
+    let stopped;
+    const stop = new Promise((_, reject) => { stopped = reject; });
+    this.stopRun = () => {
+      run.stop();
+      stopped(new Error("stopped."));
+    };
+    try {
+      await Promise.race([run.done, stop]);
+    } finally {
+      part.bar.hidden = part.stop.hidden = true;
+    }
+    this.voters = names;
+    for (const name of [...this.shown]) if (name !== VOTE && !names.includes(name)) this.shown.delete(name);
+    for (const name of names) if (names.length === 1 || this.shown.size < Math.min(SHOWN, 3)) this.shown.add(name);
+    if (names.length === 1) this.shown.delete(VOTE);
+    else this.shown.add(VOTE);
+    await this.refresh();
+    this.say(`${names.length === 1 ? "1 network" : `The vote of ${names.length} networks`}: `
+      + `${((performance.now() - began) / 1000).toFixed(1)} s.`);
+  }
+
+  // Labels of all networks and the vote, with or without clean-up, into table and viewer.
+  async refresh() {
+    const { part, voters: names } = this, clean = part.clean.checked, rows = [];
+    this.labels = {};
+    for (const name of [...names, ...(names.length > 1 ? [VOTE] : [])]) {
+      const isVote = name === VOTE, title = isVote ? `Vote of ${names.length}` : this.networks[name].title;
+      const { labels, ...worth } = await this.desk.run("labels", { names: isVote ? names : [name], clean });
+      this.labels[name] = { labels, title };
+      rows.push({ name, title, ...worth, ...this.found.get(name), shown: this.shown.has(name) });
+    }
+    fillTable(part, rows, Boolean(this.scan.truth), (name, isShown) => {
+      if (isShown) this.shown.add(name);
+      else this.shown.delete(name);
+      this.draw();
+    });
+    offerHeat(part, names.map((name) => this.networks[name]));
+    if (this.heat && !part.heat.value) this.heat = null;
+    part.results.hidden = false;
+    this.draw();
+  }
+
+  async showHeat() {
+    const [name, level] = this.part.heat.value.split(" ");
+    this.heat = null;
+    if (name) {
+      const { image, shape } = await this.prepare(), { title, file } = this.networks[name];
+      const weights = await loaded(this.store.weights, name, file), helper = new Helper();
+      this.say(`attention weights of ${title}…`);
+      const given = { weights, image, shape, level: Number(level) };
+      const map = await helper.run("attention", given).finally(() => helper.stop());
+      this.heat = { title: `attention ${level}`, ...await this.desk.run("heat", { values: map }) };
+      this.say(`Attention weights W of level ${level} of ${title}, averaged over its channels: `
+        + `${this.heat.low.toFixed(2)} to ${this.heat.high.toFixed(2)}.`);
+    }
+    this.draw();
+  }
+
+  // A viewer with a panel for the truth, each result that is shown, and the heat; at the place where it was.
+  draw() {
+    const { scan, part, heat, labels } = this, [plane, index] = this.place();
+    const shown = Object.entries(labels).filter(([name]) => this.shown.has(name)).map(([, one]) => [one.title, one.labels]);
+    const panels = Object.fromEntries([...(scan.truth ? [["truth", scan.truth]] : []), ...shown]);
+    const indices = this.indices ?? scan.shape.map((count) => count >> 1);
+    if (plane) indices[["axial", "coronal", "sagittal"].indexOf(plane)] = index;
+    this.indices = indices;
+    this.viewer?.remove();
+    part.viewer.replaceChildren();
+    const given = { ...scan, name: scan.title, labels: panels, heat: heat ? { [heat.title]: heat } : {} };
+    this.viewer = KitsViewer.show(part.viewer, given, { plane: plane || "axial", indices });
+  }
+
+  place() {
+    const at = this.viewer && this.part.viewer.querySelector(".kits-viewer")?.dataset.shown?.split(":");
+    if (!at) this.indices = this.scan.truth ? this.mostTumor() : null;
+    return at ? [at[0], Number(at[1])] : [];
+  }
+
+  // In each plane the slice with most tumor in the truth, or with most kidney.
+  mostTumor() {
+    const { truth, shape: [D, H, W] } = this.scan, counts = [D, H, W].map((count) => new Int32Array(count));
+    for (let at = 0; at < truth.length; at++) {
+      if (!truth[at]) continue;
+      const worth = truth[at] === 2 ? 1000 : 1;
+      counts[0][Math.floor(at / (H * W))] += worth;
+      counts[1][Math.floor(at / W) % H] += worth;
+      counts[2][at % W] += worth;
+    }
+    return counts.map((count) => count.indexOf(Math.max(...count)));
+  }
+
+  // The vote, or the network's labels where there is one alone, as NIfTI on the scan's own grid.
+  async save() {
+    const { labels } = this.labels[VOTE] ?? this.labels[this.voters[0]];
+    const blob = await this.desk.run("save", { labels }), link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `${this.scan.name}_segmentation.nii.gz`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    this.say(`${link.download} is saved, on the grid of the scan.`);
+  }
+}
+
+// Put the component into an element, and open its first scan. store: KitsSegment, where scripts put what they hold;
+// chosen: the networks that are ticked, by default all.
+export function segment(root, store, chosen = []) {
+  const component = new Segment(root, store, chosen.length ? chosen : MANIFEST.networks.map(({ name }) => name));
+  component.attempt(() => component.openPhantom(MANIFEST.scans[0].name));
+  return component;
+}
+
+// All places of a page that ask for it: at once, or where it is folded away when it is unfolded.
+export function connect(store) {
+  for (const place of document.querySelectorAll("[data-segment]")) {
+    const chosen = place.dataset.segment.split(" ").filter(Boolean);
+    if (place.matches("details")) {
+      place.addEventListener("toggle", () => segment(place.querySelector("div"), store, chosen), { once: true });
+    } else segment(place, store, chosen);
+  }
+}

@@ -1,0 +1,100 @@
+// What a worker does, away from the page so that this never freezes: it reads scans, runs networks, votes and writes.
+// OPS, the bytes of ops.wasm in base64, stands before this file; see scripts.py.
+
+import { attentionMap, loadModel, probabilities } from "../networks/inference.js";
+import { dice, volumes, voteScores } from "../networks/vote.js";
+import { keepKidneys } from "../networks/cleanup.js";
+import { gridShape, isSameSpacing, labelsOnGrid, resampleImage } from "../scans/resampling.js";
+import { readNifti, readScan, writeLabels } from "../scans/nifti.js";
+
+function bytesOf(base64) {
+  const text = atob(base64), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+async function unpacked(base64) {
+  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// One instance a network: its memory is given back with it.
+async function modelOf(weights) {
+  const { instance } = await WebAssembly.instantiate(bytesOf(OPS), { env: { abort() {} } });
+  return loadModel(instance.exports, await unpacked(weights));
+}
+
+let scan = null, truth = null, small = null, results = {}; // what the worker at the desk holds
+
+export const TASKS = {
+  // A scan from base64 (with the truth, of a phantom) or from a file. Returns what a viewer needs, and a remark.
+  async open({ name, base64, label, file }) {
+    scan = truth = small = null; // first, so that two never lie in memory together
+    results = {};
+    scan = base64 ? await readNifti(name, new Blob([bytesOf(base64)])) : await readScan(name, file);
+    truth = label ? Uint8Array.from((await readNifti(name, new Blob([bytesOf(label)]))).image) : null;
+    const { image, shape, spacing, affine, note } = scan;
+    return { image: image.slice(), truth: truth?.slice() ?? null, shape, spacing, affine, note };
+  },
+
+  // The open scan at the networks' spacing: { image, shape }.
+  prepare({ spacing }) {
+    const isSame = isSameSpacing(scan.spacing, spacing);
+    const shape = isSame ? scan.shape : gridShape(scan.shape, scan.spacing, spacing);
+    small = { image: isSame ? scan.image : resampleImage(scan.image, scan.shape, shape), shape };
+    results = {};
+    return { image: small.image.slice(), shape };
+  },
+
+  // The class probabilities of a network, (3, D, H, W).
+  async network({ weights, image, shape }, progress) {
+    const model = await modelOf(weights), began = performance.now();
+    const values = probabilities(model, image, shape, progress);
+    const memory = model.engine.ops.memory.buffer.byteLength;
+    return { values, seconds: (performance.now() - began) / 1000, memory };
+  },
+
+  async attention({ weights, image, shape, level }, progress) {
+    return attentionMap(await modelOf(weights), image, shape, level, progress);
+  },
+
+  keep({ name, values }) { results[name] = values; },
+
+  // The labels of one network, or of several that vote, on the open scan's own grid, and what they are worth.
+  labels({ names, clean }) {
+    const scores = voteScores(names.map((name) => results[name]));
+    const labels = labelsOnGrid(scores, small.shape, scan.shape);
+    if (clean) keepKidneys(labels, scan.shape);
+    return { labels, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
+  },
+
+  // A map at the networks' spacing, 0 to 1, on the scan's grid and in 256 steps, as viewers take it.
+  heat({ values }) {
+    const [d, h, w] = small.shape, [D, H, W] = scan.shape, out = new Uint8Array(D * H * W);
+    let low = Infinity, high = -Infinity;
+    for (const value of values) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+    for (let at = 0; at < out.length; at++) {
+      const z = Math.floor(Math.floor(at / (H * W)) * d / D), y = Math.floor((Math.floor(at / W) % H) * h / H);
+      const value = values[(z * h + y) * w + Math.floor((at % W) * w / W)];
+      out[at] = Math.round(255 * (value - low) / (high - low || 1));
+    }
+    return { values: out, low, high };
+  },
+
+  save({ labels }) { return writeLabels(labels, scan); },
+};
+
+// A message is { id, task, ... }; the answer { id, result } or { id, error }, with { id, share } on the way.
+async function answer({ data: { id, task, ...given } }) {
+  try {
+    const result = await TASKS[task](given, (share) => postMessage({ id, share }));
+    const large = [result, ...Object.values(result ?? {})].filter((value) => ArrayBuffer.isView(value));
+    postMessage({ id, result }, large.map((value) => value.buffer));
+  } catch (error) {
+    const isMemory = error instanceof RangeError || error instanceof WebAssembly.RuntimeError;
+    postMessage({ id, error: isMemory ? `not enough memory in this page (${error.message}).` : error.message });
+  }
+}
