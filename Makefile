@@ -24,7 +24,7 @@ course: install  ## run the five notebooks, all networks from scratch: make cour
 	$(BIN)/kits-msan course --profile $(PROFILE) --out runs/$(PROFILE) --overwrite
 
 test: lint  ## ruff, mypy, pytest, nbval
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov=kits_msan --cov-report=term:skip-covered
 	$(MAKE) nbval
 
 nbval: install  ## compare the notebooks with their stored outputs

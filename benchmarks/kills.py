@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from common import arguments, record, row
 
-import kits_msan.training.runs
 from kits_msan.devices import Machine
 from kits_msan.networks.checkpoints import load_checkpoint
 from kits_msan.phantom.make import write_phantoms
@@ -38,9 +37,10 @@ Moments = Iterator[tuple[bool, float]]  # whether to wait for a step first, and 
 def train_here(data: Path, run: Path, steps: int) -> None:
     """In a process of its own."""
     torch.set_num_threads(1)
-    kits_msan.training.runs.SAVE_SECONDS = SAVE_SECONDS
     profile = replace(SMOKE, steps=steps)
-    train(NAME, data, profile, run, machine=Machine("cpu", "32"), validate=1, progress=False)
+    train(
+        NAME, data, profile, run, machine=Machine("cpu", "32"), validate=1, save_seconds=SAVE_SECONDS, progress=False
+    )
 
 
 def run_killed(data: Path, run: Path, steps: int, moments: Moments, kills: int) -> list[dict[str, Any]]:

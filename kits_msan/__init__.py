@@ -5,7 +5,7 @@ The public names below are loaded on first use, so that `import kits_msan` costs
 
 from kits_msan.lazy import public
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = public(
     __name__,

@@ -27,6 +27,7 @@ def check_parameters(notebook: Mapping[str, Any]) -> Profile:
     """
     from kits_msan.devices import pick_device
 
+    # IPython keeps the sources of the cells that ran in `In`; papermill leaves no other trace of what it put in.
     for name in _injected(notebook.get("In", [])):
         if name not in PARAMETERS:
             close = difflib.get_close_matches(name, PARAMETERS, 1)

@@ -79,9 +79,13 @@ def download(
     if failed:
         names = {name for name, _ in failed}
         again = ["kits-msan", "download", "--cases", format_cases(i for i in ids if name_of(i) in names)]
-        again += ["--out", str(out), *["--labels-only"] * labels_only]
-        again += ["--image-base", image_base] * (image_base != IMAGE_BASE)
-        again += ["--label-base", label_base] * (label_base != LABEL_BASE)
+        again += ["--out", str(out)]
+        if labels_only:
+            again.append("--labels-only")
+        if image_base != IMAGE_BASE:
+            again += ["--image-base", image_base]
+        if label_base != LABEL_BASE:
+            again += ["--label-base", label_base]
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed[:REASONS])
         more = f"; and {len(failed) - REASONS} more" if len(failed) > REASONS else ""
         raise InputError(

@@ -33,6 +33,7 @@ class Peer(Network):
         config: dict[str, Any] = {"width": width, "poolings": poolings, "pool": list(pool)}
         super().__init__(config, multiple=(pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings))
         self.network = make(width, poolings, tuple(pool))
+        # MONAI does not name the layer that gives the logits: it is the last convolution to so many channels.
         outputs = [m for m in self.network.modules() if isinstance(m, nn.Conv3d) and m.out_channels == CLASS_COUNT]
         start_at_prior(outputs[-1])
 

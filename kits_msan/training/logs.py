@@ -69,7 +69,9 @@ class MetricsLog:
 
     def write_events(self, step: int, values: Mapping[str, float]) -> None:
         """Add values to what TensorBoard shows. Raises OSError."""
-        from tensorboardX.event_file_writer import EventsWriter  # SummaryWriter's thread would hang on a full disk
+        # Below SummaryWriter, whose thread would hang on a full disk, and which cannot say that events of an earlier
+        # start no longer count.
+        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
         from tensorboardX.summary import scalar
 

@@ -64,6 +64,7 @@ def train(
     machine: Machine = THIS_MACHINE,
     validate: int = 0,
     start: Path | None = None,
+    save_seconds: float = 60,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Network:
@@ -96,7 +97,7 @@ def train(
         config["started_from"] = start_from(network, start)
     fabric.launch()
     first_process = fabric.is_global_zero
-    folder = RunFolder(run, config, profile.steps, writes=first_process)
+    folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
     if not overwrite and folder.is_finished():
         return load_model(run / MODEL, name)
 

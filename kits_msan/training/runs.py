@@ -27,7 +27,6 @@ from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsL
 
 CONFIG, LAST, BEST, MODEL = "config.json", "last.safetensors", "best.safetensors", "model.safetensors"
 LOCK = ".lock"
-SAVE_SECONDS = 60  # between checkpoints
 
 
 class RunFolder:
@@ -37,10 +36,13 @@ class RunFolder:
     with a process that is killed.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any], steps: int, writes: bool = True) -> None:
+    def __init__(
+        self, path: Path, config: Mapping[str, Any], steps: int, writes: bool = True, save_seconds: float = 60
+    ) -> None:
         self.path = path
         self.config: dict[str, Any] = json.loads(json.dumps(config))
         self.writes = writes
+        self.save_seconds = save_seconds  # between checkpoints
         self.log = MetricsLog(path, steps)
         self.about: dict[str, Any] = {**self.config, "versions": versions()}  # beside the weights in a checkpoint
         self.saved = time.perf_counter()
@@ -131,7 +133,7 @@ class RunFolder:
 
     def is_due(self) -> bool:
         """Whether it is time for a checkpoint."""
-        return time.perf_counter() - self.saved > SAVE_SECONDS
+        return time.perf_counter() - self.saved > self.save_seconds
 
     def save_last(self, network: Network, optimizer: torch.optim.Optimizer, step: int) -> bool:
         """Write the checkpoint from which a run goes on, after the `step`th step; returns whether that succeeded."""

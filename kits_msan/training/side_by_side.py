@@ -45,7 +45,8 @@ def side_by_side(
     command = [sys.executable, "-m", "kits_msan.cli", "train"]
     device = pick_device(machine.device).type
     options = ["--data", str(data), "--device", device, "--precision", machine.precision, *_profile_options(profile)]
-    options += ["--overwrite"] * overwrite
+    if overwrite:
+        options.append("--overwrite")
     environments = _environments(machine.devices, device)
     free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
     for environment in environments:

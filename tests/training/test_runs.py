@@ -130,11 +130,10 @@ def test_full_disk_costs_one_warning_and_neither_the_run_nor_a_good_checkpoint(
         note(self, step, *rest)
         seen.append(load_checkpoint(self.path / LAST)[1]["step"] if (self.path / LAST).exists() else 0)
 
-    monkeypatch.setattr(kits_msan.training.runs, "SAVE_SECONDS", -1)
     monkeypatch.setattr(RunFolder, "note", noting)
     monkeypatch.setattr(kits_msan.networks.checkpoints, "save_file", fail_between(3, 7, calls))
     with pytest.warns(UserWarning, match="run: No space left on device") as caught:
-        train("unet3d", data, tiny, tmp_path / "run", store=store, validate=1, progress=False)
+        train("unet3d", data, tiny, tmp_path / "run", store=store, validate=1, save_seconds=-1, progress=False)
     assert len([w for w in caught if "No space" in str(w.message)]) == 1
     assert 1 in seen[2:]  # the last good one stayed
     assert same(tmp_path / "run" / MODEL, tmp_path / "whole" / MODEL)

@@ -57,10 +57,9 @@ def train_until(step: int, *arguments: Any, saved: int | None = None, **options:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SlabSampler, "batch", stopping_batch)
-        patch.setattr(kits_msan.training.runs, "SAVE_SECONDS", -1)
         patch.setattr(RunFolder, "save_last", lambda *a: save(*a) if saved in (None, a[3]) else None)
         with pytest.raises(Stopped):
-            train(*arguments, progress=False, **options)
+            train(*arguments, save_seconds=-1, progress=False, **options)
 
 
 @pytest.mark.parametrize(
@@ -279,9 +278,8 @@ def test_loss_that_is_not_finite_stops_with_step_and_cases(
             return super().forward(logits, target) * (math.nan if Breaks.calls == 3 else 1)
 
     monkeypatch.setattr(kits_msan.training.loop, "build_loss", lambda *_: Breaks())
-    monkeypatch.setattr(kits_msan.training.runs, "SAVE_SECONDS", -1)
     with pytest.raises(FloatingPointError, match=r"the loss is nan at step 2, on slabs of case_0000\d, case_0000\d;"):
-        train("unet3d", data, tiny, tmp_path / "run", progress=False)
+        train("unet3d", data, tiny, tmp_path / "run", save_seconds=-1, progress=False)
     assert not (tmp_path / "run" / MODEL).exists()
     tensors, about = load_checkpoint(tmp_path / "run" / LAST)  # the last good step can be gone on from
     assert about["step"] == 2
@@ -307,7 +305,7 @@ def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, na
 
 @pytest.mark.parametrize(("fast", "wanted"), [(True, "bf16"), (False, "32")])
 def test_precision(monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
     assert pick_precision("auto", torch.device("cpu")) == wanted
     assert pick_precision("32", torch.device("cpu")) == "32"
     assert pick_precision("bf16", torch.device("cpu")) == "bf16"

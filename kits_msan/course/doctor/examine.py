@@ -44,7 +44,8 @@ def examine() -> int:
             for check in (python, packages, cores, memory, disk, jupyter, browser, checkpoints, data_folder)
             for finding in _guarded(check)
         ]
-        findings[2:2] = gpus = list(_guarded(torch_and_gpu, torch))
+        gpus = list(_guarded(torch_and_gpu, torch))
+    findings = [*findings[:2], *gpus, *findings[2:]]  # after Python and the packages
     for finding in findings:
         print(finding)
     missing = [finding.about for finding in findings if finding.state == MISSING]
