@@ -48,8 +48,6 @@ def pick_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     if device.type == "cpu":
-        capabilities: dict[str, object] = getattr(
-            torch.cpu, "get_capabilities", dict
-        )()  # older versions of torch do not say
-        return "bf16" if capabilities.get("avx512_bf16") else "32"
+        ask = getattr(torch.cpu, "get_capabilities", dict)  # older versions of torch do not say
+        return "bf16" if ask().get("avx512_bf16") else "32"
     return "32"
