@@ -1,6 +1,8 @@
 """Which device and which number format a network runs in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -48,6 +50,6 @@ def pick_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     if device.type == "cpu":
-        ask = getattr(torch.cpu, "get_capabilities", dict)  # older versions of torch do not say
+        ask: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # older ones do not say
         return "bf16" if ask().get("avx512_bf16") else "32"
     return "32"
