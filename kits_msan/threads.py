@@ -16,6 +16,12 @@ LATEST = 5  # steps by whose median a trial is judged
 CLEARLY = 0.9  # of the time: what the other number must be below
 
 
+def available_cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
     """Have threads spin only briefly before they sleep. It counts for processes that load torch after this.
 

@@ -50,8 +50,19 @@ def train_all(
     """Train networks (by default the five) on the training cases of `data`, each in a folder of its name under `out`.
 
     store: where the cases are kept at the profile's spacing; by default `out`/store.
-    What is finished is loaded, what was stopped is resumed. Raises as `train` does.
+    machine: with several devices, each trains a network of its own, see `side_by_side`.
+    What is finished is loaded, what was stopped is resumed. Raises as `train` does, and InputError for trainings side
+    by side that failed.
     """
+    if machine.devices > 1:
+        jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
+        if jobs:
+            prepare(data, out / "prepared", profile, split or load_split(data), strict=True, progress=progress)
+        with _in_background(jobs, out / "prepared", profile, machine, overwrite, progress) as waiting:
+            errors = [str(error) for future in waiting.get(seed, []) if (error := future.exception())]
+        if errors:
+            raise InputError(" ".join(errors))
+        machine, overwrite = replace(machine, devices=1), False  # all are there, to be loaded
     return {
         name: train(
             name, data, profile, out / name,
@@ -165,11 +176,14 @@ def _in_background(
     """Train side by side, with a bar; yields the futures of each seed's trainings."""
     import torch
 
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # of the scoring, beside the trainings
     with (
+        ExitStack() as stack,
         side_by_side(jobs, store, profile, machine, overwrite) as futures,
         tqdm(total=len(jobs), desc=f"training, {machine.devices} at a time", disable=not progress) as bar,
     ):
+        stack.callback(torch.set_num_threads, threads)
         waiting: dict[int, list[Future[None]]] = {}
         for job, future in zip(jobs, futures, strict=True):
             future.add_done_callback(lambda _: bar.update())

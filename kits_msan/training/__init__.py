@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = public(
     {
         "METRICS": "logs",
         "TrainingStopped": "processes",
+        "devices_for": "side_by_side",
         "learning_rate": "loop",
         "read_metrics": "logs",
         "train": "loop",

@@ -16,9 +16,11 @@ from pathlib import Path
 from kits_msan.devices import Machine, pick_device
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile, get_profile
+from kits_msan.threads import available_cores
 
 # Linux's allocator hands large arrays back after each step and asks for them again, a tenth of a laptop step's time
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+FEW_STEPS = 100  # of a training that is over before processes have started
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,20 @@ def side_by_side(
             for process in list(running):
                 process.terminate()
             pool.shutdown(wait=True)
+
+
+def devices_for(profile: Profile, device: str = "auto", networks: int = 5) -> int:
+    """How many of so many networks to train at once on this machine: as many as it has GPUs, or cores.
+
+    One after the other where a training takes seconds, as does starting a process. A processor's threads that share
+    a step wait for each other; a network on each core is faster, and has the same weights on every number of cores.
+    """
+    import torch
+
+    if profile.steps < FEW_STEPS:
+        return 1
+    there = {"cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(pick_device(device).type, 1)
+    return max(1, min(networks, there))
 
 
 def _profile_options(profile: Profile) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from kits_msan.ablation import scoring
 from kits_msan.ablation.results import case_strata, describe_data, load_results
@@ -137,6 +138,25 @@ def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Pa
     loaded = load_all(tmp_path)
     assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
                for key, value in models[name].state_dict().items())  # fmt: skip
+
+
+@pytest.mark.slow
+def test_networks_trained_side_by_side_are_those_trained_one_after_the_other(data: Path, tmp_path: Path) -> None:
+    profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
+    alone, pair = (
+        train_all(
+            data,
+            profile,
+            tmp_path / str(devices),
+            names=names,
+            machine=Machine("cpu", devices=devices),
+            progress=False,
+        )
+        for devices in (1, 2)
+    )
+    for name in names:
+        for key, value in alone[name].state_dict().items():
+            assert torch.equal(pair[name].state_dict()[key], value)
 
 
 @pytest.fixture

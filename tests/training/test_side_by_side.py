@@ -13,7 +13,7 @@ import pytest
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.profiles import SMOKE
-from kits_msan.training.side_by_side import Job, _environments, side_by_side
+from kits_msan.training.side_by_side import Job, _environments, devices_for, side_by_side
 
 STAND_IN = """
 import os, sys, time
@@ -131,3 +131,11 @@ def test_each_process_sees_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each["CUDA_VISIBLE_DEVICES"] for each in _environments(3, "cuda")] == ["4", "GPU-5f", "7"]
     with pytest.raises(InputError, match="5 devices were asked for, but there are 3 GPUs"):
         _environments(5, "cuda")
+
+
+@pytest.mark.parametrize(("steps", "cores", "devices"), [(1200, 2, 2), (1200, 16, 5), (1200, 1, 1), (5, 8, 1)])
+def test_a_course_trains_a_network_on_each_core_where_it_takes_a_while(
+    steps: int, cores: int, devices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kits_msan.training.side_by_side.available_cores", lambda: cores)
+    assert devices_for(replace(SMOKE, steps=steps), "cpu") == devices

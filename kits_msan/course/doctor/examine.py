@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kits_msan.course.doctor.machine import available_cores, available_memory
+from kits_msan.course.doctor.machine import available_memory
 from kits_msan.course.doctor.software import (
     INSTALL,
     LOOK,
@@ -30,6 +30,7 @@ from kits_msan.course.doctor.software import (
 )
 from kits_msan.course.paths import CHECKPOINTS, ROOT
 from kits_msan.course.run import MINUTES
+from kits_msan.threads import available_cores
 
 LEAST_MEMORY, LEAST_DISK = 3.0, 2.0  # GB: the laptop profile, its phantoms and runs
 

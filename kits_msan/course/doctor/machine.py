@@ -7,12 +7,6 @@ import subprocess
 from pathlib import Path
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def available_memory() -> float:
     """GB of main memory; in a container, of its share."""
     if hasattr(os, "sysconf"):  # not on Windows
