@@ -16,9 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kits_msan.data.cases import window as windowed
 
-# Okabe and Ito's palette, which people with any of the common color blindnesses can tell apart.
+# Blue and orange of Okabe and Ito's palette, and three that lie at least 29 apart from these and from each other in
+# CIE L*a*b*, also for people without red or green cones (our choice; tests/viewer/test_viewer.py measures it).
 CLASS_COLORS = {"kidney": "#56B4E9", "tumor": "#E69F00"}
-ERROR_COLORS = {"missed": "#CC79A7", "invented": "#F0E442", "wrong class": "#009E73"}  # none near the tumor's
+ERROR_COLORS = {"missed": "#E0218A", "invented": "#F5FF8A", "wrong class": "#117733"}
 CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
 HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
 MISSED, INVENTED, WRONG_CLASS = 3, 4, 5

@@ -222,6 +222,7 @@ export class View {
   draw() {
     const began = performance.now();
     this.waiting = false;
+    if (!this.volumes) return; // removed meanwhile
     if (this.built !== `${this.hasPlanes} ${this.chosen}`) this.buildPanels();
     const [window, mode, classes] = ["window", "mode", "classes"].map((name) => this.model.get(name));
     this.drawing.draw(this.panels, { window, mode, classes, indices: this.indices });
@@ -239,5 +240,6 @@ export class View {
   remove() {
     this.forget();
     this.root.remove();
+    this.volumes = this.drawing = this.surface = null; // even if someone still holds the elements
   }
 }
