@@ -5,6 +5,7 @@ import sys
 
 from kits_msan.commands.options import (
     Command,
+    add_cyst,
     add_overwrite,
     add_profile,
     add_seed,
@@ -66,6 +67,7 @@ def _prepare_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--strict", action="store_true", help="stop at a broken case instead of leaving it out")
     add_profile(command)
     add_split(command)
+    add_cyst(command)
 
 
 def _prepare(args: argparse.Namespace) -> None:
@@ -73,7 +75,7 @@ def _prepare(args: argparse.Namespace) -> None:
     from kits_msan.data.split import load_split
 
     split = load_split(args.data, args.split, excluded(args))
-    left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict)
+    left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict, cyst=args.cyst)
     for name, reason in left_out.items():
         print(f"kits-msan: {name} is left out: {reason}", file=sys.stderr)
     print(f"{len(split.train) + len(split.test) - len(left_out)} cases in {args.out}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from kits_msan import __version__
-from kits_msan.data.cases import IMAGE, KIDNEY, TUMOR, case_name, load_case
+from kits_msan.data.cases import CLASSES, IMAGE, KIDNEY, TUMOR, case_name, load_case
 from kits_msan.data.resampling import grid_shape, resample_case
 from kits_msan.data.split import Split
 from kits_msan.data.store import (
@@ -28,9 +28,9 @@ from kits_msan.data.store import (
     open_case,
     open_store,
 )
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, note
 from kits_msan.files import atomic_file, refuse_full_disk, write_json
-from kits_msan.formats.volumes import read_grid
+from kits_msan.formats.volumes import Cyst, read_grid
 from kits_msan.profiles import Profile
 
 LOCK = ".prepare.lock"
@@ -42,11 +42,16 @@ def open_cases(
 ) -> list[StoredCase]:
     """The named cases of `data`: straight from it if it is a store, else brought to the spacing and kept in `store`.
 
-    Raises InputError as `open_store` and `build_store` do.
+    Says so if none shows a kidney or a tumor. Raises InputError as `open_store` and `build_store` do.
     """
     if is_store(data):
-        return open_store(data, names, profile)
-    return build_store([data / name for name in names], store, profile, progress)
+        cases = open_store(data, names, profile)
+    else:
+        cases = build_store([data / name for name in names], store, profile, progress)
+    for value in (KIDNEY, TUMOR):
+        if not any(case.slices[value].size for case in cases):
+            note(f"none of the {len(cases)} cases of {data} shows a {CLASSES[value]}, so that none can be learned.")
+    return cases
 
 
 def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bool = False) -> list[StoredCase]:
@@ -62,22 +67,24 @@ def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bo
 
 
 def prepare(
-    data: Path, out: Path, profile: Profile, split: Split, strict: bool = False, progress: bool = True
-) -> dict[str, str]:
+    data: Path, out: Path, profile: Profile, split: Split, strict: bool = False, progress: bool = True,
+    cyst: Cyst | None = None,
+) -> dict[str, str]:  # fmt: skip
     """Make `out` a store of all cases of `split` in the folder `data`; returns the cases left out, and why.
 
     One case is in memory at a time. A stopped run goes on where it was. A broken case is left out of the store and
     of its split; with `strict` it raises InputError. So does a disk that is too small, before anything is written.
+    cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
     if out.is_file() or (out.is_dir() and not is_store(out) and any(out.glob("[!.]*"))):
         raise InputError(f"{out} holds something that is no store; name another folder.")
     split.require("train")
     left_out: dict[str, str] = {}
-    with _missing([data / name for name in (*split.train, *split.test)], out, profile) as missing:
+    with _missing([data / name for name in (*split.train, *split.test)], out, profile, cyst) as missing:
         (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
         for path in tqdm(missing, desc="preparing cases", disable=not progress):
             try:
-                _store_case(path, out, profile)
+                _store_case(path, out, profile, cyst)
             except InputError as error:
                 if strict:
                     raise
@@ -93,9 +100,9 @@ def prepare(
 
 
 @contextmanager
-def _missing(paths: Sequence[Path], out: Path, profile: Profile) -> Iterator[list[Path]]:
+def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None) -> Iterator[list[Path]]:
     """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
-    missing = [path for path in paths if not _is_stored(path, out, profile)]
+    missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
     refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -107,17 +114,20 @@ def _missing(paths: Sequence[Path], out: Path, profile: Profile) -> Iterator[lis
         raise InputError(f"another process is preparing cases in {out}; wait for it or stop it first.") from error
 
 
-def _is_stored(path: Path, out: Path, profile: Profile) -> bool:
+def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bool:
     name = case_name(path)
     if not (out / f"{name}.json").exists():
         return False
-    index = index_of(out, name)
-    return index.get("made_from") == jsonable(_origin(path, profile)) and is_whole(out, name, index)
+    try:
+        index = index_of(out, name)
+    except ValueError:  # damaged: it is made anew
+        return False
+    return index.get("made_from") == jsonable(_origin(path, profile, cyst)) and is_whole(out, name, index)
 
 
-def _store_case(path: Path, out: Path, profile: Profile) -> None:
-    name, origin = case_name(path), _origin(path, profile)
-    case = load_case(path)
+def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = None) -> None:
+    name, origin = case_name(path), _origin(path, profile, cyst)
+    case = load_case(path, cyst=cyst)
     if case.image is None or case.label is None:
         raise InputError(f"{path} lacks its image or its label; training needs both.")
     case = resample_case(case, profile.spacing)
@@ -136,11 +146,12 @@ def _store_case(path: Path, out: Path, profile: Profile) -> None:
     write_json(out / f"{name}.json", {"made_from": origin, "files": files, "slices": shows})
 
 
-def _origin(path: Path, profile: Profile) -> dict[str, Any]:
+def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:
     """What a stored case depends on: if any of it differs, it is made anew."""
     files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
     source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    return {"version": STORE_VERSION, "spacing": profile.spacing, "source": source}
+    origin = {"version": STORE_VERSION, "spacing": profile.spacing, "source": source}
+    return origin | ({"cyst": cyst} if cyst else {})
 
 
 def _remove_others(out: Path, names: set[str]) -> None:

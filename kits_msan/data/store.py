@@ -62,9 +62,12 @@ def open_store(store: Path, names: Sequence[str], profile: Profile) -> list[Stor
             f"trains at {millimeters(profile.spacing)}; prepare the cases anew with --profile {profile.name}."
         )
     for name in names:
-        if not is_whole(store, name, manifest["cases"][name]):
+        if not is_whole(store, name, manifest["cases"].get(name)):
             raise InputError(f"{store} is damaged ({name} is not what its manifest says); prepare it again.")
-    return [open_case(store, name) for name in names]
+    try:
+        return [open_case(store, name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{store} is damaged (an index is not what was written); prepare it again.") from error
 
 
 def open_case(out: Path, name: str) -> StoredCase:
@@ -80,17 +83,18 @@ def index_of(out: Path, name: str) -> dict[str, Any]:
     return json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def is_whole(store: Path, name: str, index: dict[str, Any]) -> bool:
+def is_whole(store: Path, name: str, index: Any) -> bool:
     """Whether the case's files are those that the index was written for."""
     for kind in KINDS:
-        file, wanted = store / f"{name}.{kind}.npy", index["files"][kind]
+        file = store / f"{name}.{kind}.npy"
         try:
+            wanted = index["files"][kind]
             state = file.stat()
             if state.st_size != wanted["bytes"]:
                 return False
             if state.st_mtime_ns != wanted["time"] and checksum(np.load(file, mmap_mode="r")) != wanted["crc32"]:
                 return False  # one that was copied has another time, and is read once to compare
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
     return True
 
@@ -113,6 +117,15 @@ def _manifest(store: Path) -> dict[str, Any]:
         manifest = json.loads((store / MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{store} is a half-built store; run `kits-msan prepare` again to finish it.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{store / MANIFEST} is not JSON; prepare the cases again.") from error
+    try:
+        names = [name for part in ("train", "test") for name in manifest["split"][part]]
+        whole = isinstance(manifest["cases"], dict) and set(names) <= set(manifest["cases"]) and "spacing" in manifest
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{store / MANIFEST} lacks a part; prepare the cases again.")
     if manifest.get("store_version") != STORE_VERSION:
         raise InputError(f"{store} was prepared by another version of kits_msan; prepare it again.")
     return manifest

@@ -44,6 +44,7 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     path.open("rb").close()  # the system's word, if it may not be read
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("NrrdImageIO" if path.name.lower().endswith(".nrrd") else "MetaImageIO")  # whatever its case
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()

@@ -1,0 +1,79 @@
+"""Whether a scan is in HU is judged by its distribution: no CT is refused, and nothing else is taken."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kits_msan.errors import InputError
+from kits_msan.formats.hounsfield import check_hounsfield
+from kits_msan.phantom import phantom_case
+
+
+@pytest.fixture(scope="module")
+def hu() -> np.ndarray:
+    """(D, H, W) int of a phantom, with noise and partial volumes."""
+    image = phantom_case(seed=3, profile="laptop").image
+    assert image is not None
+    return image.astype(int)
+
+
+def outside(hu: np.ndarray) -> np.ndarray:
+    """What lies beyond a round field of view."""
+    y, x = (np.linspace(-1, 1, n) for n in hu.shape[1:])
+    return np.broadcast_to(y[:, None] ** 2 + x**2 > 1, hu.shape)
+
+
+def looked_at(values: np.ndarray) -> str:
+    """What is said of them; empty if they are taken."""
+    try:
+        check_hounsfield(Path("scan.nii.gz"), np.clip(np.rint(values), -32768, 32767).astype(np.int16))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("padding", [None, -1000, -1024, -2000, -2048, -3024, -32768, 0])
+def test_ct_is_taken_with_any_padding_and_stored_values_with_none(hu: np.ndarray, padding: int | None) -> None:
+    stored = np.clip(hu + 1024, 0, 4095)
+    true = hu.copy()
+    if padding is not None:
+        true[outside(hu)] = stored[outside(hu)] = padding
+    assert looked_at(true) == ""
+    assert "not in Hounsfield units" in looked_at(stored)
+
+
+@pytest.mark.parametrize("window", [(-200, 500), (-160, 240), (-79, 304), (-1000, 1000)])
+def test_ct_clipped_to_a_window_is_taken_and_a_scaled_one_is_not(hu: np.ndarray, window: tuple[int, int]) -> None:
+    low, high = window
+    assert looked_at(np.clip(hu, low, high)) == ""
+    share = np.clip((hu - low) / (high - low), 0, 1)
+    for scaled in (share, 2 * share - 1, 100 * share, 255 * share, 255 * share - 128, 4095 * share):
+        assert "not in Hounsfield units" in looked_at(scaled)
+
+
+@pytest.mark.parametrize("offset", [1000, 1024, -1024, 8192, 32768, -32768])
+def test_offset_is_noticed(hu: np.ndarray, offset: int) -> None:
+    assert looked_at(hu + offset)
+
+
+def test_standardized_intensities_are_noticed(hu: np.ndarray) -> None:
+    assert "within 20 of zero" in looked_at((hu - hu.mean()) / hu.std())
+    assert "within 20 of zero" in looked_at((np.clip(hu, -79, 304) - 101) / 76.9)
+
+
+def test_crops_slabs_metal_and_contrast_are_taken(hu: np.ndarray) -> None:
+    depth, height, width = hu.shape
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        size = [int(rng.integers(4, n // 3)) for n in hu.shape]
+        z, y, x = (int(rng.integers(n // 3, 2 * n // 3 - s // 2)) for n, s in zip(hu.shape, size, strict=True))
+        crop = hu[z : z + size[0], y : y + size[1], x : x + size[2]]
+        assert looked_at(crop) == "", crop.shape
+    metal, bladder, lungs = hu.copy(), hu.copy(), hu.copy()
+    middle = np.s_[:, height // 2 : height // 2 + 12, width // 2 : width // 2 + 12]
+    metal[middle] = 3071
+    bladder[middle] = rng.normal(1000, 60, hu[middle].shape)  # full of contrast
+    lungs[:, height // 3 : height // 2] = rng.normal(-850, 60, hu[:, height // 3 : height // 2].shape)
+    for scan in (metal, bladder, lungs, hu[depth // 2 : depth // 2 + 1]):
+        assert looked_at(scan) == ""

@@ -1,0 +1,159 @@
+"""Folders of DICOM as scanners and archives leave them: the right series is read and said, or all are listed."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+from test_dicom import STEP, voxels, write_series
+
+from kits_msan.data.cases import case_name, find_cases, load_case
+from kits_msan.errors import InputError, InputNote
+
+TRUE = voxels()[::-1]
+
+
+def change(file: Path, **tags: object) -> None:
+    data = pydicom.dcmread(file)
+    for name, value in tags.items():
+        setattr(data, name, value)
+    data.save_as(file)
+
+
+def mark(folder: Path, **tags: object) -> None:
+    for file in folder.iterdir():
+        change(file, **tags)
+
+
+def test_files_without_preamble_are_read(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    for file in (tmp_path / "scan").iterdir():
+        file.write_bytes(file.read_bytes()[132:])
+        file.rename(file.with_suffix(""))
+    np.testing.assert_array_equal(load_case(find_cases(tmp_path)[0]).image, TRUE)
+
+
+def test_what_is_no_image_is_passed_over(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    first = sorted((tmp_path / "scan").iterdir())[0]
+    for name, kind in (("DIRFILE", "1.2.840.10008.1.3.10"), ("report.dcm", "1.2.840.10008.5.1.4.1.1.88.11")):
+        shutil.copy(first, tmp_path / "scan" / name)
+        data = pydicom.dcmread(tmp_path / "scan" / name)
+        data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = kind
+        del data.Rows, data.Columns, data.PixelData
+        data.save_as(tmp_path / "scan" / name)
+    (tmp_path / "scan/index.html").write_text("<html>" * 99, encoding="utf-8")
+    np.testing.assert_array_equal(load_case(tmp_path / "scan").image, TRUE)
+
+
+def test_patient_and_study_folders_are_read(tmp_path: Path) -> None:
+    write_series(tmp_path / "patient/study/series", voxels())
+    (tmp_path / "patient/DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    [path] = find_cases(tmp_path)
+    assert case_name(path) == "patient"
+    np.testing.assert_array_equal(load_case(path).image, TRUE)
+
+
+def test_series_of_one_study_in_folders_are_one_case(tmp_path: Path) -> None:
+    write_series(tmp_path / "study/axial", voxels())
+    write_series(tmp_path / "study/scout", voxels()[:2], series="2")
+    assert find_cases(tmp_path / "study") == [tmp_path / "study"]
+    with pytest.warns(InputNote, match=r"series 1\.2\.3\.1 .*6 slices.* is taken; .*also holds series 1\.2\.3\.2"):
+        np.testing.assert_array_equal(load_case(tmp_path / "study").image, TRUE)
+
+
+def test_several_series_are_listed_and_one_can_be_chosen(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", voxels())
+    write_series(tmp_path / "b", voxels() - 50, series="2")
+    mark(tmp_path / "a", SeriesNumber=3, SeriesDescription="Abdomen. portal")
+    mark(tmp_path / "b", SeriesNumber=4, SeriesDescription="thin")
+    (tmp_path / "scan").mkdir()
+    for file in [*(tmp_path / "a").iterdir(), *(tmp_path / "b").iterdir()]:
+        shutil.move(file, tmp_path / "scan" / file.name)
+    wanted = (
+        r'series 3 "Abdomen portal" \(CT, 6 slices, 3 mm apart\); series 4 "thin" \(CT, 6 slices, 3 mm apart\)\.$'
+    )
+    with pytest.raises(InputError, match=wanted):
+        load_case(tmp_path / "scan")
+    np.testing.assert_array_equal(load_case(tmp_path / "scan", series="4").image, TRUE - 50)
+    np.testing.assert_array_equal(load_case(tmp_path / "scan", series="1.2.3.1").image, TRUE)
+    with pytest.raises(InputError, match="none with number 9"):
+        load_case(tmp_path / "scan", series="9")
+
+
+@pytest.mark.parametrize("flagged", [True, False])
+def test_a_localizer_among_the_slices_is_left_out_and_named(tmp_path: Path, flagged: bool) -> None:
+    write_series(tmp_path / "scan", voxels())
+    write_series(tmp_path / "more", voxels()[:1], np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0.0]]))
+    [file] = (tmp_path / "more").iterdir()
+    change(
+        file, SOPInstanceUID="1.2.3.99", **({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]} if flagged else {})
+    )
+    shutil.move(file, tmp_path / "scan/scout.dcm")
+    with pytest.warns(InputNote, match=r"scout\.dcm left out"):
+        np.testing.assert_array_equal(load_case(tmp_path / "scan").image, TRUE)
+
+
+def test_copies_are_taken_once_and_other_pixels_at_one_place_are_not(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    files = sorted((tmp_path / "scan").iterdir())
+    shutil.copy(files[0], tmp_path / "scan/copy of it.dcm")
+    with pytest.warns(InputNote, match="holds 1 slices twice"):
+        np.testing.assert_array_equal(load_case(tmp_path / "scan").image, TRUE)
+    data = pydicom.dcmread(files[0])
+    data.PixelData = bytes(len(data.PixelData))
+    data.save_as(tmp_path / "scan/copy of it.dcm")
+    with pytest.raises(InputError, match=r"two slices at one position \(.*dcm and .*dcm\)"):
+        load_case(tmp_path / "scan")
+
+
+def test_missing_slice_is_placed(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", np.delete(voxels(), 3, 0), positions=[0, STEP, 2 * STEP, 4 * STEP, 5 * STEP])
+    with pytest.raises(InputError, match=r"3\.00 to 6\.00 mm apart, the most between .*dcm and .*dcm"):
+        load_case(tmp_path / "scan")
+
+
+def test_other_modality_and_missing_geometry_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    mark(tmp_path / "scan", Modality="MR")
+    with pytest.raises(InputError, match="is of modality MR, not a CT"):
+        load_case(tmp_path / "scan")
+    mark(tmp_path / "scan", Modality="CT", ImagePositionPatient=None)
+    with pytest.raises(InputError, match="does not say where its slice lies"):
+        load_case(tmp_path / "scan")
+
+
+def test_stored_values_without_rescale_are_judged_by_what_they_are(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", np.clip(voxels() * 4, -900, None))
+    for file in (tmp_path / "scan").iterdir():
+        data = pydicom.dcmread(file)
+        del data.RescaleSlope, data.RescaleIntercept
+        data.save_as(file)
+    with pytest.raises(InputError, match="not in Hounsfield units"):
+        load_case(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"])
+def test_byte_orders_and_run_lengths_are_read(tmp_path: Path, syntax: str) -> None:
+    write_series(tmp_path / "scan", voxels())
+    for file in (tmp_path / "scan").iterdir():
+        data = pydicom.dcmread(file)
+        if syntax.endswith(".5"):
+            data.compress(syntax)
+        elif syntax.endswith(".2.2"):
+            data.PixelData = np.frombuffer(data.PixelData, "<u2").astype(">u2").tobytes()
+        data.file_meta.TransferSyntaxUID = syntax
+        pydicom.dcmwrite(
+            file, data, implicit_vr=False, little_endian=not syntax.endswith(".2.2"), force_encoding=True
+        )
+    np.testing.assert_array_equal(load_case(tmp_path / "scan").image, TRUE)
+
+
+def test_a_single_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    with pytest.raises(InputError, match="single DICOM file; name the folder"):
+        find_cases(sorted((tmp_path / "scan").iterdir())[0])
