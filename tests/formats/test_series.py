@@ -43,7 +43,7 @@ def test_what_is_no_image_is_passed_over(tmp_path: Path) -> None:
     for name, kind in (("DIRFILE", "1.2.840.10008.1.3.10"), ("report.dcm", "1.2.840.10008.5.1.4.1.1.88.11")):
         shutil.copy(first, tmp_path / "scan" / name)
         data = pydicom.dcmread(tmp_path / "scan" / name)
-        data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = kind
+        data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = pydicom.uid.UID(kind)
         del data.Rows, data.Columns, data.PixelData
         data.save_as(tmp_path / "scan" / name)
     (tmp_path / "scan/index.html").write_text("<html>" * 99, encoding="utf-8")
@@ -146,7 +146,7 @@ def test_byte_orders_and_run_lengths_are_read(tmp_path: Path, syntax: str) -> No
             data.compress(syntax)
         elif syntax.endswith(".2.2"):
             data.PixelData = np.frombuffer(data.PixelData, "<u2").astype(">u2").tobytes()
-        data.file_meta.TransferSyntaxUID = syntax
+        data.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
         pydicom.dcmwrite(
             file, data, implicit_vr=False, little_endian=not syntax.endswith(".2.2"), force_encoding=True
         )
