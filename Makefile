@@ -6,7 +6,7 @@ BIN := .venv/bin
 export GOMP_SPINCOUNT ?= 10000
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test nbval lint lab notebooks student checkpoints ablation doctor site wasm bench clean
+.PHONY: help install course test nbval lint lab notebooks student readme checkpoints ablation doctor site wasm bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -51,6 +51,9 @@ lab: install  ## open your copies of the notebooks in JupyterLab, for this machi
 
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
 	$(BIN)/python -m kits_msan.course.run
+
+readme: install  ## make the pictures and tables of README and docs/results.md anew; needs Chromium
+	$(BIN)/python docs/refresh.py
 
 student: install  ## write the student's copies, without solutions, to notebooks/student
 	$(BIN)/python -m kits_msan.course.student

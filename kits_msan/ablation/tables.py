@@ -28,6 +28,7 @@ PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
 SURFACE = ("kidney_surface_dice", "kidney_hd95", "tumor_surface_dice", "tumor_hd95")
 SIZES = (0, 20, 40, 70, np.inf)  # mm, diameter; 40 and 70 part the stages T1a, T1b and T2 of kidney cancer (TNM)
 SLICES = (0, 3, 5, np.inf)  # mm: thin, as in most of KiTS19, thick
+FEWEST = 5  # cases; a bootstrap of fewer says nothing: two equal values would have an interval of no width
 STRATA = {"size": "tumor diameter", "phase": "contrast phase", "slice_mm": "slice thickness"}
 
 
@@ -167,10 +168,11 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def shown_strata(scores: pd.DataFrame, by: str) -> pd.DataFrame:
-    """`strata_table` for people."""
+    """`strata_table` for people, without intervals of fewer than FEWEST cases."""
     table = strata_table(scores, by)
     if table.empty:
         return table
+    table.loc[table["n"] < FEWEST, [name for name in table if str(name).endswith(("_low", "_high"))]] = np.nan
     shown = pd.DataFrame({STRATA[by]: table[by].astype(str), "n": table["n"]})
     shown["model"] = [TITLES[name] for name in table["model"]]
     shown["kidney"], shown["tumor"] = cells(table, "kidney"), cells(table, "tumor")

@@ -158,21 +158,29 @@ def _document_page(source: Path, links: Mapping[Path, str]) -> Page:
 
 def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
     """The way in: each notebook with its question, objectives and minutes, out of its own first cell."""
+    top = "![Kidneys and tumor of a synthetic patient: truth and two answers](docs/pictures/viewer.jpg)"
     parts = [
-        "<h1>A multi-scale attention network for kidney tumor segmentation</h1>"
-        "<p>A course in five notebooks. These are their pages as they look when they have run: read, scroll through "
-        "the viewers (click on one, then wheel or arrow keys) and search. To change something, run the notebooks: "
-        "<a href='readme.html'>how to start</a>. The networks run in the pages too: "
-        "<a href='segment.html'>segment a scan</a> without installing anything. This is teaching material, not a "
-        "medical device.</p>"
+        "<h1>A multi-scale attention network for kidney tumor segmentation</h1>",
+        _picture(top),
+        "<p>A course in five notebooks. These are their pages as they look when they have run: read, answer the "
+        "questions, move the drawings, scroll through the viewers (click on one, then wheel or arrow keys), search. "
+        "To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks run in the "
+        "pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is teaching material, "
+        "not a medical device.</p>",
     ]
     for notebook, page in zip(notebooks, pages, strict=True):
         text = notebook.cells[0].source
         question = "\n\n".join(re.findall(r"^\*\*(?:The question|Time)\.\*\*.*", text, re.MULTILINE))
         objectives = "\n".join(re.findall(r"^- .*", text, re.MULTILINE))
         parts.append(f'<h2 id="{slug(page.title)}"><a href="{page.name}">{page.title}</a></h2>')
+        parts.append(_picture(f"![A picture of notebook {page.name[1]}](docs/pictures/notebook-{page.name[1]}.png)"))
         parts.append(markdown(f"{question}\n\n{objectives}", NOTEBOOKS / "index", {}))
     return read_page("index.html", "\n".join(parts))
+
+
+def _picture(text: str) -> str:
+    """A picture of the README, in Markdown, as HTML that holds it."""
+    return markdown(text, ROOT / "README.md", {})
 
 
 def _menu(pages: Sequence[Page]) -> str:

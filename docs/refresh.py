@@ -1,0 +1,84 @@
+"""What README and results.md show, made anew: `make readme`, after `make notebooks` or new tables in data/.
+
+The tables of docs/results.md follow from data/ablation and data/ablation-seeds. The small pictures are those that the
+notebooks have stored. The viewer at the top of the README is a screenshot of the page that `SliceViewer.save_html`
+writes for a phantom of 512x512 pixels, with the labels of the shipped networks; Chromium is needed for it.
+"""
+
+import base64
+import io
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+from kits_msan import SliceViewer, load_model, phantom_case
+from kits_msan.ablation.report import table_markdown
+from kits_msan.ablation.results import load_results
+from kits_msan.ablation.variation import without_variants
+from kits_msan.inference import predict_each
+from kits_msan.networks.registry import MODELS
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES, PAGE = ROOT / "docs" / "pictures", ROOT / "docs" / "results.md"
+STORED = {  # a picture: the notebook and the cell whose stored output it is
+    "notebook-1": ("01_data_exploration", "windows-figure"),
+    "notebook-2": ("02_attention_layer", "hand-figure"),
+    "notebook-3": ("03_res2net", "field-figure"),
+    "notebook-4": ("04_training", "gradient"),
+    "notebook-5": ("05_ensemble_and_ablation", "luck-figure"),
+    "results": ("05_ensemble_and_ablation", "table-figure"),
+}
+SEED, GRID, SPACING = 7, (32, 512, 512), (5.0, 0.78, 0.78)
+WIDEST = 900  # pixels
+
+
+def refreshed(text: str) -> str:
+    """results.md with its tables made anew from the scores that the project holds."""
+    for folder in ("ablation", "ablation-seeds"):
+        results, about = load_results(ROOT / "data" / folder)
+        table = table_markdown(without_variants(results.scores), about)
+        block = f"<!-- {folder} -->\n\n{table.rstrip()}\n\n<!-- end of {folder} -->"
+        text = re.sub(rf"<!-- {folder} -->.*?<!-- end of {folder} -->", lambda _: block, text, flags=re.DOTALL)  # noqa: B023
+    return text
+
+
+def stored_pictures() -> None:
+    """The notebooks' own pictures, in the size of a page."""
+    for name, (notebook, cell) in STORED.items():
+        cells = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
+        [outputs] = [found.outputs for found in cells if found.id == cell]
+        [data] = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+        picture = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+        picture.thumbnail((WIDEST, WIDEST))
+        picture.quantize(64).save(PICTURES / f"{name}.png", optimize=True)
+
+
+def viewer_picture(chromium: str = "/usr/bin/chromium") -> None:
+    """The slice viewer over a phantom of 512x512 pixels: truth, one network, and the vote of five."""
+    from playwright.sync_api import sync_playwright
+
+    case = phantom_case(SEED, "paper", GRID, SPACING)
+    networks = {name: load_model(ROOT / "data" / "checkpoints" / f"{name}.safetensors") for name in MODELS}
+    found = predict_each(networks, case, device="cpu")
+    assert case.label is not None
+    overlays = {"truth": case.label, "3D U-Net": found["unet3d"], "vote of five": found["ensemble"]}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        page_file = Path(folder) / "viewer.html"
+        SliceViewer(case, overlays, window=(-160, 240)).save_html(page_file)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1240, "height": 900})
+        page.goto(page_file.as_uri())
+        page.wait_for_timeout(3000)  # the volumes are unpacked
+        page.locator("#viewer").screenshot(path=str(PICTURES / "viewer.jpg"), type="jpeg", quality=80)
+        browser.close()
+
+
+if __name__ == "__main__":
+    PICTURES.mkdir(exist_ok=True)
+    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    stored_pictures()
+    viewer_picture(*sys.argv[1:])
