@@ -165,8 +165,8 @@ def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
         "<p>A course in five notebooks. These are their pages as they look when they have run: read, answer the "
         "questions, move the drawings, scroll through the viewers (click on one, then wheel or arrow keys), search. "
         "To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks run in the "
-        "pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is teaching material, "
-        "not a medical device.</p>",
+        "pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is teaching "
+        "material, not a medical device.</p>",
     ]
     for notebook, page in zip(notebooks, pages, strict=True):
         text = notebook.cells[0].source
