@@ -80,13 +80,14 @@ FIRST_VIEW = f"""async () => {{
     return seconds;
 }}"""
 
+# Before the page's own scripts: the viewer takes its keys before anyone else hears them.
+NOTE_KEYS = "window.addEventListener('keydown', (event) => { window.pressed = event.timeStamp; }, true);"
 WATCH = """root => {
     window.drawn = []; window.latencies = []; window.frames = [];
-    let pressed = 0, last = null;
-    root.addEventListener("keydown", (event) => { pressed = event.timeStamp; }, true);
+    let last = null;
     new MutationObserver(() => {
         drawn.push(root.dataset.shown);
-        const from = pressed;
+        const from = window.pressed;
         requestAnimationFrame(() => { // a task posted in a frame runs when the frame has been painted
             const { port1, port2 } = new MessageChannel();
             port1.onmessage = () => latencies.push(performance.now() - from);
@@ -129,6 +130,7 @@ def press(hand: Hand, page: Page, key: str, times: int, pause: float) -> float:
 
 def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, Any]:
     page = browser.new_page(viewport={"width": 1400, "height": 1200})
+    page.add_init_script(NOTE_KEYS)
     lab.open(page, "viewer.ipynb", [SHOW])
     paths = [str(ROOT), str(ROOT / "tests")]
     error = lab.run(page, SETUP.format(paths=paths, slices=slices, panels=panels))
