@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from browser.compute import Run, caller
 from browser.hand import Hand
 from browser.lab import CHROMIUM_ARGS, Lab, find_chromium, running_lab
 from kits_msan.viewer.widget import SliceViewer
@@ -71,3 +72,11 @@ def open_page(page: Page, tmp_path: Path) -> OpenPage:
         return Hand(page)
 
     return open_viewer
+
+
+@pytest.fixture(scope="session")
+def run(browser: Browser) -> Iterator[Run]:
+    """Calls what computes in a page that segments; see `caller`."""
+    context = browser.new_context(offline=True)
+    yield caller(context.new_page())
+    context.close()

@@ -1,6 +1,9 @@
-// Whether a CT is in Hounsfield units, where air lies near -1000; data/cases.py of the package.
+// Whether a CT is in Hounsfield units, judged by how its values are distributed; formats/hounsfield.py of the package.
+// Air lies near -1000, fat near -100, organs from 0 to 300. Round the field of view any value can stand as padding.
 
-const NOT_AIR = -200; // HU; nothing above it, nothing to segment
+const NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
+const SAMPLE = 2 ** 20, GAP = 50; // voxels that are looked at; HU between a padding and the next value
+const AIR = [-1100, -900], BODY = [-300, 400], RAISED = [700, 1400];
 
 // The rest of a sentence that begins with the file's name; empty if all is well.
 export function checkHounsfield(image) {
@@ -11,9 +14,56 @@ export function checkHounsfield(image) {
   }
   if (high < NOT_AIR) return `holds only air (no voxel above ${NOT_AIR} HU); name the CT of an abdomen.`;
   if (low === high) return `holds the value ${low} in every voxel; export the CT anew.`;
-  if (low >= 0) {
-    return `has values ${low} to ${high}, so it is not in Hounsfield units (air would be near -1000); export the CT `
-      + "with its rescale slope and intercept.";
+  const seen = oddity(sample(image), low, high);
+  return seen && `has values ${low} to ${high}, so it is not in Hounsfield units, or not a CT: ${seen}; export the CT `
+    + "with its rescale slope and intercept.";
+}
+
+// Some of the values, sorted, without padding: what is beyond any tissue, and one low value far from the rest.
+function sample(image) {
+  const step = Math.max(1, Math.floor(image.length / SAMPLE)) | 1;
+  const values = Int16Array.from({ length: Math.ceil(image.length / step) }, (_, i) => image[i * step]).sort();
+  const tissue = values.subarray(values.findIndex((value) => value > NO_TISSUE));
+  if (values.at(-1) <= NO_TISSUE) return values;
+  const first = tissue.findIndex((value) => value > tissue[0]);
+  const isPadding = first > 0 && tissue[first] - tissue[0] >= GAP && first > 0.01 * tissue.length;
+  return isPadding ? tissue.subarray(first) : tissue;
+}
+
+const count = (values, low, high) => values.reduce((sum, value) => sum + (value >= low && value <= high), 0);
+const share = (values, low, high) => count(values, low, high) / values.length;
+const percent = (part, digits = 0) => `${(100 * part).toFixed(digits)}%`;
+
+// As NumPy: between two values in proportion. `values` are sorted.
+function percentile(values, q) {
+  const place = (values.length - 1) * q / 100, below = Math.floor(place), above = Math.min(below + 1, values.length - 1);
+  return values[below] + (values[above] - values[below]) * (place - below);
+}
+
+// What no CT in HU shows, as part of a sentence; empty if it is one.
+function oddity(values, low, high) {
+  const first = percentile(values, 0.5), last = percentile(values, 99.5);
+  if (first >= -20 && last <= 20) return "nearly all of them are within 20 of zero, as after normalizing";
+  const nearZero = share(values, 0, 0.1 * percentile(values, 99));
+  if (low >= 0 && nearZero > 0.05) {
+    return `none is below 0, and ${percent(nearZero)} are just above it, where air would be near -1000`;
+  }
+  const atLow = share(values, -128, -115);
+  if (low >= -128 && high <= 127 && atLow > 0.2) {
+    return `all fit into one byte, and ${percent(atLow)} are at its lower end, where air would be near -1000`;
+  }
+  const body = share(values, ...BODY), raised = share(values, ...RAISED);
+  if (body < 0.005) return `only ${percent(body, 1)} are from ${BODY[0]} to ${BODY[1]}, where a body lies`;
+  const air = values.filter((value) => value >= AIR[0] && value <= AIR[1]), times = new Map();
+  for (const value of air) times.set(value, (times.get(value) ?? 0) + 1);
+  const naturalAir = air.length - Math.max(0, ...times.values()); // without one value that fills a space
+  const around = Math.max(share(values, 300, 700), 2 * share(values, RAISED[1], 2 ** 15));
+  if (raised > 0.03 && raised > around && naturalAir < 0.01 * values.length) {
+    const soft = count(values, -200, 250), fat = soft ? count(values, -200, -30) / soft : 0;
+    if (fat < 0.1 || raised > soft / values.length) {
+      const middle = percentile(values.filter((value) => value >= RAISED[0] && value <= RAISED[1]), 50);
+      return `${percent(raised)} are near ${Math.round(middle)}, where a body lies if 1024 was not taken off`;
+    }
   }
   return "";
 }

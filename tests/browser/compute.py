@@ -2,14 +2,12 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from browser.conftest import browser, chromium, launch  # noqa: F401
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
 from kits_msan.page.scripts import compute_script
 
@@ -49,10 +47,8 @@ def received(value: Any) -> Any:
     return value
 
 
-@pytest.fixture(scope="session")
-def run(browser: Browser) -> Iterator[Run]:  # noqa: F811
+def caller(page: Page) -> Run:
     """`run(body, a=..., b=...)`: what the JavaScript `body` returns, with these names; arrays travel as arrays."""
-    page = browser.new_context(offline=True).new_page()
     page.add_script_tag(content=compute_script() + BRIDGE)
 
     def call(body: str, **given: Any) -> Any:
@@ -61,8 +57,7 @@ def run(browser: Browser) -> Iterator[Run]:  # noqa: F811
         script = f"async (given) => {{ {inner} }}"
         return received(page.evaluate(script, [sent(value) for value in given.values()]))
 
-    yield call
-    page.context.close()
+    return call
 
 
 ROOT = Path(__file__).parents[2]

@@ -15,13 +15,13 @@ import torch
 from safetensors import safe_open
 
 import kits_msan.page.scripts
+from browser.compute import ROOT, Run
 from kits_msan.cleanup import keep_kidneys
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.page.weights import packed_weights
 from kits_msan.profiles import LAPTOP, SMOKE
 from kits_msan.vote import vote_scores
-from page.conftest import ROOT, Run
 
 pytestmark = pytest.mark.browser
 
