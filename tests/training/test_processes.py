@@ -36,6 +36,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
+from kits_msan.devices import Machine
 from kits_msan.profiles import profile_from
 from kits_msan.training.loop import train
 torch.set_num_threads(1)

@@ -253,8 +253,8 @@ def test_folder_with_something_else_in_it_is_refused(data: Path, tmp_path: Path,
     ("arguments", "message"),
     [
         ({"name": "unet"}, "unknown model 'unet'"),
-        ({"device": "tpu"}, "unknown device 'tpu'"),
-        ({"precision": "16"}, "unknown precision '16'; choose one of auto, 32, bf16"),
+        ({"machine": Machine("tpu")}, "unknown device 'tpu'"),
+        ({"machine": Machine(precision="16")}, "unknown precision '16'; choose one of auto, 32, bf16"),
         ({"data": Path("absent")}, "absent does not exist"),
     ],
 )
