@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from kits_msan.data.cases import CLASSES, WINDOW, Case
 from kits_msan.networks.registry import TITLES
 from kits_msan.viewer.still import CLASS_COLORS
+from kits_msan.viewer.volumes import PLANES
 
 COLORS = ("#000000", *CLASS_COLORS.values())  # of background, kidney and tumor, as in the viewer
-PLANES = ("axial", "coronal", "sagittal")
 
 
 def show(figure: Figure, alt: str) -> None:

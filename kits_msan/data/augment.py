@@ -17,7 +17,10 @@ from kits_msan.errors import InputError
 ROTATION = np.deg2rad(12)  # at most, in the axial plane
 ZOOM = 0.2  # sizes from 1/1.2 to 1.2
 SHIFT = 0.06  # of the image's width
-GAIN, OFFSET, GAMMA, NOISE = 0.2, 0.06, 0.25, 0.04  # on pixels of 0..1
+GAIN = 0.2  # on pixels of 0..1, as the next three
+OFFSET = 0.06
+GAMMA = 0.25
+NOISE = 0.04
 BLUR = 1.0  # pixels, the largest standard deviation
 KNOTS, BEND = 6, 0.1  # of the random curve of "curve": places between 0 and 1, standard deviation of each
 

@@ -13,7 +13,10 @@ from kits_msan.data.cases import KIDNEY, TUMOR
 from kits_msan.phantom.anatomy import cavity, off_spine
 from kits_msan.phantom.shapes import Axes, Field, Part, Point, Shape, Space, Vector, ellipsoid, local, point, tube
 
-DIAMETER, SPREAD, SMALLEST, LARGEST = 39.5, 0.66, 12.0, 160.0  # mm; log-normal, after KiTS19's 210 labels
+DIAMETER = 39.5  # mm, median of the tumors; log-normal, after KiTS19's 210 labels
+SPREAD = 0.66  # standard deviation of its logarithm
+SMALLEST = 12.0  # mm
+LARGEST = 160.0  # mm
 SEVERAL = 0.28  # of the patients get more than one tumor; where they merge one is seen, as in 72 % of KiTS19
 BEND = 7.0  # mm by which the poles turn towards the spine
 

@@ -23,7 +23,8 @@ from kits_msan.phantom.neighbors import crowd
 from kits_msan.phantom.patients import Patient, draw_patient
 from kits_msan.phantom.pelvis import arms
 from kits_msan.phantom.scanner import cables, scan, shade, table
-from kits_msan.phantom.shapes import TISSUES, Canvas, Field, Part, Space, smooth_noise
+from kits_msan.phantom.shapes import Canvas, Field, Part, Space, smooth_noise
+from kits_msan.phantom.tissues import TISSUES
 from kits_msan.profiles import Profile, get_profile
 
 PHANTOM_VERSION = 4  # goes up when the same seed gives other voxels
@@ -53,7 +54,9 @@ def phantom_case(
     for part in _parts(patient, organ_rng):
         if isinstance(part.tissue, str):
             canvas.paint(
-                part, patient.hu[part.tissue] + part.brighter, TISSUES[part.tissue][-1] * patient.texture[part.tissue]
+                part,
+                patient.hu[part.tissue] + part.brighter,
+                TISSUES[part.tissue].texture * patient.texture[part.tissue],
             )
         else:
             canvas.paint(part, part.tissue, texture=6)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kits_msan.phantom.kidneys import Kidney, Lesion, draw_kidneys, draw_lesions
 from kits_msan.phantom.scanner import Scanner, draw_scanner
-from kits_msan.phantom.shapes import TISSUES
+from kits_msan.phantom.tissues import TISSUES
 
 WITHOUT_TUMOR = 0.4  # of the patients
 PHASES = ("plain", "arterial", "portal", "late")
@@ -21,7 +21,7 @@ HALF_WIDTH, HALF_DEPTH = 143.0, 102.0  # mm of the muscle wall of an average adu
 class Patient:
     """What is drawn for one case, apart from the small jitter of the organs."""
 
-    time: float  # since the contrast came: 0 plain, 1 arterial, 2 portal, 3 late
+    contrast: float  # since the contrast came: 0 plain, 1 arterial, 2 portal, 3 late
     hu: dict[str, float]  # of each tissue
     frame: float  # size of the skeleton, about 1
     fat: float  # share of fat, 0 to 1
@@ -39,8 +39,8 @@ class Patient:
 
     @property
     def phase(self) -> str:
-        """The contrast phase nearest to `time`."""
-        return PHASES[round(self.time)]
+        """The contrast phase nearest to `contrast`."""
+        return PHASES[round(self.contrast)]
 
     @property
     def fat_mm(self) -> float:
@@ -74,7 +74,7 @@ class Patient:
             | {"tissue": lesion.tissue, "necrosis": lesion.necrosis}
             for lesion in self.lesions
         ]
-        names = ("phase", "time", "frame", "fat", "oral_contrast", "stranding", "arms_down", "metal_hip")
+        names = ("phase", "contrast", "frame", "fat", "oral_contrast", "stranding", "arms_down", "metal_hip")
         return (
             {name: getattr(self, name) for name in names}
             | {"kidneys": len(self.kidneys), "lesions": lesions, "slice_mm": self.scanner.slice_mm}
@@ -85,8 +85,8 @@ class Patient:
 def draw_patient(rng: np.random.Generator) -> Patient:
     """Draw a patient. KiTS19 is mostly late arterial, and each there has a tumor; others are plain and have none."""
     phase = rng.choice(4, p=(0.33, 0.35, 0.23, 0.09))
-    time = 0.0 if phase == 0 else float(np.clip(phase + rng.normal(0.1, 0.25), 0.8, 3))
-    hu, stranding = _draw_hu(rng, time), float(rng.beta(1, 3))
+    contrast = 0.0 if phase == 0 else float(np.clip(phase + rng.normal(0.1, 0.25), 0.8, 3))
+    hu, stranding = _draw_hu(rng, contrast), float(rng.beta(1, 3))
     hu["perirenal fat"] += 60 * stranding
     frame, fat = float(np.clip(rng.normal(1, 0.065), 0.84, 1.16)), float(rng.beta(1.6, 2.4))
     kidneys = draw_kidneys(rng, fat)
@@ -95,7 +95,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     wide = 2 * frame * (HALF_WIDTH * (1 + 0.1 * fat) + 6 + 46 * fat)
     along = rng.uniform(-1, 1) if rng.random() < 0.45 else rng.uniform(-0.3, 0.3)  # from the chest, or to the pelvis
     return Patient(
-        time=time,
+        contrast=contrast,
         hu=hu,
         frame=frame,
         fat=fat,
@@ -113,7 +113,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     )
 
 
-def _draw_hu(rng: np.random.Generator, time: float) -> dict[str, float]:
+def _draw_hu(rng: np.random.Generator, contrast: float) -> dict[str, float]:
     """The HU of every tissue in one patient: how much contrast it takes up differs, livers and muscles may be fatty.
 
     In some, liver, spleen or bowel are as bright as the kidneys, so that place and shape must tell them apart.
@@ -121,15 +121,15 @@ def _draw_hu(rng: np.random.Generator, time: float) -> dict[str, float]:
     uptake = rng.uniform(0.65, 1.25)
     fatty = rng.uniform(10, 45) if rng.random() < 0.2 else 0.0
     hu = {}
-    for tissue, (plain, *others, _) in TISSUES.items():
-        mean = np.interp(time, (0, 1, 2, 3), (plain, *others))
-        hu[tissue] = float(plain + (mean - plain) * uptake * rng.normal(1, 0.15) + rng.normal(0, 7))
+    for name, tissue in TISSUES.items():
+        mean = np.interp(contrast, (0, 1, 2, 3), tissue.phases)
+        hu[name] = float(tissue.plain + (mean - tissue.plain) * uptake * rng.normal(1, 0.15) + rng.normal(0, 7))
     hu["liver"] -= fatty
     hu["muscle"] -= rng.uniform(10, 50) if rng.random() < 0.3 else 0
-    if time == 0:
+    if contrast == 0:
         hu["renal medulla"] = hu["renal cortex"] + rng.normal(0, 2)
-    for tissue, share in (("spleen", 0.2), ("liver", 0.12), ("bowel wall", 0.12), ("pancreas", 0.1)):
+    for name, share in (("spleen", 0.2), ("liver", 0.12), ("bowel wall", 0.12), ("pancreas", 0.1)):
         if rng.random() < share:
-            hu[tissue] = float(hu[rng.choice(["renal cortex", "renal medulla"])] + rng.normal(0, 10))
+            hu[name] = float(hu[rng.choice(["renal cortex", "renal medulla"])] + rng.normal(0, 10))
     hu["spongy bone"] *= rng.uniform(0.5, 1.15)  # the old lose it
     return hu

@@ -19,36 +19,6 @@ Axes = Sequence[Sequence[float]]  # three orthogonal unit vectors, as (z, y, x)
 UPRIGHT: Axes = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 # Neighbors share the kidneys' HU on purpose: told apart by brightness alone, they would not be on a real scan.
-TISSUES = {  # HU without contrast, in the arterial, portal and late phase; +- HU of texture
-    "air": (-1000, -1000, -1000, -1000, 0),
-    "skin": (10, 15, 20, 20, 15),
-    "fat": (-105, -103, -100, -100, 9),
-    "perirenal fat": (-105, -103, -100, -100, 16),
-    "muscle": (52, 58, 64, 62, 9),
-    "lung": (-860, -850, -845, -845, 70),
-    "cortical bone": (620, 620, 620, 620, 120),
-    "spongy bone": (190, 200, 205, 205, 50),
-    "disk": (75, 78, 82, 82, 8),
-    "spinal canal": (25, 28, 32, 32, 5),
-    "liver": (57, 72, 112, 98, 6),
-    "spleen": (48, 120, 122, 102, 8),
-    "pancreas": (40, 98, 92, 78, 18),
-    "bile": (8, 8, 10, 14, 3),
-    "aorta": (42, 310, 165, 122, 8),
-    "vena cava": (40, 95, 150, 120, 12),
-    "portal vein": (40, 110, 170, 125, 8),
-    "bowel wall": (38, 78, 92, 80, 14),
-    "bowel fluid": (18, 18, 20, 20, 14),
-    "oral contrast": (220, 220, 220, 220, 50),
-    "stool": (-10, -10, -10, -10, 110),
-    "gas": (-940, -940, -940, -940, 30),
-    "renal cortex": (34, 185, 185, 150, 7),
-    "renal medulla": (33, 88, 170, 158, 7),
-    "urine": (6, 8, 12, 420, 4),
-    "clear cell tumor": (36, 112, 97, 83, 18),
-    "other tumor": (38, 66, 80, 74, 11),  # papillary and chromophobe: they take up less contrast
-    "necrosis": (18, 22, 25, 25, 7),
-}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,10 @@ CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
 HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
 MISSED, INVENTED, WRONG_CLASS = 3, 4, 5
 
-WIDEST_ALONE, WIDEST, GAP, TITLE_HEIGHT = 320, 260, 4, 22  # pixels of the still picture
+WIDEST_ALONE = 320  # pixels of the still picture, as the next three
+WIDEST = 260
+GAP = 4
+TITLE_HEIGHT = 22
 PICTURE_BYTES = 60_000
 
 

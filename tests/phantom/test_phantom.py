@@ -27,7 +27,8 @@ from kits_msan.phantom.make import (
 from kits_msan.phantom.patients import Patient
 from kits_msan.phantom.pelvis import arms
 from kits_msan.phantom.scanner import cables
-from kits_msan.phantom.shapes import TISSUES, Space, ellipsoid, smooth_noise, tube
+from kits_msan.phantom.shapes import Space, ellipsoid, smooth_noise, tube
+from kits_msan.phantom.tissues import TISSUES
 from kits_msan.profiles import PROFILES, SMOKE
 
 SEEDS = range(12)
