@@ -22,7 +22,7 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     """Remove islands: a copy of (D, H, W) labels with only the largest connected components of kidney-and-tumor.
 
     components: how many to keep. The paper's "simple maximal connected component" (section 3.1) is read as two,
-    since one would delete the second kidney. Tumor counts up to twice the kidney that it touches: a spleen taken for
+    since one would delete the second kidney. Tumor counts up to half the kidney that it touches: a spleen taken for
     tumor must not oust a kidney. So a component without any kidney goes, however large; only where none has kidney
     does tumor stay alone. Voxels that share a face are connected: with corners, more organs hang on a kidney.
     """
@@ -39,7 +39,7 @@ def remove_islands(labels: NDArray[np.uint8], components: int = 2) -> None:
     inside = labels[:, *ndimage.find_objects(plane.astype(np.uint8))[0]]  # far smaller than the scan
     size, kidney, island_of = _islands(inside)
     if kidney.any():
-        size = np.minimum(size, 3 * kidney)  # kidney and at most twice as much tumor
+        size = np.minimum(size, kidney + kidney // 2)
     largest = np.argsort(-size, kind="stable")[:components]
     keep = np.isin(island_of, largest[size[largest] > 0])
     for part, pieces, first, found in _pieces(inside):
