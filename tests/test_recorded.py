@@ -10,7 +10,7 @@ from kits_msan.ablation.results import TABLE, load_results
 from kits_msan.ablation.variation import without_variants
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = [ROOT / "data" / name for name in ("ablation", "ablation-seeds")]
+FOLDERS = [ROOT / "data" / name for name in ("shipped", "ablation", "ablation-seeds")]
 INTERVAL = r"[+-]?\d+\.\d \[[+-]?\d+\.\d,\s[+-]?\d+\.\d\]"  # 86.0 [82.4, 89.0]
 
 

@@ -238,7 +238,10 @@ def _strata(scores: pd.DataFrame, by: str) -> pd.Series | None:
         return values
     inner = [f"{low:g} to {high:g} mm" for low, high in pairwise(bounds[1:-1])]
     labels = [f"under {bounds[1]:g} mm", *inner, f"{bounds[-2]:g} mm and more"]
-    return pd.cut(values, bounds, right=False, labels=labels)
+    found = pd.cut(values, bounds, right=False, labels=labels)
+    if by == "size" and (values == 0).any():
+        found = found.cat.set_categories(["no tumor", *labels]).mask(values == 0, "no tumor")
+    return found
 
 
 def _gain_name(column: str, measures: Sequence[str]) -> str:
