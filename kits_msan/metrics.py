@@ -100,10 +100,11 @@ def score_folders(
 
 
 def tumor_measures(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[float]) -> dict[str, float]:
-    """The true tumor's size, and how much of it was found.
+    """The true tumor's size, how much of it was found, and how much is called tumor.
 
     `tumor_ml`, its volume; `tumor_mm`, the diameter of the sphere of that volume, as in docs/kits19.md;
-    `tumor_recall`, the share of it that the prediction calls tumor, 0 to 1, nan without a tumor.
+    `tumor_recall`, the share of it that the prediction calls tumor, 0 to 1, nan without a tumor;
+    `called_ml`, the volume of all that it calls tumor.
     Raises InputError for arrays of different shape.
     """
     found, true = _same_shape(prediction, truth)
@@ -114,6 +115,7 @@ def tumor_measures(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
         "tumor_ml": volume / 1000,
         "tumor_mm": float(np.cbrt(6 * volume / np.pi)),
         "tumor_recall": hit / voxels if voxels else float("nan"),
+        "called_ml": np.count_nonzero(found >= TUMOR) * float(np.prod(spacing)) / 1000,
     }
 
 

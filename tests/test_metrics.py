@@ -146,9 +146,11 @@ def test_size_of_the_tumor_and_how_much_of_it_is_found() -> None:
     found[0] = 2  # what is painted elsewhere does not count
     found[2] = 1
     measures = tumor_measures(found, truth, (5, 2, 2))
-    assert measures == pytest.approx({"tumor_ml": 1.0, "tumor_mm": 12.407, "tumor_recall": 0.5}, rel=1e-4)
+    assert measures == pytest.approx(
+        {"tumor_ml": 1.0, "tumor_mm": 12.407, "tumor_recall": 0.5, "called_ml": 2.5}, rel=1e-4
+    )
     none = tumor_measures(found, np.zeros_like(truth), (5, 2, 2))
-    assert none == pytest.approx({"tumor_ml": 0, "tumor_mm": 0, "tumor_recall": NAN}, nan_ok=True)
+    assert none == pytest.approx({"tumor_ml": 0, "tumor_mm": 0, "tumor_recall": NAN, "called_ml": 2.5}, nan_ok=True)
 
 
 @pytest.fixture

@@ -69,6 +69,8 @@ def report(results: Results, about: str) -> str:
                  "on the same cases and seeds, percentage points. Of a single training luck is not covered."),
         _section("Surfaces", _surface(scores), "Share of surfaces within 2 mm, and 95 % Hausdorff distance where "
                  "both the truth and the network have the class, so that a missed tumor lowers only the first."),
+        _section("In patients without a tumor", _without_tumor(scores), "All that is called tumor in them is wrong. "
+                 "A case with any counts as tumor Dice 0 above, one without is left out."),
         *(_section(f"By {STRATA[by]}", shown_strata(scores, by), "") for by in STRATA),
         _section("What each step adds", _parts(results.parts), "Differences in Dice, percentage points."),
         _section("Does disagreement predict error?", _agreement(results.agreement), _auroc(results.agreement)),
@@ -94,6 +96,18 @@ def _surface(scores: pd.DataFrame) -> pd.DataFrame:
         shown[title] = cells(table, measure)
     found = scores.groupby("model")["tumor_hd95"].apply(lambda values: values.notna().mean())
     return shown.assign(**{"tumor HD95 known in, %": [100 * float(found[name]) for name in table.index]})
+
+
+def _without_tumor(scores: pd.DataFrame) -> pd.DataFrame:
+    """How often and how much is called tumor where there is none; empty where every case has one."""
+    if "called_ml" not in scores or not (scores["tumor_ml"] == 0).any():
+        return pd.DataFrame()
+    free = scores[scores["tumor_ml"] == 0]
+    called = free.groupby("model")["called_ml"].agg(["mean", "max", lambda ml: 100 * (ml == 0).mean()])
+    called = called.loc[[name for name in TITLES if name in called.index]]
+    shown = pd.DataFrame({"": [TITLES[str(name)] for name in called.index], "n": free["case"].nunique()})
+    titles = ("false tumor, ml", "at most, ml", "none called tumor, %")
+    return shown.assign(**{t: [f"{v:.1f}" for v in called[c]] for t, c in zip(titles, called, strict=True)})
 
 
 def _parts(parts: pd.DataFrame) -> pd.DataFrame:

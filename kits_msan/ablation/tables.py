@@ -62,7 +62,7 @@ def strata_table(
     """Scores by `by`: "size" (diameter of the true tumor), "phase" or "slice_mm"; a row for each stratum and model.
 
     Columns: the stratum, model, n (cases), kidney and tumor with their intervals, `tumor_recall` (how much of the
-    tumor was found, where that is known) and `missed` (cases in whose every training the tumor was missed
+    tumor was found, where that is known) and `missed` (cases with a tumor that every training missed
     altogether). Empty where the scores do not know the stratum, or all cases lie in one.
     """
     labels = _strata(scores, by)
@@ -72,7 +72,7 @@ def strata_table(
             for name in (name for name in models if name in set(scores["model"])):
                 own = part[part["model"] == name]
                 measures = ["kidney", "tumor", *(m for m in ("tumor_recall",) if m in scores)]
-                best = own.groupby("case")["tumor"].max()
+                best = own[own.get("tumor_mm", 1.0) != 0].groupby("case")["tumor"].max()
                 row = {by: stratum, "model": name, "n": own["case"].nunique(), "missed": int((best == 0).sum())}
                 rows.append(row | _means(part, name, measures))
     return pd.DataFrame(rows)
