@@ -1,5 +1,6 @@
-"""A page that segments, opened from disk with the network off."""
+"""A page that segments, opened from disk with the network off: a phantom, a file of one's own, what is refused."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from kits_msan.data.cases import load_case, save_case
+from kits_msan.errors import InputError
 from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
@@ -63,6 +66,7 @@ def saved(page: Page, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_vote_is_that_of_python(opened: Page, folder: Path, tmp_path: Path) -> None:
     seed = next(iter(choose_phantoms()))
     case, models = phantom_case(seed, SMOKE), [load_model(folder / f"{name}.safetensors") for name in MODELS]
@@ -89,3 +93,36 @@ def load_case_label(path: Path) -> np.ndarray:
     label = load_label(path).label
     assert label is not None
     return label
+
+
+@pytest.mark.slow
+def test_a_scan_of_ones_own_and_one_that_is_refused(opened: Page, folder: Path, tmp_path: Path) -> None:
+    case = phantom_case(5, SMOKE, grid=(20, 40, 44), spacing=(6.0, 9.0, 8.5))
+    save_case(case, tmp_path / "case")
+    path = tmp_path / "case" / "imaging.nii.gz"
+    opened.locator("fieldset").nth(1).get_by_label("3D U-Net").uncheck()
+    opened.locator("input[type=file]").set_input_files(path)
+    idle(opened)
+    expect(opened.locator("[data-part=status]")).to_contain_text("20 x 40 x 44 voxels of 6 x 9 x 8.5 mm")
+    opened.get_by_role("button", name="Segment").click()
+    idle(opened)
+    seen = load_case_label(saved(opened, tmp_path / "own.nii.gz"))
+    models = [load_model(folder / f"{name}.safetensors") for name in MODELS if name != "unet3d"]
+    wanted = predict(models, load_case(path))
+    assert (seen != wanted).mean() < 1e-3  # HU that lie between two are rounded to either
+    damaged = tmp_path / "scan.nii.gz"
+    damaged.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(InputError) as refused:
+        load_case(damaged)
+    opened.locator("input[type=file]").set_input_files(damaged)
+    idle(opened)
+    before, after = re.split(r"\([^)]+\)", str(refused.value).replace(str(damaged), damaged.name))
+    said = re.compile(rf"^{re.escape(before)}\([^)]+\){re.escape(after)}$")  # the reason is the unpacker's own
+    expect(opened.locator("[data-part=status]")).to_have_text(said)
+
+
+def test_without_a_network_it_says_so(opened: Page) -> None:
+    for box in opened.locator("fieldset").nth(1).get_by_role("checkbox").all():
+        box.uncheck()
+    opened.get_by_role("button", name="Segment").click()
+    expect(opened.locator("[data-part=status]")).to_have_text("choose a network first.")

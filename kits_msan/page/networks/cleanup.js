@@ -1,6 +1,6 @@
 // The clean-up: only the largest connected components of kidney-and-tumor stay; `keep_kidneys` of the package.
 
-// Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor counts up to twice the
+// Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor counts up to half the
 // kidney that it touches, so a component without any kidney goes; only where none has kidney does tumor stay alone.
 export function keepKidneys(labels, [D, H, W], components = 2) {
   const island = new Int32Array(labels.length), sizes = [0], kidneys = [0]; // islands count from 1
@@ -28,7 +28,7 @@ export function keepKidneys(labels, [D, H, W], components = 2) {
     }
   }
   const hasKidney = kidneys.some(Boolean);
-  const worth = sizes.map((size, number) => (hasKidney ? Math.min(size, 3 * kidneys[number]) : size));
+  const worth = sizes.map((size, number) => (hasKidney ? Math.min(size, Math.floor(1.5 * kidneys[number])) : size));
   const largest = [...worth.keys()].slice(1).sort((a, b) => worth[b] - worth[a] || a - b).slice(0, components);
   const kept = new Set(largest.filter((number) => worth[number]));
   for (let at = 0; at < labels.length; at++) if (labels[at] && !kept.has(island[at])) labels[at] = 0;
