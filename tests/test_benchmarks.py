@@ -51,7 +51,7 @@ def test_every_benchmark_runs(part: str, tmp_path: Path, common: Any) -> None:
     other: dict[str, Any] = {"machine": {}, "parts": {"other": {"rows": []}}}
     (tmp_path / f"{common.slug()}.json").write_text(json.dumps(other), encoding="utf-8")
     command = [sys.executable, "-W", "ignore", str(FOLDER / f"{part}.py"), "--quick", "--results", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     [path] = tmp_path.glob("*.json")
     results = json.loads(path.read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ def test_augmentations_are_measured_and_a_second_run_trains_none_anew(tmp_path: 
     command += ["--profile", "smoke", "--steps", "1", "--cases", "1", "--only", "blur", "intensity"]
     times = []
     for _ in range(2):
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         times.append({path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")})
     assert times[0] == times[1]

@@ -29,7 +29,7 @@ from kits_msan.data.store import (
     open_store,
 )
 from kits_msan.errors import InputError, note
-from kits_msan.files import atomic_file, refuse_full_disk, write_json
+from kits_msan.files import atomic_file, refuse_full_disk, removed_on_bad_input, write_json
 from kits_msan.formats.volumes import Cyst, read_grid
 from kits_msan.profiles import Profile
 
@@ -60,7 +60,7 @@ def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bo
     A case is made anew when its files or the spacing changed. Raises InputError for a case without image or label,
     for a disk that is too small, before anything is written, and for a store that another process is writing.
     """
-    with _missing(paths, out, profile) as missing:
+    with removed_on_bad_input(out), _missing(paths, out, profile) as missing:
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             _store_case(path, out, profile)
     return [open_case(out, case_name(path)) for path in paths]

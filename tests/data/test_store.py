@@ -18,6 +18,7 @@ from kits_msan.data.cases import IMAGE, LABEL, load_case
 from kits_msan.data.prepare import LOCK, open_cases, prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import MANIFEST, is_store, split_of
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import MODEL, train
@@ -60,7 +61,7 @@ def test_training_from_the_store_alone_equals_training_from_the_cases(
     own: Path, tmp_path: Path, tiny: Profile
 ) -> None:
     prepare(own, tmp_path / "store", tiny, load_split(own), progress=False)
-    options: dict[str, Any] = {"device": "cpu", "precision": "32", "progress": False}
+    options: dict[str, Any] = {"machine": Machine("cpu", "32"), "progress": False}
     from_cases = train("unet3d", own, tiny, tmp_path / "a", **options)
     shutil.rmtree(own)
     from_store = train("unet3d", tmp_path / "store", tiny, tmp_path / "b", **options)
@@ -243,5 +244,5 @@ def test_disk_that_is_too_small_is_told_before_anything_is_written(
 
 
 def test_two_at_once_are_refused(data: Path, made: Path, tiny: Profile) -> None:
-    with FileLock(made / LOCK), pytest.raises(InputError, match="another `prepare` is writing"):
+    with FileLock(made / LOCK), pytest.raises(InputError, match="another process is preparing cases"):
         prepare(data, made, tiny, load_split(data))
