@@ -303,7 +303,7 @@ BY_ENTRY = {  # one for each command
         "ablation --data data --profile smoke --checkpoints mistaken --out OUT",
         "mistaken/unet3d.safetensors is a checkpoint of msan_v1, not of unet3d",
     ),
-    "other grid": ("evaluate other-grid data --out OUT", "case_00000 is not on the grid of"),
+    "other grid": ("evaluate other-grid data --out OUT", "has shape .* both must be of the same scan"),
     "course": ("course --profile smoke --out results", "results already holds results; .* --overwrite"),
 }
 BY_FUNCTION = {  # the same main(), without four seconds of imports
@@ -318,10 +318,10 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
     ),
     "unknown device": (f"predict good.nii.gz {UNET} --device tpu --out OUT", "unknown device 'tpu'; choose one of"),
     "holds results": (f"predict good.nii.gz {UNET} --out results", "results already holds results; .* --overwrite"),
-    "no NIfTI name": (f"predict photo.png {UNET} --out OUT", "photo.png holds no case"),
+    "no NIfTI name": (f"predict photo.png {UNET} --out OUT", "photo.png is not a NIfTI file"),
     "infinite": (f"predict inf.nii.gz {UNET} --out OUT", "inf.nii.gz holds NaN or infinite voxels"),
     "no case": (f"predict empty {UNET} --out OUT", "empty holds no case"),
-    "two of one name": (f"predict twice {UNET} --out OUT", "two scans named scan; rename one"),
+    "two of one name": (f"predict twice {UNET} --out OUT", "scans named scan, scan.nii and scan.nii.gz; rename one"),
     "no checkpoint": (
         "predict good.nii.gz --checkpoint absent --out OUT",
         "absent does not exist; name a checkpoint",
@@ -520,6 +520,8 @@ def test_course_without_notebooks_is_refused(books: Path, tmp_path: Path, data: 
 
 def test_phantoms_of_the_course_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kits_msan.course.paths, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / kits_msan.course.paths.FIRST).touch()
     folder = kits_msan.course.paths.course_data(SMOKE, seed=2)
     assert folder == tmp_path / "data" / "phantoms-smoke-2"
     assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 RENAMED = {"pytorch": "torch"}  # conda's names
 IMPORTED_AS = {
     "lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX",
-    "ipython": "IPython", "pillow": "PIL",
+    "ipython": "IPython", "jupyter-client": "jupyter_client", "pillow": "PIL",
 }  # fmt: skip
 TOOLS = {"jupyterlab", "nbval", "ipywidgets"}  # used from the command line
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -50,7 +50,7 @@ def test_without_any_package_it_says_what_is_missing() -> None:
     report = done.stdout.decode()
     assert done.returncode == 2
     assert not done.stderr
-    assert "missing packages     not installed: anywidget, " in report
+    assert "missing packages     not installed: filelock, " in report
     assert report.splitlines()[-1].startswith("The course cannot run yet: see packages, ")
     assert "make install" in report
 
