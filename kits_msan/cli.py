@@ -5,7 +5,6 @@ Exit code 0 on success, 2 for bad input (one sentence on stderr), 1 for a notebo
 """
 
 import argparse
-import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,7 +16,10 @@ from kits_msan.commands.course import COURSE, DOCTOR, GRADE, SITE
 from kits_msan.commands.data import DOWNLOAD, PHANTOM, PREPARE
 from kits_msan.commands.evaluate import EVALUATE
 from kits_msan.commands.options import Parser
+from kits_msan.commands.output import steady_output
 from kits_msan.commands.predict import PREDICT
+from kits_msan.commands.stopping import Stops, to_go_on
+from kits_msan.commands.system_errors import system_sentence
 from kits_msan.commands.train import TRAIN
 from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
@@ -28,29 +30,32 @@ COMMANDS = (PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION, COUR
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     wait_briefly()
-    args = build_parser().parse_args(arguments)
-    with warnings.catch_warnings():
+    with Stops() as stops, steady_output(), warnings.catch_warnings():
         _print_notes()
-        return _serve(args, arguments)
+        args = build_parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        try:
+            return args.serve(args) or 0
+        except KeyboardInterrupt as stop:
+            return _fail(f"{str(stop) or 'stopped'}; to go on:  {to_go_on(words, args)}", getattr(stop, "code", 130))
+        except Exception as error:
+            if stops.seen:  # a library that was being imported made another error of it
+                return _fail(f"stopped; to go on:  {to_go_on(words, args)}", 128 + stops.seen)
+            if (known := _known(error)) is None:
+                raise
+            return _fail(*known)
 
 
-def _serve(args: argparse.Namespace, arguments: Sequence[str] | None) -> int:
-    try:
-        return args.serve(args) or 0
-    except ModuleNotFoundError as error:
-        return _fail(
-            f"{error.name} is not installed; for the course and the viewer: pip install 'kits_msan[course]'", 2
-        )
-    except InputError as error:
-        return _fail(str(error), 2)
-    except FloatingPointError as error:  # a training whose loss is no longer finite
-        return _fail(str(error), 1)
-    except OSError as error:  # a full disk, a folder that may not be written: the system's word, with the file's name
-        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}.", 2)
-    except KeyboardInterrupt as stop:  # after SIGTERM too, when a training has written its checkpoint
-        words = ["kits-msan", *(sys.argv[1:] if arguments is None else arguments)]
-        again = shlex.join(word for word in words if word != "--overwrite")
-        return _fail(f"{stop or 'stopped'}; to go on:  {again}", getattr(stop, "code", 130))
+def _known(error: Exception) -> tuple[str, int] | None:
+    """Sentence and exit code of an error that is no bug."""
+    if isinstance(error, InputError):
+        return str(error), 2
+    if isinstance(error, FloatingPointError):  # a training whose loss is no longer finite
+        return str(error), 1
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed; for the course and the viewer: pip install 'kits_msan[course]'", 2
+    sentence = system_sentence(error)  # a full disk or memory, a folder that may not be written
+    return (sentence, 2) if sentence else None
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 Everything is written to a temporary name beside its target and renamed when it is whole.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,9 @@ from kits_msan.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+LOCK = ".lock"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what the system says of a full disk
+
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
@@ -27,14 +31,15 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = "".join(path.suffixes[-2:])
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=ending, dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with _known_as(path):
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=ending, dir=path.parent)
+        os.close(handle)
+        try:
+            yield Path(name)
+            os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -47,20 +52,18 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     refuse_results(path, overwrite)
     made = _make_parents(path.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
-    try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        _remove_empty(made)
+    with _known_as(path):
+        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o777 & ~_umask())
+            if path.exists():
+                _exchange(temporary, path)
+            else:
+                os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            _remove_empty(made)
 
 
 @contextmanager
@@ -82,8 +85,31 @@ def refuse_results(path: str | Path, overwrite: bool) -> None:
     path = Path(path)
     if path.is_file():
         raise InputError(f"{path} is a file, but a folder is to be written there; name another folder.")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if path.is_dir() and not overwrite and any(not _is_hidden(entry) for entry in path.iterdir()):
         raise InputError(f"{path} already holds results; name another folder or add --overwrite.")
+
+
+@contextmanager
+def only_user(folder: Path, what: str) -> Iterator[None]:
+    """Keep the folder, which is made, to this process. Raises InputError where another `what` uses it.
+
+    The lock is the operating system's: it vanishes with a process that is killed. An empty folder is taken away.
+    """
+    from filelock import FileLock, Timeout
+
+    made = _make_parents(folder)
+    file = folder / LOCK
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"{folder} is in use by another {what}; wait for it or name another folder.") from error
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        lock.release()
+        _remove_empty(made)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -106,6 +132,40 @@ def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or nam
         raise InputError(
             f"{folder} has {free / 1e9:.2f} GB free, but about {needed / 1e9:.2f} GB are needed; {remedy}."
         )
+
+
+@contextmanager
+def _known_as(path: Path) -> Iterator[None]:
+    """An OSError of the block names `path`, or what is in it, instead of the temporary name that nobody knows."""
+    try:
+        yield
+    except OSError as error:
+        parts = Path(os.fsdecode(error.filename)).parts if error.filename else ()
+        hidden = [place for place, part in enumerate(parts) if part.startswith(".tmp-")]
+        if hidden:
+            error.filename = str(path.joinpath(*parts[hidden[0] + 1 :]))
+        elif not parts and error.errno in FULL:  # of a write, which does not say where
+            error.filename = str(path)
+        raise
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of the folder `path`, and remove that one; interrupted, it stays."""
+    old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+    try:
+        os.replace(path, old)
+        os.replace(new, path)
+    except BaseException:
+        if not path.exists():
+            os.replace(old, path)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether it is a lock, or what a killed process left of a file that it was writing."""
+    return path.name == LOCK or path.name.startswith((".tmp", ".old-"))
 
 
 def _umask() -> int:

@@ -186,13 +186,11 @@ def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
     stored.header.set_xyzt_units("mm", "sec")
     stored.to_filename(tmp_path / "scan.nii")
     out = tmp_path / "out"
-    (out / "scan").mkdir(parents=True)
-    (out / "scan" / LABEL).write_text("old", encoding="utf-8")
-    result = run(
-        "predict", tmp_path / "scan.nii", "--checkpoint", checkpoints / "msan_v2.safetensors", "--out", out,
-        "--no-clean", "--overwrite",
-    )  # fmt: skip
-    assert result == (0, f"{NOTE}\n{out / 'scan' / LABEL}\n", "")
+    wanted = ["predict", str(tmp_path / "scan.nii"), "--out", str(out), "--no-clean", "--checkpoint"]
+    assert main([*wanted, str(checkpoints / "unet3d.safetensors")]) == 0
+    result = run(*wanted, checkpoints / "msan_v2.safetensors", "--overwrite")
+    removed = f"1 older segmentation was removed from {out}."
+    assert result == (0, f"{removed}\n{NOTE}\n{out / 'scan' / LABEL}\n", "")
     written = nifti(out / "scan" / LABEL)
     assert written.shape == (29, 31, 3)
     np.testing.assert_array_equal(written.affine, nifti(tmp_path / "scan.nii").affine)
@@ -438,9 +436,10 @@ def test_one_bad_scan_does_not_cost_the_others(
     captured = capsys.readouterr()
     assert tree(tmp_path / "out") == ["good", f"good/{LABEL}"]
     assert captured.out == f"{NOTE}\n{tmp_path / 'out' / 'good' / LABEL}\n"
-    assert len(captured.err.splitlines()) == 1
-    assert "cut.nii.gz is truncated" in captured.err
-    assert "nan.nii.gz holds NaN" in captured.err
+    first, second, summary = captured.err.splitlines()
+    assert "cut.nii.gz is truncated" in first
+    assert "nan.nii.gz holds NaN" in second
+    assert summary.startswith("kits-msan: 2 of 3 scans failed")
 
 
 def test_full_disk_is_said_in_the_systems_words(
@@ -452,7 +451,10 @@ def test_full_disk_is_said_in_the_systems_words(
     monkeypatch.setattr("kits_msan.data.cases.write_labels", full)
     monkeypatch.chdir(bad)
     assert main(["predict", "good.nii.gz", *UNET.split(), "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == "kits-msan: segmentation.nii.gz: No space left on device.\n"
+    assert capsys.readouterr().err == (
+        "kits-msan: segmentation.nii.gz: No space left on device; make space, or name a folder on another disk, and "
+        "start the command again.\n"
+    )
 
 
 # ---- the course ----

@@ -1,9 +1,17 @@
 """`kits-msan predict`: scans to segmentations."""
 
 import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
 
-from kits_msan.commands.options import Command, add_device, add_overwrite, path
+from kits_msan.commands.options import Command, add_device, path
+from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
 from kits_msan.errors import InputError
+
+BYTES, BYTES_OF_VOXEL = 0.9e9, 4  # of memory, of a network and of a voxel of the scan; benchmarks/limits.py
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -12,43 +20,149 @@ def _options(command: argparse.ArgumentParser) -> None:
         help="a NIfTI file, a case folder, the folder of a DICOM series, or a folder of these",
     )  # fmt: skip
     command.add_argument(
-        "--checkpoint", type=path, action="append", required=True, metavar="C", help="may be repeated"
-    )
-    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets DIR/<case>/segmentation.nii.gz")
+        "--checkpoint", type=path, action="append", required=True, metavar="C",
+        help="a trained network, or the folder of its run; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--out", type=path, required=True, metavar="DIR",
+        help="gets DIR/<case>/segmentation.nii.gz; a case that is done, by these networks, is left as it is",
+    )  # fmt: skip
     command.add_argument(
         "--series", metavar="N", help="number or UID of the DICOM series, where a folder holds several that fit"
     )
     command.add_argument("--no-clean", action="store_true", help="keep islands apart from the two kidneys")
     add_device(command)
-    add_overwrite(command)
+    command.add_argument(
+        "--overwrite", action="store_true", help="remove what `predict` wrote there of other scans or networks"
+    )
 
 
 def _run(args: argparse.Namespace) -> None:
-    from kits_msan.data.cases import LABEL, case_name, find_cases, load_case, save_segmentation
+    from kits_msan.commands.earlier import networks_id
+    from kits_msan.data.cases import case_name, find_cases
     from kits_msan.devices import pick_device
-    from kits_msan.files import refuse_results
-    from kits_msan.inference import predict, spacing_note
-    from kits_msan.networks.checkpoints import load_model
+    from kits_msan.files import only_user
+    from kits_msan.inference import spacing_note
+    from kits_msan.networks.checkpoints import checkpoint_file, load_model
 
     pick_device(args.device)
     paths = find_cases(args.input)
     names = [case_name(scan) for scan in paths]
-    refuse_results(args.out, args.overwrite)
+    scans = dict(zip(names, paths, strict=True))
     models = [load_model(checkpoint) for checkpoint in args.checkpoint]
-    note = f"The networks expect {spacing_note(models)}.\n"
-    failures = []
-    for scan, name in zip(paths, names, strict=True):
-        try:
-            case = load_case(scan, label=False, series=args.series)
-            labels = predict(models, case, device=args.device, clean=not args.no_clean)
-        except InputError as error:  # the others are still worth having
-            failures.append(str(error))
-            continue
-        save_segmentation(labels, case, args.out / name / LABEL)
-        print(f"{note}{args.out / name / LABEL}")
-        note = ""  # once, above the list
-    if failures:
-        raise InputError(" ".join(failures))
+    note = f"The networks expect {spacing_note(models)}."
+    networks = networks_id([checkpoint_file(checkpoint) for checkpoint in args.checkpoint], not args.no_clean)
+    done, old = _sort_out(scans, args.series, args.out, networks, args.overwrite)
+    with only_user(args.out, "kits-msan predict"):
+        _clear(args.out, old)
+        args.overwrite = False  # all that is there now is of these networks
+        if done:
+            print(f"{len(done)} of {len(scans)} scans are done already.")
+        failed = 0
+        for name, scan in scans.items():
+            if name in done:
+                continue
+            try:
+                target = _segment(models, scan, args.out / name, networks, args)
+            except Exception as error:  # the others are still worth having
+                if (sentence := _sentence(error, scan)) is None:
+                    raise
+                if len(scans) == 1:
+                    raise InputError(sentence) from error
+                print(f"kits-msan: {sentence}", file=sys.stderr)
+                failed += 1
+            else:
+                print(*[note] * bool(note), target, sep="\n")
+                note = ""  # once, above the list
+    if failed:
+        raise InputError(
+            f"{failed} of {len(scans)} scans failed, for the reasons above; the others are in {args.out}."
+        )
 
 
-PREDICT = Command("predict", "segment scans: several checkpoints vote", _options, _run)
+def _sort_out(scans: dict[str, Path], series: str | None, out: Path, networks: str, overwrite: bool) -> tuple[set[str], Sequence[str]]:
+    """What is done, and what is old: names of results of these scans and networks, and of all others of `predict`.
+
+    Raises InputError, with `overwrite` too, where something would be lost that `predict` did not write; and without
+    it where results would be mixed.
+    """
+    from kits_msan.commands.earlier import Mark, marked, refuse_target, scan_id
+    from kits_msan.files import refuse_results
+
+    for name, scan in scans.items():
+        refuse_target(out, name, scan)
+    marks = dict(marked(out))
+    refuse_results(out, overwrite or bool(marks))
+    done = {name for name, scan in scans.items() if name in marks and marks[name] == Mark(scan_id(scan, series), networks)}
+    mixed = [
+        name for name, mark in marks.items() if mark.networks != networks or (name in scans and name not in done)
+    ]
+    if mixed and not overwrite:
+        raise InputError(
+            f"{out / mixed[0]} holds the segmentation of another scan or by other networks; name another folder or "
+            "add --overwrite."
+        )
+    return done, [name for name in marks if name not in done] if overwrite else []
+
+
+def _clear(out: Path, old: Sequence[str]) -> None:
+    """Remove old results, and what a killed process left half-written."""
+    from kits_msan.commands.earlier import remove
+
+    for name in old:
+        remove(out, name)
+    if old:
+        what = "segmentation was" if len(old) == 1 else "segmentations were"
+        print(f"{len(old)} older {what} removed from {out}.")
+    for file in out.glob("*/.tmp-*"):
+        file.unlink()
+
+
+def _segment(models: Sequence, scan: Path, folder: Path, networks: str, args: argparse.Namespace) -> Path:
+    from kits_msan.commands.earlier import Mark, save_marked, scan_id
+    from kits_msan.data.cases import LABEL, load_case
+    from kits_msan.inference import predict
+
+    mark = Mark(scan_id(scan, args.series), networks)
+    case = load_case(scan, label=False, series=args.series)
+    labels = predict(models, case, device=args.device, clean=not args.no_clean)
+    save_marked(labels, case, folder / LABEL, mark)
+    return folder / LABEL
+
+
+def _sentence(error: Exception, scan: Path) -> str | None:
+    """What went wrong with this scan, for a person; None for a bug."""
+    if isinstance(error, InputError):
+        return str(error)
+    if is_memory_error(error):
+        return f"{scan}: the memory is full{_needed(error, scan)}; {_remedy(error)}."
+    return system_sentence(error)
+
+
+def _needed(error: Exception, scan: Path) -> str:
+    """How much memory the scan takes, as far as its header can be read, and how much was asked for in vain."""
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+
+    from kits_msan.data.cases import IMAGE
+
+    words = []
+    try:
+        shape = tuple(cast(Any, nib.load(scan / IMAGE if scan.is_dir() else scan)).shape)
+    except (OSError, ImageFileError, ValueError):
+        shape = ()
+    if shape:
+        needed = (BYTES + BYTES_OF_VOXEL * math.prod(shape)) / 1e9
+        words.append(f"a scan of {' x '.join(map(str, shape))} voxels takes about {needed:.1f} GB")
+    if asked := asked_bytes(error):
+        words.append(f"the last {asked / 1e9:.2g} GB of it were not to be had")
+    return f" ({', and '.join(words)})" if words else ""
+
+
+def _remedy(error: Exception) -> str:
+    if "CUDA" in str(error) or "MPS" in str(error):
+        return "close other programs on the GPU, or add --device cpu"
+    return "close other programs, use a machine with more of it, or cut the scan to the abdomen"
+
+
+PREDICT = Command("predict", "segment scans: several checkpoints vote; goes on where it was stopped", _options, _run)

@@ -17,6 +17,8 @@ from kits_msan.commands.options import (
     profile_of,
     share,
 )
+from kits_msan.commands.stopping import overwritten
+from kits_msan.errors import InputError
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -55,19 +57,22 @@ def _options(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.data.store import split_of
     from kits_msan.devices import Machine
-    from kits_msan.files import refuse_results
     from kits_msan.training.loop import MODEL, train
-    from kits_msan.training.processes import is_first_process
+    from kits_msan.training.processes import TrainingStopped, is_first_process
 
     profile = profile_of(args)
     split = split_of(args.data, args.split, excluded(args)) if args.data is not None else None
-    if (args.out / MODEL).exists():
-        refuse_results(args.out, args.overwrite)
-    train(
-        args.model, args.data, profile, args.out, split=split, seed=args.seed,
-        machine=Machine(args.device, args.precision, args.devices), validate=args.validate,
-        start=args.start_from, keep=args.keep, overwrite=args.overwrite,
-    )  # fmt: skip
+    if (args.out / MODEL).exists() and not args.overwrite:
+        raise InputError(
+            f"{args.out} already holds results; name another folder or add --overwrite (a finished training cannot "
+            "be made longer: its learning rate falls by plan to its last step)."
+        )
+    with overwritten(args, TrainingStopped):
+        train(
+            args.model, args.data, profile, args.out, split=split, seed=args.seed,
+            machine=Machine(args.device, args.precision, args.devices), validate=args.validate,
+            start=args.start_from, keep=args.keep, overwrite=args.overwrite,
+        )  # fmt: skip
     if is_first_process():
         print(f"trained network in {args.out / MODEL}")
 

@@ -5,6 +5,8 @@ Tensors lie beside a small JSON text (the file's metadata): which network, of wh
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +24,7 @@ from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile, profile_from
 
 FORMAT = "kits_msan 1"
+LAST, MODEL = "last.safetensors", "model.safetensors"  # in a run folder: to go on from, and the trained network
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -31,12 +34,18 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], about: Mapp
         try:
             save_file(whole, temporary, metadata={"format": FORMAT, "about": json.dumps(about)})
         except SafetensorError as error:  # which says it in words alone: "I/O error: No space left on device"
-            raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
+            reason = str(error).rpartition("I/O error: ")[2]
+            found = re.search(r"os error (\d+)", reason)
+            number = int(found[1]) if found else None
+            raise OSError(number, os.strerror(number) if number else reason, str(path)) from error
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the description of a file by `save_checkpoint`. Raises InputError for any other file."""
     path = Path(path)
+    if path.is_dir():
+        inside = ", ".join(sorted(file.name for file in path.glob("*.safetensors"))[:6]) or "no checkpoint"
+        raise InputError(f"{path} is a folder and holds {inside}; name a checkpoint, such as RUN/model.safetensors.")
     if not path.is_file():
         raise InputError(f"{path} does not exist; name a checkpoint, such as RUN/model.safetensors.")
     try:
@@ -49,6 +58,13 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable checkpoint; it is truncated or of another kind.") from error
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """The checkpoint that `path` means: itself, or in the folder of a run its network, else what it stopped at."""
+    path = Path(path)
+    there = [path / name for name in (MODEL, LAST) if (path / name).exists()]
+    return there[0] if there else path
 
 
 def describe_model(name: str, model: Network, profile: Profile) -> dict[str, Any]:
@@ -89,10 +105,18 @@ def mix(model: Network, path: str | Path, share: float) -> None:
 def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:
     """The trained network of a checkpoint, in eval mode, with its `profile` set.
 
+    path: the file, or the folder of a finished run, whose model.safetensors is taken.
     name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
     Raises InputError if the file is no checkpoint, or one of another network.
     """
+    path = checkpoint_file(path)
     tensors, about = load_checkpoint(path)
+    if "step" in about and any(key.startswith("optimizer.") for key in tensors):
+        raise InputError(
+            f"{path} is what a stopped training goes on from, after {about['step']} of {about['profile']['steps']} "
+            "steps, not a trained network; finish the run with the command that began it, then name its "
+            f"{MODEL}."
+        )
     if name is not None and about.get("model") != name:
         raise InputError(f"{path} is a checkpoint of {about.get('model')}, not of {name}.")
     try:

@@ -126,7 +126,7 @@ class StopSignals:
         if not self.number:
             self.number, self.since = number, time.monotonic()
         elif number == signal.SIGINT and time.monotonic() - self.since > PATIENCE:
-            raise KeyboardInterrupt
+            raise TrainingStopped("stopped at once", number)
 
     def agreed(self, fabric: Any) -> int:
         """The signal that any of the processes got, else 0. All ask after the same step, so all stop after it."""

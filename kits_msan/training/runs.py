@@ -21,11 +21,11 @@ import kits_msan
 from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
 from kits_msan.files import refuse_results, write_json
-from kits_msan.networks.checkpoints import load_checkpoint, save_checkpoint, save_model
+from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
 
-CONFIG, LAST, BEST, MODEL = "config.json", "last.safetensors", "best.safetensors", "model.safetensors"
+CONFIG, BEST = "config.json", "best.safetensors"
 LOCK = ".lock"
 
 
@@ -78,7 +78,7 @@ class RunFolder:
             raise InputError(
                 f"{self.path} is in use by another training; wait for it or name another folder."
             ) from error
-        for file in self.path.glob(".tmp-*"):  # of a run that was killed
+        for file in self.path.glob(".tmp*"):  # of a run that was killed; safetensors has names of its own
             file.unlink()
         if overwrite:
             shutil.rmtree(self.path / EVENTS, ignore_errors=True)
@@ -193,10 +193,29 @@ class RunFolder:
             differs = [key for key, value in self.config.items() if old.get(key) != value]
             if differs:
                 raise InputError(
-                    f"{self.path} holds a run with another {differs[0]}; name another folder or add --overwrite."
+                    f"{self.path} holds a run with another {_difference(differs[0], old, self.config)}; "
+                    "name another folder or add --overwrite."
                 )
         elif self.path.is_file() or any(self.path.glob("[!.]*")):  # what a run left that was killed early is hidden
             refuse_results(self.path, overwrite=False)
+
+
+def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """In words: a profile that differs in its number of steps alone is not "another profile" to a user."""
+    before, now = old.get(key), new[key]
+    if key == "profile" and isinstance(before, dict):
+        keys = [name for name in now if before.get(name) != now[name]]
+        if keys == ["steps"]:
+            return (
+                f"number of steps ({before['steps']}, not {now['steps']}), and a training cannot be made longer "
+                "afterwards, since its learning rate falls by plan to its last step"
+            )
+        if before.get("name") == now["name"]:
+            return f"{keys[0].replace('_', ' ')} in its profile ({before.get(keys[0])}, not {now[keys[0]]})"
+        return f"profile ({before.get('name')}, not {now['name']})"
+    if isinstance(before, (str, int)):
+        return f"{key} ({before}, not {now})"
+    return {"cases": "list of training cases", "validation": "list of validation cases"}.get(key, key)
 
 
 def fingerprint(cases: Sequence[StoredCase]) -> str:

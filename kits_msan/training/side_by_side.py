@@ -129,7 +129,8 @@ def _environments(devices: int, kind: str) -> list[dict[str, str]]:
 def _termination_is_an_interrupt() -> Iterator[None]:
     """A cluster's SIGTERM ends the block as Ctrl-C does, so that no training is left behind."""
     with contextlib.ExitStack() as stack:
-        if threading.current_thread() is threading.main_thread():
+        at_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # the command has a handler of its own
+        if at_default and threading.current_thread() is threading.main_thread():
             before = signal.signal(signal.SIGTERM, signal.default_int_handler)
             stack.callback(signal.signal, signal.SIGTERM, before)
         yield

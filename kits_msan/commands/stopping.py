@@ -1,0 +1,67 @@
+"""Ctrl-C, SIGTERM and a closed terminal end a command in one way: with a sentence and the command to go on."""
+
+import argparse
+import shlex
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked to stop. `code` is the exit code that a shell expects: 130 for Ctrl-C, 143 for SIGTERM."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("stopped")
+        self.code = 128 + number
+
+
+class Stops:
+    """Within its block the signals raise Stopped; `seen` is the first that came.
+
+    A library that is interrupted while it is being imported may turn the interrupt into an ImportError, so what an
+    error means is asked of `seen`. A signal that was ignored, as by `nohup`, stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self.seen: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Stops":
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.seen = self.seen or number
+        raise Stopped(number)
+
+
+def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:
+    """The command that goes on where this one was stopped.
+
+    --overwrite is left out once the command has set `args.overwrite` to False: the old results are gone by then, and
+    what is there is the command's own.
+    """
+    drop = {"--overwrite"} if not getattr(args, "overwrite", False) else set()
+    return shlex.join(["kits-msan", *(word for word in arguments if word not in drop)])
+
+
+@contextmanager
+def overwritten(args: argparse.Namespace, *stops: type[BaseException]) -> Iterator[None]:
+    """If one of `stops` leaves the block, the old results are gone, and the command goes on without --overwrite."""
+    try:
+        yield
+    except stops:
+        args.overwrite = False
+        raise

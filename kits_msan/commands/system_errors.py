@@ -1,0 +1,47 @@
+"""What a person should read when the system itself refuses: no memory, no space, no right."""
+
+import errno
+import re
+
+from kits_msan.files import FULL
+
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+# What numpy, torch, oneDNN and the system's loader say when memory runs out; only the first is a MemoryError.
+NO_MEMORY = re.compile(
+    r"unable to allocate|can't allocate memory|cannot allocate memory|not enough memory|out of memory|bad_alloc|"
+    r"could not create a (primitive|memory)|can't start new thread|failed to map segment|no space in static TLS",
+    re.IGNORECASE,
+)
+ASKED = re.compile(r"(?:allocate|allocate about) ([\d.]+) ?(bytes|[KMGT]i?B)")
+UNITS = {"b": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether `error` means that memory, of the machine or of its GPU, ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, (RuntimeError, ImportError, OSError)) and bool(NO_MEMORY.search(str(error)))
+
+
+def asked_bytes(error: BaseException) -> int | None:
+    """How many bytes were asked for when memory ran out, where the error says it."""
+    found = ASKED.search(str(error))
+    return int(float(found[1]) * UNITS[found[2][0]]) if found else None
+
+
+def system_sentence(error: BaseException) -> str | None:
+    """What a person should read of an error of the system's: the file and the remedy. None for any other error."""
+    if is_memory_error(error):
+        asked = asked_bytes(error)
+        more = f" ({asked / 1e9:.2g} GB more were asked for)" if asked else ""
+        return f"the memory is full{more}; close other programs, or use a machine with more of it."
+    if not isinstance(error, OSError):
+        return None
+    name, reason = error.filename or "the system", error.strerror or str(error)
+    if error.errno in FULL:
+        return f"{name}: {reason}; make space, or name a folder on another disk, and start the command again."
+    if error.errno in DENIED:
+        return f"{name}: {reason}; change its rights, or name another file or folder."
+    return f"{name}: {reason}."
