@@ -20,8 +20,8 @@ install: .venv/installed  ## make .venv with the pinned packages
 	$(PIP) -e '.[test]'
 	touch $@
 
-course: install  ## run the five notebooks, all networks from scratch: make course PROFILE=smoke|laptop|gpu
-	$(BIN)/kits-msan course --profile $(PROFILE) --out runs/$(PROFILE) --overwrite
+course: install  ## run the five notebooks and train all networks; goes on where it was stopped: make course PROFILE=smoke|laptop|gpu, anew: OVERWRITE=1
+	$(BIN)/kits-msan course --profile $(PROFILE) --out runs/$(PROFILE) $(if $(OVERWRITE),--overwrite)
 
 test: lint  ## ruff, mypy, pytest, nbval
 	$(BIN)/python -m pytest --cov=kits_msan --cov-report=term:skip-covered

@@ -1,6 +1,8 @@
 """`kits-msan ablation`: the paper's comparison."""
 
 import argparse
+import shutil
+from pathlib import Path
 
 from kits_msan.commands.options import (
     Command,
@@ -15,6 +17,9 @@ from kits_msan.commands.options import (
     positive,
     profile_of,
 )
+from kits_msan.commands.stopping import overwritten
+
+RUNS = "seed-*/*/config.json"  # of each training
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -56,13 +61,31 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.networks.registry import MODELS, VARIANTS
 
     names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
-    run_ablation(
-        args.data, profile_of(args), args.out, names=names,
-        seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints,
-        split=split_of(args.data, args.split, excluded(args)), machine=Machine(args.device, devices=args.devices),
-        overwrite=args.overwrite,
-    )  # fmt: skip
+    split, machine = split_of(args.data, args.split, excluded(args)), Machine(args.device, devices=args.devices)
+    with overwritten(args, RUNS) as started:
+        try:
+            run_ablation(
+                args.data, profile_of(args), args.out, names=names,
+                seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints,
+                split=split, machine=machine, overwrite=args.overwrite,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if args.overwrite:
+                _remove_older(args.out, started)
+            raise
     print((args.out / TABLE).read_text(encoding="utf-8"))
+
+
+def _remove_older(out: Path, started: float) -> None:
+    """Once a new run is there, remove the runs and scores from before: to go on must not find them."""
+    runs = sorted(out.glob(RUNS))
+    if any(config.stat().st_mtime >= started for config in runs):
+        for config in runs:
+            if config.stat().st_mtime < started:
+                shutil.rmtree(config.parent)
+        for file in (*out.glob("*.csv"), out / "about.json", out / "table.md"):
+            if file.exists() and file.stat().st_mtime < started:
+                file.unlink()
 
 
 ABLATION = Command(

@@ -3,6 +3,7 @@
 import argparse
 
 from kits_msan.commands.options import Command, add_device, add_overwrite, add_profile, add_seed, path, positive
+from kits_msan.commands.stopping import overwritten
 from kits_msan.errors import InputError
 from kits_msan.profiles import get_profile
 
@@ -18,12 +19,14 @@ def _course_options(command: argparse.ArgumentParser) -> None:
 
 
 def _course(args: argparse.Namespace) -> int:
+    from kits_msan.course.record import RECORD
     from kits_msan.course.run import run_course
 
-    return run_course(
-        get_profile(args.profile), args.out, device=args.device, seed=args.seed, data=args.data,
-        train=not args.no_train, overwrite=args.overwrite,
-    )  # fmt: skip
+    with overwritten(args, RECORD):
+        return run_course(
+            get_profile(args.profile), args.out, device=args.device, seed=args.seed, data=args.data,
+            train=not args.no_train, overwrite=args.overwrite,
+        )  # fmt: skip
 
 
 def _site_options(command: argparse.ArgumentParser) -> None:

@@ -4,12 +4,15 @@ import argparse
 import shlex
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+CLOCK = 0.05  # seconds by which the times of files may lag behind the clock
 
 
 class Stopped(KeyboardInterrupt):
@@ -58,10 +61,15 @@ def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def overwritten(args: argparse.Namespace, *stops: type[BaseException]) -> Iterator[None]:
-    """If one of `stops` leaves the block, the old results are gone, and the command goes on without --overwrite."""
+def overwritten(args: argparse.Namespace, pattern: str) -> Iterator[float]:
+    """Yields the time. Stopped once a file of `pattern` in `args.out` is new, it goes on without --overwrite.
+
+    That file is the first that the command writes when it has removed the old results.
+    """
+    started = time.time() - CLOCK
     try:
-        yield
-    except stops:
-        args.overwrite = False
+        yield started
+    except KeyboardInterrupt:
+        if any(file.stat().st_mtime >= started for file in args.out.glob(pattern)):
+            args.overwrite = False
         raise

@@ -57,8 +57,8 @@ def _options(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.data.store import split_of
     from kits_msan.devices import Machine
-    from kits_msan.training.loop import MODEL, train
-    from kits_msan.training.processes import TrainingStopped, is_first_process
+    from kits_msan.training.loop import CONFIG, MODEL, train
+    from kits_msan.training.processes import is_first_process
 
     profile = profile_of(args)
     split = split_of(args.data, args.split, excluded(args)) if args.data is not None else None
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> None:
             f"{args.out} already holds results; name another folder or add --overwrite (a finished training cannot "
             "be made longer: its learning rate falls by plan to its last step)."
         )
-    with overwritten(args, TrainingStopped):
+    with overwritten(args, CONFIG):
         train(
             args.model, args.data, profile, args.out, split=split, seed=args.seed,
             machine=Machine(args.device, args.precision, args.devices), validate=args.validate,

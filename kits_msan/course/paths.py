@@ -35,16 +35,22 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
     Raises InputError for a folder that does not exist or cannot be written, and outside the repository.
     """
     if data:
-        if not Path(data).is_dir():
+        data = Path(data).expanduser()
+        if not data.is_dir():
             raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
-        return Path(data).resolve()
+        return data.resolve()
     require_repository()
     from kits_msan.phantom.make import write_phantoms
 
     folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     if not phantoms_are_fresh(folder):
+        from filelock import FileLock
+
         try:
-            write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
+            folder.parent.mkdir(exist_ok=True)
+            with FileLock(folder.parent / f".{folder.name}.lock"):  # of two courses at once the second waits
+                if not phantoms_are_fresh(folder):
+                    write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
         except OSError as error:
             raise InputError(
                 f"{folder} cannot be written ({error.strerror}); make the cases elsewhere with `kits-msan phantom "

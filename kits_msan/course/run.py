@@ -5,19 +5,21 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kits_msan.course.paths import NOTEBOOKS, course_data, require_repository
-from kits_msan.files import atomic_file, refuse_results, write_json
+from kits_msan.course.record import RECORD, begin, note, still_to_do
+from kits_msan.files import atomic_file, only_user, write_json
 from kits_msan.profiles import Profile
 from kits_msan.threads import wait_briefly
 
 SHARES = (4, 1, 1, 86, 8)  # of a course's time that the notebooks take, roughly, when all networks are trained
 # Of a course; the bar corrects itself. Projected from steps measured on two cores; gpu and paper are guesses.
 MINUTES = {"smoke": 1.0, "laptop": 30.0, "gpu": 25.0, "paper": 60.0 * 24 * 20}
+KERNEL_STARTS = 3  # tries
 CELL_TIMEOUT = {"smoke": 600, "laptop": 3 * 3600, "gpu": 6 * 3600}  # seconds; a hanging cell must not hang the course
 
 
@@ -33,41 +35,51 @@ def run_course(
 ) -> int:
     """Execute the five notebooks into `out`; print minutes per notebook and the table. Returns an exit code.
 
-    1 if a notebook failed: the rest is not run, and the failed one, with its error, is in `out`.
-    Raises InputError for missing notebooks or data, and for an `out` that holds results.
+    A course that was stopped goes on, and of a finished one only the table is shown; see `record`. 1 if a notebook
+    failed: the rest is not run, and the failed one, with its error, is in `out`.
+    Raises InputError for missing notebooks or data, for an `out` with other results, and for one in use.
     """
     from kits_msan.devices import pick_device
 
     require_repository()
     notebooks = sorted(NOTEBOOKS.glob("0*.ipynb"))
     out = Path(out).resolve()
-    refuse_results(out, overwrite)
     pick_device(device)
+    given = str(course_data(profile, data, seed)) if data else ""
     parameters = {
-        "profile": profile.name, "device": device, "train": train, "seed": seed, "out": str(out),
-        "data": str(course_data(profile, data or "", seed)),
+        "profile": profile.name, "device": device, "train": train, "seed": seed, "out": str(out), "data": given
     }  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    seconds: dict[str, float] = {}
-    with _progress(notebooks, seconds, 60 * MINUTES[profile.name]):
-        for notebook in notebooks:
-            started = time.perf_counter()
-            failure = execute(
-                notebook, out / notebook.name, parameters, CELL_TIMEOUT.get(profile.name), keep_widgets=True
-            )
-            seconds[notebook.name] = round(time.perf_counter() - started, 1)
-            if failure:
-                break
-    if failure:
-        print(failure, file=sys.stderr)
-        return 1
+    with only_user(out, "course"):
+        record = begin(out, parameters, overwrite)
+        parameters["data"] = given or str(course_data(profile, "", seed))
+        write_json(out / RECORD, record)
+        todo = still_to_do(record, notebooks, out)
+        if not todo:
+            print(f"{out} holds this course already; add --overwrite to run it anew.")
+        elif len(todo) < len(notebooks):
+            print(f"{len(notebooks) - len(todo)} of {len(notebooks)} notebooks are done already.")
+        shares = dict(zip([path.name for path in notebooks], SHARES, strict=True))
+        seconds: dict[str, float] = {}
+        with _progress(todo, shares, seconds, 60 * MINUTES[profile.name]):
+            for notebook in todo:
+                started = time.perf_counter()
+                target, limit = out / notebook.name, CELL_TIMEOUT.get(profile.name)
+                if failure := execute(notebook, target, parameters, limit, keep_widgets=True):
+                    print(failure, file=sys.stderr)
+                    return 1
+                seconds[notebook.name] = time.perf_counter() - started
+                note(record, notebook, seconds[notebook.name], out)
+        _conclude(profile, out, {path.name: record["done"][path.name]["seconds"] for path in notebooks})
+    return 0
+
+
+def _conclude(profile: Profile, out: Path, seconds: dict[str, float]) -> None:
     write_json(out / "seconds.json", seconds)
     print(f"\n{profile.name} profile, executed notebooks in {out}")
     for name, spent in seconds.items():
         print(f"{spent / 60:6.1f} min  {name}")
     print(f"{sum(seconds.values()) / 60:6.1f} min  in all\n")
     print((out / "ablation" / "table.md").read_text(encoding="utf-8"))
-    return 0
 
 
 def execute(
@@ -85,7 +97,8 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
 
     wait_briefly()  # the kernel inherits it
-    try:
+
+    def run() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             papermill.execute_notebook(
@@ -93,12 +106,26 @@ def execute(
                 execution_timeout=timeout, store_widget_state=keep_widgets,
                 extra_arguments=["--log-level=ERROR"],  # the kernel's remarks would tear the progress bar
             )  # fmt: skip
+
+    try:
+        _with_a_kernel(run)
     except PapermillExecutionError as error:
         return f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}"
     except Exception as error:  # the kernel died or a cell took too long: papermill lets nbclient's errors through
         return f"{notebook.name} failed: {type(error).__name__}: {error}"
     _forget_kernel(target, keep_widgets)
     return None
+
+
+def _with_a_kernel(run: Callable[[], None]) -> None:
+    """Run, and try again where the kernel does not start: two that start at once may choose the same port."""
+    for _ in range(KERNEL_STARTS - 1):
+        try:
+            return run()
+        except RuntimeError as error:
+            if "Kernel died before replying" not in str(error):
+                raise
+    return run()
 
 
 def refresh_notebooks() -> int:
@@ -136,11 +163,19 @@ def _cell_name(target: Path, error: Any) -> str:
 
 
 @contextmanager
-def _progress(notebooks: list[Path], seconds: dict[str, float], expected: float) -> Iterator[None]:
-    """A bar that counts seconds, and corrects its estimate by how long the finished notebooks took."""
+def _progress(
+    notebooks: list[Path], shares_of: dict[str, int], seconds: dict[str, float], expected: float
+) -> Iterator[None]:
+    """A bar that counts seconds, and corrects its estimate by how long the finished notebooks took.
+
+    expected: seconds of a whole course, of which `notebooks` take their part.
+    """
     from tqdm.auto import tqdm
 
-    shares = {path.name: share * expected / sum(SHARES) for path, share in zip(notebooks, SHARES, strict=True)}
+    shares = {path.name: shares_of[path.name] * expected / sum(shares_of.values()) for path in notebooks}
+    if not shares:
+        yield
+        return
     started = time.perf_counter()
     stop = threading.Event()
 
@@ -162,7 +197,7 @@ def _progress(notebooks: list[Path], seconds: dict[str, float], expected: float)
             bar.refresh()
 
     layout = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} elapsed, about {remaining} left"
-    with tqdm(total=round(expected), bar_format=layout) as bar:
+    with tqdm(total=round(sum(shares.values())), bar_format=layout) as bar:
         ticker = threading.Thread(target=tick, args=(bar,), daemon=True)
         ticker.start()
         try:

@@ -103,7 +103,7 @@ def about_changed(change: dict) -> Callable[[Path], None]:
     ("make", "message"),
     [
         (lambda path: None, "does not exist; name a checkpoint"),
-        (Path.mkdir, "does not exist; name a checkpoint"),
+        (Path.mkdir, "is a folder and holds no checkpoint; name a checkpoint"),
         (Path.touch, "not a readable checkpoint"),
         (truncate, "not a readable checkpoint"),
         (truncate_header, "not a readable checkpoint"),

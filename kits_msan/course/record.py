@@ -1,0 +1,72 @@
+"""What a course has done so far, in its folder: one that was stopped goes on, and a finished one is left alone.
+
+`course.json` holds the course's parameters and, for each executed notebook, a hash of what was executed and how long
+it took. Networks are not its business: a run folder knows by itself whether it is finished.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import kits_msan
+from kits_msan.errors import InputError
+from kits_msan.files import refuse_results, write_json
+
+RECORD = "course.json"
+WORK = ("networks", "ablation", "store-demo")  # folders that the notebooks write under a course's `out`
+Record = dict[str, Any]
+
+
+def begin(out: Path, parameters: Mapping[str, Any], overwrite: bool) -> Record:
+    """The record of a course with these parameters: a new one, or what was done of it. The device does not matter.
+
+    With `overwrite` another course's results, or the same one's, are removed first.
+    Raises InputError without it, for results of a course with other parameters or of something else.
+    """
+    wanted = {name: value for name, value in parameters.items() if name not in ("device", "out")}
+    if not (out / RECORD).exists():
+        refuse_results(out, overwrite)
+        return {"parameters": wanted, "done": {}}
+    record: Record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    if overwrite:
+        for name in WORK:
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in [*record["done"], RECORD, "seconds.json"]:
+            (out / name).unlink(missing_ok=True)
+        return {"parameters": wanted, "done": {}}
+    differs = [name for name in wanted if record["parameters"].get(name) != wanted[name]]
+    if differs:
+        raise InputError(
+            f"{out} already holds results of a course with another {differs[0]} "
+            f"({record['parameters'].get(differs[0])}, not {wanted[differs[0]]}); name another folder or add "
+            "--overwrite."
+        )
+    return record
+
+
+def still_to_do(record: Record, notebooks: Sequence[Path], out: Path) -> list[Path]:
+    """The notebooks from the first on that was not executed as it and the package are now."""
+    for index, notebook in enumerate(notebooks):
+        done = record["done"].get(notebook.name, {})
+        if done.get("hash") != content_hash(notebook) or not (out / notebook.name).exists():
+            return list(notebooks[index:])
+    return []
+
+
+def note(record: Record, notebook: Path, seconds: float, out: Path) -> None:
+    """Write down that a notebook was executed."""
+    record["done"][notebook.name] = {"hash": content_hash(notebook), "seconds": round(seconds, 1)}
+    write_json(out / RECORD, record)
+
+
+def content_hash(notebook: Path) -> str:
+    """A short hash of a notebook and of the package's code."""
+    package = Path(kits_msan.__file__).parent
+    whole = hashlib.sha256(notebook.read_bytes())
+    for file in sorted(package.rglob("*")):
+        if file.suffix in (".py", ".js", ".css", ".toml", ".csv"):
+            whole.update(file.read_bytes())
+    return whole.hexdigest()[:16]

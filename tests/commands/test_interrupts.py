@@ -1,0 +1,152 @@
+"""Each command, interrupted at work, prints a whole sentence; the command that it prints goes on and ends well."""
+
+import re
+import shlex
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kits_msan.cli import main
+from kits_msan.data.cases import IMAGE, LABEL
+from kits_msan.networks.checkpoints import describe_model, save_model
+from kits_msan.networks.registry import build_model
+from kits_msan.profiles import SMOKE
+
+SAYS = re.compile(r"^kits-msan: (stopped[^;]*); to go on: {2}kits-msan (.*)$", re.MULTILINE)
+TRAIN = "--profile smoke --steps 4 --device cpu"
+# A command line; the function in whose call of this number the signal comes; and what is there in the end.
+COMMANDS = {
+    "phantom": ("phantom OUT --profile smoke --cases 3", "kits_msan.phantom.make.phantom_case", 2, "split.json"),
+    "download": (
+        "download --cases 0 --out OUT --labels-only",
+        "kits_msan.data.download._fetch_all",
+        1,
+        "",
+    ),
+    "prepare": ("prepare DATA --out OUT --profile smoke", "kits_msan.data.prepare._store_case", 2, "manifest.json"),
+    "train": (f"train unet3d --data DATA --out OUT {TRAIN}", "SlabSampler.batch", 3, "model.safetensors"),
+    "predict": ("predict DATA --checkpoint NET --out OUT", "kits_msan.inference.predict", 3, f"case_00003/{LABEL}"),
+    "evaluate": ("evaluate DATA DATA --out OUT/s.csv", "kits_msan.metrics.score_folders", 1, "s.csv"),
+    "ablation": (f"ablation --data DATA --out OUT {TRAIN}", "SlabSampler.batch", 6, "table.md"),
+    "course": ("course --profile smoke --data DATA --out OUT", "kits_msan.course.run.execute", 3, "seconds.json"),
+    "site": ("site --run RUN --out OUT", "kits_msan.course.site.build._notebook_page", 2, "index.html"),
+    "doctor": ("doctor", "kits_msan.course.doctor.examine._guarded", 1, ""),
+}
+# What stood in the output before, where --overwrite is given: a command line, or a file in a folder of nothing else
+BEFORE = {
+    "phantom": "phantom OUT --profile smoke --cases 2",
+    "train": f"train unet3d --data DATA --out OUT {TRAIN.replace('4', '2')}",
+    "predict": "predict DATA/case_00000 --checkpoint OTHER --out OUT",
+    "evaluate": "evaluate DATA DATA --out OUT/s.csv",
+    "ablation": f"ablation --data DATA --out OUT {TRAIN.replace('4', '2')}",
+    "course": "course --profile smoke --data DATA --out OUT --seed 1",
+}
+HOME = {"SlabSampler.batch": "kits_msan.data.slabs.SlabSampler.batch"}
+
+
+@pytest.fixture
+def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the words in capitals stand for; notebooks and networks, where they are not the subject, are stand-ins."""
+    for seed, name in enumerate(("net", "other")):
+        model = build_model("unet3d", width=4 + 4 * seed, poolings=2)
+        save_model(tmp_path / f"{name}.safetensors", model, describe_model("unet3d", model, SMOKE))
+    books = Path(__file__).parents[2] / "notebooks"
+    (tmp_path / "run").mkdir()
+    for book in sorted(books.glob("0*.ipynb"))[1:3]:
+        shutil.copy(book, tmp_path / "run")
+
+    def execute(source: Path, target: Path, parameters: dict[str, Any], *_: object, **__: object) -> None:
+        shutil.copy(source, target)
+        (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
+        (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
+
+    monkeypatch.setattr("kits_msan.course.run.execute", execute)
+    monkeypatch.setattr("kits_msan.course.doctor.examine._guarded", lambda *_: iter(()))
+    monkeypatch.setattr("kits_msan.data.download._fetch_all", lambda *_: [])
+    monkeypatch.setattr("kits_msan.data.download._check_space", lambda *_, **__: None)
+    words = {"OUT": "out", "NET": "net.safetensors", "OTHER": "other.safetensors", "RUN": "run"}
+    return {**{word: str(tmp_path / name) for word, name in words.items()}, "DATA": str(data)}
+
+
+def filled(line: str, places: dict[str, str]) -> list[str]:
+    return [re.sub("|".join(places), lambda found: places[found[0]], word) for word in line.split()]
+
+
+def signal_in(monkeypatch: pytest.MonkeyPatch, path: str, call: int, number: int) -> Callable[[], int]:
+    """Let the signal come in this call of the function at `path`; returns what counts the calls."""
+    owner, _, name = HOME.get(path, path).rpartition(".")
+    calls = 0
+    with monkeypatch.context() as look:  # monkeypatch finds modules and classes by a dotted path
+        look.setattr(f"{owner}.{name}", None)
+        real = look._setattr[-1][2]
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            signal.raise_signal(number)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(f"{owner}.{name}", interrupted)
+    return lambda: calls
+
+
+def check(
+    name: str, line: str, places: dict[str, str], number: int, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> int:  # fmt: skip
+    """Interrupt the command and run what it prints; returns how often the function was called then."""
+    _, path, call, target = COMMANDS[name]
+    calls = signal_in(monkeypatch, path, call, number)
+    capsys.readouterr()
+    assert main(filled(line, places)) == 128 + number
+    error = capsys.readouterr().err
+    found = SAYS.search(re.sub(r"(?m)^.*\r", "", error))
+    assert found, error
+    assert "Traceback" not in error
+    before = calls()
+    assert main(shlex.split(found[2])) == 0, capsys.readouterr().err
+    assert not target or (Path(places["OUT"]) / target).exists()
+    assert not list(Path(places["OUT"]).parent.rglob(".tmp*"))
+    return calls() - before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_printed_goes_on(
+    name: str, number: int, places: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    calls = check(name, COMMANDS[name][0], places, number, monkeypatch, capsys)
+    goes_on = {"train": 1, "predict": 2, "course": 3}  # of 4 steps, 4 scans and 5 notebooks the rest, and no more
+    assert calls == goes_on.get(name, calls)
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_is_printed_goes_on_in_place_of_old_results(
+    name: str, places: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(filled(BEFORE[name], places)) == 0
+    line = COMMANDS[name][0]
+    assert main(filled(line, places)) == 2  # the old results are not replaced unasked
+    calls = check(name, f"{line} --overwrite", places, signal.SIGINT, monkeypatch, capsys)
+    assert calls == {"train": 1, "predict": 2, "course": 3}.get(name, calls)
+
+
+def test_a_stopped_prediction_does_not_take_the_place_of_a_truth(
+    places: dict[str, str], tmp_path: Path, data: Path, capsys: pytest.CaptureFixture
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(data, copied)
+    truth = {path: path.read_bytes() for path in copied.rglob("*.nii.gz")}
+    for more in ([], ["--overwrite"]):
+        line = ["predict", str(copied), "--checkpoint", places["NET"], "--out", str(copied), *more]
+        assert main(line) == 2
+        assert "would pass for a truth" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in copied.rglob("*.nii.gz")} == truth
+    scan = copied / "case_00000" / IMAGE
+    assert main(["predict", str(scan), "--checkpoint", places["NET"], "--out", str(copied / "case_00000")]) == 2
+    assert {path: path.read_bytes() for path in copied.rglob("*.nii.gz")} == truth
