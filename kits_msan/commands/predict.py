@@ -80,7 +80,9 @@ def _run(args: argparse.Namespace) -> None:
         )
 
 
-def _sort_out(scans: dict[str, Path], series: str | None, out: Path, networks: str, overwrite: bool) -> tuple[set[str], Sequence[str]]:
+def _sort_out(
+    scans: dict[str, Path], series: str | None, out: Path, networks: str, overwrite: bool
+) -> tuple[set[str], Sequence[str]]:
     """What is done, and what is old: names of results of these scans and networks, and of all others of `predict`.
 
     Raises InputError, with `overwrite` too, where something would be lost that `predict` did not write; and without
@@ -93,7 +95,9 @@ def _sort_out(scans: dict[str, Path], series: str | None, out: Path, networks: s
         refuse_target(out, name, scan)
     marks = dict(marked(out))
     refuse_results(out, overwrite or bool(marks))
-    done = {name for name, scan in scans.items() if name in marks and marks[name] == Mark(scan_id(scan, series), networks)}
+    done = {
+        name for name, scan in scans.items() if name in marks and marks[name] == Mark(scan_id(scan, series), networks)
+    }
     mixed = [
         name for name, mark in marks.items() if mark.networks != networks or (name in scans and name not in done)
     ]

@@ -60,15 +60,18 @@ def run_course(
             print(f"{len(notebooks) - len(todo)} of {len(notebooks)} notebooks are done already.")
         shares = dict(zip([path.name for path in notebooks], SHARES, strict=True))
         seconds: dict[str, float] = {}
+        failure = None
         with _progress(todo, shares, seconds, 60 * MINUTES[profile.name]):
             for notebook in todo:
                 started = time.perf_counter()
                 target, limit = out / notebook.name, CELL_TIMEOUT.get(profile.name)
                 if failure := execute(notebook, target, parameters, limit, keep_widgets=True):
-                    print(failure, file=sys.stderr)
-                    return 1
+                    break
                 seconds[notebook.name] = time.perf_counter() - started
                 note(record, notebook, seconds[notebook.name], out)
+        if failure:
+            print(failure, file=sys.stderr)
+            return 1
         _conclude(profile, out, {path.name: record["done"][path.name]["seconds"] for path in notebooks})
     return 0
 

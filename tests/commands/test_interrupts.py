@@ -82,7 +82,7 @@ def signal_in(monkeypatch: pytest.MonkeyPatch, path: str, call: int, number: int
     calls = 0
     with monkeypatch.context() as look:  # monkeypatch finds modules and classes by a dotted path
         look.setattr(f"{owner}.{name}", None)
-        real = look._setattr[-1][2]
+        real: Any = look._setattr[-1][2]
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
