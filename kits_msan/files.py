@@ -129,9 +129,13 @@ def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or nam
     there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
-        raise InputError(
-            f"{folder} has {free / 1e9:.2f} GB free, but about {needed / 1e9:.2f} GB are needed; {remedy}."
-        )
+        raise InputError(f"{folder} has {in_words(free)} free, but about {in_words(needed)} are needed; {remedy}.")
+
+
+def in_words(size: float) -> str:
+    """A number of bytes as people read it: 34.5 GB, 120.0 MB or 3.2 kB."""
+    unit, name = next(((unit, name) for unit, name in ((1e9, "GB"), (1e6, "MB")) if size >= unit), (1e3, "kB"))
+    return f"{size / unit:.1f} {name}"
 
 
 @contextmanager

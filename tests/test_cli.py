@@ -494,7 +494,8 @@ def test_failing_notebook_is_named_with_its_cell(
     assert "02_part.ipynb failed in cell 'the-work' [" in err
     assert err.rstrip().endswith("ValueError: no kidneys")
     assert "Traceback" not in err
-    assert tree(out) == ["01_part.ipynb", "02_part.ipynb"]  # the rest is not run; what failed can be looked at
+    # the rest is not run; what failed can be looked at
+    assert tree(out) == ["01_part.ipynb", "02_part.ipynb", "course.json"]
 
 
 def test_course_ends_with_minutes_and_the_table(
@@ -513,9 +514,9 @@ def test_course_ends_with_minutes_and_the_table(
     assert len(json.loads((tmp_path / "out" / "seconds.json").read_text(encoding="utf-8"))) == 5
 
 
-def test_course_without_notebooks_is_refused(books: Path, tmp_path: Path, data: Path) -> None:
-    shutil.rmtree(books)
-    with pytest.raises(InputError, match="holds no notebooks; run the course from a clone"):
+def test_course_without_notebooks_is_refused(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kits_msan.course.paths, "ROOT", tmp_path)
+    with pytest.raises(InputError, match="lies in the repository of kits_msan, not in the package"):
         kits_msan.course.run.run_course(SMOKE, tmp_path / "out", data=data)
     assert not (tmp_path / "out").exists()
 

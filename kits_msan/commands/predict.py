@@ -1,7 +1,6 @@
 """`kits-msan predict`: scans to segmentations."""
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any, cast
 from kits_msan.commands.options import Command, add_device, path
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
 from kits_msan.errors import InputError
-
-BYTES, BYTES_OF_VOXEL = 0.9e9, 4  # of memory, of a network and of a voxel of the scan; benchmarks/limits.py
+from kits_msan.files import in_words
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -139,12 +137,12 @@ def _sentence(error: Exception, scan: Path) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     if is_memory_error(error):
-        return f"{scan}: the memory is full{_needed(error, scan)}; {_remedy(error)}."
+        return f"{scan}: the memory is full{_size(error, scan)}; {_remedy(error)}."
     return system_sentence(error)
 
 
-def _needed(error: Exception, scan: Path) -> str:
-    """How much memory the scan takes, as far as its header can be read, and how much was asked for in vain."""
+def _size(error: Exception, scan: Path) -> str:
+    """How large the scan is, as far as its header can be read, and how much memory was asked for in vain."""
     import nibabel as nib
     from nibabel.filebasedimages import ImageFileError
 
@@ -156,10 +154,9 @@ def _needed(error: Exception, scan: Path) -> str:
     except (OSError, ImageFileError, ValueError):
         shape = ()
     if shape:
-        needed = (BYTES + BYTES_OF_VOXEL * math.prod(shape)) / 1e9
-        words.append(f"a scan of {' x '.join(map(str, shape))} voxels takes about {needed:.1f} GB")
+        words.append(f"the scan has {' x '.join(map(str, shape))} voxels")
     if asked := asked_bytes(error):
-        words.append(f"the last {asked / 1e9:.2g} GB of it were not to be had")
+        words.append(f"{in_words(asked)} more were asked for")
     return f" ({', and '.join(words)})" if words else ""
 
 

@@ -3,7 +3,7 @@
 import errno
 import re
 
-from kits_msan.files import FULL
+from kits_msan.files import FULL, in_words
 
 DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 # What numpy, torch, oneDNN and the system's loader say when memory runs out; only the first is a MemoryError.
@@ -35,7 +35,7 @@ def system_sentence(error: BaseException) -> str | None:
     """What a person should read of an error of the system's: the file and the remedy. None for any other error."""
     if is_memory_error(error):
         asked = asked_bytes(error)
-        more = f" ({asked / 1e9:.2g} GB more were asked for)" if asked else ""
+        more = f" ({in_words(asked)} more were asked for)" if asked else ""
         return f"the memory is full{more}; close other programs, or use a machine with more of it."
     if not isinstance(error, OSError):
         return None

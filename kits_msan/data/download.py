@@ -21,7 +21,7 @@ from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import format_cases, geometry, grid, misfit, name_of
 from kits_msan.errors import InputError
-from kits_msan.files import refuse_full_disk
+from kits_msan.files import in_words, refuse_full_disk
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
 LABEL_BASE = "https://raw.githubusercontent.com/neheller/kits19/master/data"
@@ -132,8 +132,8 @@ def _check_space(out: Path, todo: list[RemoteFile], here: int) -> None:
     needed = sum(max(file.expected - file.received, 0) for file in todo)
     free = shutil.disk_usage(out).free
     print(
-        f"{here} files are here already, {len(todo)} are to be fetched: about {needed / 1e9:.2f} GB; "
-        f"{free / 1e9:.2f} GB are free in {out}."
+        f"{here} files are here already, {len(todo)} are to be fetched: about {in_words(needed)}; "
+        f"{in_words(free)} are free in {out}."
     )
     refuse_full_disk(out, needed, "make space or ask for fewer cases")
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kits_msan.cli import main
+from kits_msan.course.doctor.software import OK, Finding
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import build_model
@@ -45,6 +46,7 @@ BEFORE = {
     "ablation": f"ablation --data DATA --out OUT {TRAIN.replace('4', '2')}",
     "course": "course --profile smoke --data DATA --out OUT --seed 1",
 }
+FINE = Finding(OK, "GPU", "a stand-in")
 HOME = {"SlabSampler.batch": "kits_msan.data.slabs.SlabSampler.batch"}
 
 
@@ -65,7 +67,7 @@ def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
 
     monkeypatch.setattr("kits_msan.course.run.execute", execute)
-    monkeypatch.setattr("kits_msan.course.doctor.examine._guarded", lambda *_: iter(()))
+    monkeypatch.setattr("kits_msan.course.doctor.examine._guarded", lambda *_: iter([FINE]))
     monkeypatch.setattr("kits_msan.data.download._fetch_all", lambda *_: [])
     monkeypatch.setattr("kits_msan.data.download._check_space", lambda *_, **__: None)
     words = {"OUT": "out", "NET": "net.safetensors", "OTHER": "other.safetensors", "RUN": "run"}

@@ -234,7 +234,7 @@ def test_disk_that_is_too_small_is_told_before_anything_is_written(
     voxels = 12 * 36 * 34
     usage = types.SimpleNamespace(free=4 * voxels * 3 - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(InputError, match=r"has 0.00 GB free, but about 0.00 GB are needed"):
+    with pytest.raises(InputError, match=r"has 176\.3 kB free, but about 176\.3 kB are needed"):
         prepare(data, tmp_path / "store", tiny, load_split(data))
     assert not (tmp_path / "store").exists()
     usage.free += 1
