@@ -72,7 +72,15 @@ def is_dicom_file(file: Path) -> bool:
 def is_dicom_folder(path: Path, deep: bool = True) -> bool:
     """Whether a DICOM file lies in the folder `path`, or, if `deep`, not far below it."""
     levels = _levels(path) if deep else islice(_levels(path), 1)
-    return path.is_dir() and any(is_dicom_file(file) for files in levels for file in files)
+    return path.is_dir() and any(_may_be_dicom(file) for files in levels for file in files)
+
+
+def _may_be_dicom(file: Path) -> bool:
+    """As `is_dicom_file`; of a file that may not be read the name decides, and whoever loads it is told."""
+    try:
+        return is_dicom_file(file)
+    except PermissionError:
+        return file.suffix.lower() in (".dcm", "")
 
 
 def series_of(path: Path) -> tuple[str, str] | None:

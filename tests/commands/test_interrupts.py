@@ -117,6 +117,7 @@ def check(
     return calls() - before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_printed_goes_on(
@@ -127,6 +128,7 @@ def test_what_is_printed_goes_on(
     assert calls == goes_on.get(name, calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BEFORE)
 def test_what_is_printed_goes_on_in_place_of_old_results(
     name: str, places: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
