@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from kits_msan.cli import main
-from kits_msan.course.doctor.software import OK, Finding
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import build_model
@@ -19,6 +18,7 @@ from kits_msan.profiles import SMOKE
 
 SAYS = re.compile(r"^kits-msan: (stopped[^;]*); to go on: {2}kits-msan (.*)$", re.MULTILINE)
 TRAIN = "--profile smoke --steps 4 --device cpu"
+# All but the doctor, which takes seconds, writes nothing and has nothing to go on with.
 # A command line; the function in whose call of this number the signal comes; and what is there in the end.
 COMMANDS = {
     "phantom": ("phantom OUT --profile smoke --cases 3", "kits_msan.phantom.make.phantom_case", 2, "split.json"),
@@ -35,7 +35,6 @@ COMMANDS = {
     "ablation": (f"ablation --data DATA --out OUT {TRAIN}", "SlabSampler.batch", 6, "table.md"),
     "course": ("course --profile smoke --data DATA --out OUT", "kits_msan.course.run.execute", 3, "seconds.json"),
     "site": ("site --run RUN --out OUT", "kits_msan.course.site.build._notebook_page", 2, "index.html"),
-    "doctor": ("doctor", "kits_msan.course.doctor.examine._guarded", 1, ""),
 }
 # What stood in the output before, where --overwrite is given: a command line, or a file in a folder of nothing else
 BEFORE = {
@@ -46,7 +45,6 @@ BEFORE = {
     "ablation": f"ablation --data DATA --out OUT {TRAIN.replace('4', '2')}",
     "course": "course --profile smoke --data DATA --out OUT --seed 1",
 }
-FINE = Finding(OK, "GPU", "a stand-in")
 HOME = {"SlabSampler.batch": "kits_msan.data.slabs.SlabSampler.batch"}
 
 
@@ -67,7 +65,6 @@ def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
 
     monkeypatch.setattr("kits_msan.course.run.execute", execute)
-    monkeypatch.setattr("kits_msan.course.doctor.examine._guarded", lambda *_: iter([FINE]))
     monkeypatch.setattr("kits_msan.data.download._fetch_all", lambda *_: [])
     monkeypatch.setattr("kits_msan.data.download._check_space", lambda *_, **__: None)
     words = {"OUT": "out", "NET": "net.safetensors", "OTHER": "other.safetensors", "RUN": "run"}
