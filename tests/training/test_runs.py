@@ -147,7 +147,7 @@ def test_full_disk_at_the_end_is_said_and_the_run_ends_when_there_is_space(
     with monkeypatch.context() as patch:
         patch.setattr(kits_msan.networks.checkpoints, "save_file", fail_between(1, 9, []))
         with pytest.raises(
-            OSError, match=r"No space left on device .*make space and start the same command again"
+            OSError, match=r"No space left on device.*make space and start the same command again"
         ) as error:
             train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
     assert error.value.filename == str(tmp_path / "run" / MODEL)
