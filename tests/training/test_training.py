@@ -232,7 +232,7 @@ def test_run_with_other_settings_is_refused_or_overwritten(
     before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     name, seed = change.get("name", "unet3d"), change.get("seed", 0)
     profile = replace(tiny, **{key: value for key, value in change.items() if key in ("steps", "width")})
-    with pytest.raises(InputError, match=f"run holds a run with another {word}.*--overwrite"):
+    with pytest.raises(InputError, match=f"holds a run with another {word}.*--overwrite"):
         train(name, data, profile, run, store=store, seed=seed, progress=False)
     assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     train(name, data, profile, run, store=store, seed=seed, overwrite=True, progress=False)
