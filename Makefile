@@ -24,7 +24,7 @@ course: install  ## run the five notebooks and train all networks; goes on where
 	$(BIN)/kits-msan course --profile $(PROFILE) --out runs/$(PROFILE) $(if $(OVERWRITE),--overwrite)
 
 test: lint  ## ruff, mypy, pytest, nbval
-	$(BIN)/python -m pytest --cov=kits_msan --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=kits_msan --cov-report=term:skip-covered
 	$(MAKE) nbval
 
 nbval: install  ## compare the notebooks with their stored outputs

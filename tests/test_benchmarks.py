@@ -26,6 +26,9 @@ PARTS = [
 ]  # and the viewer, which has tests in a browser
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def common(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(FOLDER))

@@ -56,7 +56,9 @@ def test_one_without_data_is_whole(explorable: object) -> None:
 def test_every_drawing_has_a_function_in_its_file_that_the_page_can_call() -> None:
     script = widgets.page_script()
     for name in widgets.NAMES:
-        assert re.search(rf"^function {name}\(el", (widgets.FOLDER / f"{name}.js").read_text(), re.MULTILINE)
+        assert re.search(
+            rf"^function {name}\(el", (widgets.FOLDER / f"{name}.js").read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert f"function {name}(el" in script
     assert "http" not in script.replace("http://www.w3.org/2000/svg", "")
 
