@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from kits_msan.data.augment import GROUPS, INTENSITIES, MOVES, augment, parse_kind
 from kits_msan.data.cases import KIDNEY, TUMOR, Case, load_case, save_case, window
 from kits_msan.data.prepare import build_store
 from kits_msan.data.resampling import resample_case
@@ -197,56 +196,3 @@ def test_cases_without_tumor_are_drawn_nevertheless(store: list[StoredCase], tin
     label = np.zeros((6, 32, 32))
     sampler = SlabSampler([stored(label, label)], replace(tiny, tumor_share=1), seed=0)
     assert not sampler.batch(0).label.any()
-
-
-def test_augmentation_moves_image_and_label_together() -> None:
-    label = torch.zeros(4, 32, 32, dtype=torch.uint8)
-    label[:, 8:20, 10:26] = 1
-    image = 0.2 + 0.6 * label.float()
-    moved = 0
-    for seed in range(20):
-        new_image, new_label = augment(image, label, np.random.default_rng(seed))
-        assert (new_image.shape, new_image.dtype) == (image.shape, torch.float32)
-        assert (new_label.dtype, int(new_label.max())) == (torch.uint8, 1)
-        assert 0 <= new_image.min() < new_image.max() <= 1
-        assert all(torch.equal(new_label[0], plane) for plane in new_label)  # all slices change alike
-        bright = new_image > (new_image[new_label == 1].mean() + new_image[new_label == 0].mean()) / 2
-        overlap = 2 * (bright & (new_label == 1)).sum() / (bright.sum() + (new_label == 1).sum())
-        assert overlap > 0.9
-        moved += not torch.equal(new_label, label)
-    assert moved == 20
-    assert torch.equal(image, 0.2 + 0.6 * label.float())  # the input is left alone
-
-
-@pytest.mark.parametrize("name", [*INTENSITIES, *MOVES])
-def test_each_augmentation_changes_what_it_says_and_nothing_else(name: str) -> None:
-    rng = np.random.default_rng(0)
-    image = torch.from_numpy(rng.random((4, 32, 40), np.float32))
-    label = torch.from_numpy(rng.integers(0, 3, (4, 32, 40), np.uint8))
-    pairs = [augment(image, label, np.random.default_rng(seed), name) for seed in range(10)]
-    for new_image, new_label in pairs:
-        assert (new_image.shape, new_image.dtype, new_label.dtype) == (image.shape, torch.float32, torch.uint8)
-        assert 0 <= new_image.min() < new_image.max() <= 1
-    assert any(not torch.allclose(new_image, image, atol=1e-3) for new_image, _ in pairs)
-    assert all(torch.equal(new_label, label) for _, new_label in pairs) == (name in INTENSITIES)
-
-
-def test_flip_mirrors_left_and_right_of_every_other_slab() -> None:
-    image = torch.arange(4 * 6 * 10).reshape(4, 6, 10) / 240
-    label = (torch.arange(240).reshape(4, 6, 10) % 3).to(torch.uint8)
-    flipped = 0
-    for seed in range(40):
-        new_image, new_label = augment(image, label, np.random.default_rng(seed), "flip")
-        mirrored = torch.equal(new_label, label.flip(2))
-        wanted = image.flip(2) if mirrored else image
-        torch.testing.assert_close(new_image, wanted)
-        flipped += mirrored
-    assert 10 < flipped < 30
-
-
-def test_augmentations_are_asked_for_by_name() -> None:
-    assert parse_kind("") == ()
-    assert parse_kind("blur,intensity") == ("blur", *GROUPS["intensity"])
-    for kind in ("colour", "blur,", "blur;noise"):
-        with pytest.raises(InputError, match="unknown augmentation"):
-            parse_kind(kind)

@@ -1,23 +1,15 @@
 """The phantom: the same seed gives the same voxels, and what it shows is plausible. On the smoke grid, for speed."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from kits_msan.data.cases import KIDNEY, TUMOR, Case, find_cases, kits_affine, load_case
-from kits_msan.errors import InputError
+from kits_msan.data.cases import KIDNEY, TUMOR, Case
 from kits_msan.phantom.anatomy import abdomen
 from kits_msan.phantom.make import (
-    LARGEST_SEED,
-    MOST_CASES,
-    PHANTOM_VERSION,
-    SPLITS,
     _parts,
     case_seed,
     patient_of,
@@ -27,9 +19,8 @@ from kits_msan.phantom.make import (
 from kits_msan.phantom.patients import Patient
 from kits_msan.phantom.pelvis import arms
 from kits_msan.phantom.scanner import cables
-from kits_msan.phantom.shapes import Space, ellipsoid, smooth_noise, tube
+from kits_msan.phantom.shapes import Space
 from kits_msan.phantom.tissues import TISSUES
-from kits_msan.profiles import PROFILES, SMOKE
 
 SEEDS = range(12)
 COARSE = (40, 48, 48), (10.0, 8.0, 8.0)  # the smoke grid, but taller, so that no kidney is cut off
@@ -229,170 +220,3 @@ def _body() -> tuple[NDArray[np.float32], ...]:
     """x, mm inside the wall, ripple and grain at the middle of the body, at its side and in an arm."""
     x = np.array([0, 140, 200], np.float32).reshape(1, 1, 3)
     return x, np.float32(143) - x, np.zeros_like(x), np.zeros_like(x)
-
-
-# Grids
-
-
-@pytest.mark.parametrize("name", ["smoke", "laptop"])
-def test_profile_sets_grid_spacing_and_axes(name: str) -> None:
-    case, profile = phantom_case(0, name), PROFILES[name]
-    image, label = pixels(case)
-    assert image.shape == label.shape == profile.grid
-    assert label.dtype == np.uint8
-    assert case.spacing == profile.spacing
-    assert nib.aff2axcodes(case.affine) == ("I", "P", "L")
-    assert np.array_equal(case.affine, kits_affine(case.spacing))
-    assert case.name == "phantom_000000"
-
-
-def test_paper_profile_draws_a_spacing_like_kits19() -> None:
-    """Few and coarse rows here, to be quick; the spacing does not depend on the grid."""
-    spacings = {phantom_case(seed, "paper", grid=(6, 32, 32)).spacing for seed in range(4)}
-    assert len(spacings) > 1
-    for thickness, row, column in spacings:
-        assert 1 <= thickness <= 5
-        assert row == column
-        assert 0.6 <= row <= 0.98
-
-
-@pytest.mark.parametrize(
-    ("grid", "spacing"),
-    [((4, 48, 48), (10, 8, 8)), ((1, 8, 8), (10, 8, 8)), ((16, 3, 64), (10, 8, 8)), ((5, 9, 9), (45, 45, 45))],
-)
-def test_tumors_are_on_every_grid(grid: tuple[int, ...], spacing: tuple[float, ...]) -> None:
-    """Also where the body does not fit, and where a voxel is larger than the tumor."""
-    for seed in (seed for seed in range(12) if patient_of(seed).largest_tumor):
-        assert (pixels(phantom_case(seed, grid=grid, spacing=spacing))[1] == TUMOR).any()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"seed": -1}, "seed is -1"),
-        ({"seed": 0, "profile": "huge"}, "unknown profile"),
-        ({"seed": 0, "grid": (8, 8)}, "grid is"),
-        ({"seed": 0, "grid": (8, 0, 8)}, "grid is"),
-        ({"seed": 0, "spacing": (5.0, -1.0, 1.0)}, "spacing is"),
-    ],
-)
-def test_bad_arguments_are_named(arguments: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        phantom_case(**arguments)
-
-
-# Seeds of the splits
-
-
-def test_no_two_cases_of_any_split_or_base_seed_share_a_seed() -> None:
-    indices = (*range(40), MOST_CASES - 2, MOST_CASES - 1)
-    bases = (*range(6), LARGEST_SEED - 1, LARGEST_SEED)
-    seeds = [case_seed(base, split, i) for base in bases for split in SPLITS for i in indices]
-    assert len(set(seeds)) == len(seeds)
-    assert min(seeds) >= 0
-
-
-@pytest.mark.parametrize(
-    ("seed", "split", "index", "message"),
-    [
-        (-1, "train", 0, "base seed"),
-        (LARGEST_SEED + 1, "train", 0, "base seed"),
-        (0, "dev", 0, "unknown split"),
-        (0, "test", -1, "case index"),
-        (0, "test", MOST_CASES, "case index"),
-    ],
-)
-def test_bad_case_seeds_are_refused(seed: int, split: str, index: int, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        case_seed(seed, split, index)
-
-
-# On disk
-
-
-def test_written_folder_looks_like_kits19(written: Path) -> None:
-    assert sorted(path.name for path in written.iterdir()) == [
-        "case_00000", "case_00001", "case_00002", "manifest.json", "split.json",
-    ]  # fmt: skip
-    assert json.loads((written / "split.json").read_text(encoding="utf-8")) == {
-        "train": ["case_00000", "case_00001"],
-        "test": ["case_00002"],
-    }
-    assert [path.name for path in find_cases(written)] == ["case_00000", "case_00001", "case_00002"]
-
-
-def test_written_cases_are_those_of_their_seeds(written: Path) -> None:
-    for name, split, index in (("case_00001", "train", 1), ("case_00002", "test", 0)):
-        read, made = load_case(written / name), phantom_case(case_seed(5, split, index), "smoke")
-        assert read.name == name
-        assert np.array_equal(read.image, made.image)  # type: ignore[arg-type]
-        assert np.array_equal(read.label, made.label)  # type: ignore[arg-type]
-        assert np.allclose(read.spacing, made.spacing)
-
-
-def test_manifest_says_how_each_case_was_made(written: Path) -> None:
-    manifest = json.loads((written / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["phantom_version"] == PHANTOM_VERSION
-    assert (manifest["profile"], manifest["seed"]) == ("smoke", 5)
-    assert [row["name"] for row in manifest["cases"]] == ["case_00000", "case_00001", "case_00002"]
-    last = manifest["cases"][-1]
-    assert last["seed"] == case_seed(5, "test", 0)
-    assert last["drawn"] == json.loads(json.dumps(patient_of(last["seed"]).summary()))
-    assert last["drawn"]["phase"] in ("plain", "arterial", "portal", "late")
-
-
-def test_existing_results_are_refused_or_replaced_whole(tmp_path: Path) -> None:
-    tiny = replace(SMOKE, grid=(4, 16, 16))
-    write_phantoms(tmp_path / "set", 1, 1, profile=tiny)
-    with pytest.raises(InputError, match="already holds results"):
-        write_phantoms(tmp_path / "set", 1, 1, profile=tiny)
-    write_phantoms(tmp_path / "set", 1, 0, profile=tiny, overwrite=True)
-    assert [path.name for path in find_cases(tmp_path / "set")] == ["case_00000"]
-
-
-@pytest.mark.parametrize(("train", "test"), [(0, 0), (-1, 3), (2, -1)])
-def test_numbers_that_make_no_data_set_are_refused(tmp_path: Path, train: int, test: int) -> None:
-    with pytest.raises(InputError, match="no data set"):
-        write_phantoms(tmp_path / "set", train, test, profile="smoke")
-    assert not (tmp_path / "set").exists()
-
-
-# Shapes
-
-
-def grid_space(size: int = 21) -> Space:
-    """Points 1 mm apart around 0."""
-    line = np.arange(size, dtype=np.float32) - size // 2
-    z, y, x = np.meshgrid(line, line, line, indexing="ij")
-    return Space(z, y, x, np.zeros_like(z), np.zeros_like(z), np.zeros_like(z))
-
-
-def test_depth_of_a_ball_and_of_a_tube_is_the_distance_to_the_surface() -> None:
-    space = grid_space()
-    ball = ellipsoid((0, 1, 0), (6, 6, 6)).depth(space)
-    assert np.allclose(ball, 6 - np.sqrt(space.z**2 + (space.y - 1) ** 2 + space.x**2), atol=1e-3)
-    pipe = tube([(-9, 0, 0), (9, 0, 0)], 4).depth(space)[2:-2]  # its ends are round
-    assert np.allclose(pipe, (4 - np.hypot(space.y, space.x))[2:-2], atol=1e-3)
-
-
-def test_shapes_lie_inside_their_boxes() -> None:
-    space = grid_space(41)
-    turned = ((np.cos(0.6), 0, np.sin(0.6)), (0, 1, 0), (-np.sin(0.6), 0, np.cos(0.6)))
-    for shape in (
-        ellipsoid((1, 2, -3), (12, 4, 7), turned, bend=3),
-        tube([(-8, 0, 0), (5, 5, -9)], 2, 5),
-        (tube([(-8, 0, 0), (5, 5, -9)], 2) | ellipsoid((4, 4, 4), (3, 3, 3))).grown(2),
-    ):
-        inside = np.argwhere(shape.depth(space) > 0) - 20
-        assert len(inside)
-        assert (inside.min(0) >= shape.low).all()
-        assert (inside.max(0) <= shape.high).all()
-
-
-def test_smooth_noise_is_standard_and_does_not_depend_on_the_grid() -> None:
-    coarse, fine = (np.arange(-200, 200, step, dtype=np.float32) for step in (8, 4))
-    one = smooth_noise(np.random.default_rng(0), 20, (coarse, coarse, coarse))
-    two = smooth_noise(np.random.default_rng(0), 20, (fine, fine, fine))
-    assert np.allclose(one, two[::2, ::2, ::2], atol=1e-5)
-    assert abs(one.mean()) < 0.1
-    assert 0.8 < one.std() < 1.2

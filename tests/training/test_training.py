@@ -13,12 +13,12 @@ import torch
 import kits_msan.training.loop
 import kits_msan.training.runs
 from kits_msan.data.slabs import Batch, SlabSampler
-from kits_msan.devices import Machine, pick_device, pick_precision
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import load_checkpoint
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
-from kits_msan.profiles import PAPER, PROFILES, Profile, get_profile
+from kits_msan.profiles import Profile
 from kits_msan.training.loop import CONFIG, LAST, METRICS, MODEL, learning_rate, read_metrics, train
 from kits_msan.training.losses import DiceLoss
 from kits_msan.training.runs import CURVE, EVENTS, LOCK, RunFolder
@@ -60,52 +60,6 @@ def train_until(step: int, *arguments: Any, saved: int | None = None, **options:
         patch.setattr(RunFolder, "save_last", lambda *a: save(*a) if saved in (None, a[3]) else None)
         with pytest.raises(Stopped):
             train(*arguments, save_seconds=-1, progress=False, **options)
-
-
-@pytest.mark.parametrize(
-    ("step", "rate"),
-    [(0, 4.0), (1, 8.0), (2, 8.0), (11, 4.0), (8, 6.0), (14, 2.0), (19, 4 * (1 + math.cos(math.pi * 17 / 18)))],
-)
-def test_one_cycle_by_hand(tiny: Profile, step: int, rate: float) -> None:
-    # 2 steps up; then 18 along a cosine: a third of the way at 8 (3/4), half at 11 (1/2), two thirds at 14 (1/4)
-    profile = replace(tiny, schedule="one-cycle", steps=20, learning_rate=8.0)
-    assert learning_rate(profile, step) == pytest.approx(rate)
-
-
-@pytest.mark.parametrize(
-    ("step", "rate"),
-    [(0, 1e-3), (99_999, 1e-3), (100_000, 1e-4), (199_999, 1e-4), (200_000, 1e-5), (300_000, 1e-6), (399_999, 1e-6)],
-)
-def test_paper_divides_by_ten_every_hundred_thousand_steps(step: int, rate: float) -> None:
-    assert learning_rate(PAPER, step) == pytest.approx(rate)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 9])
-@pytest.mark.parametrize("schedule", ["steps", "one-cycle"])
-def test_short_runs_have_a_rate_for_every_step(tiny: Profile, schedule: str, steps: int) -> None:
-    profile = replace(tiny, schedule=schedule, steps=steps)
-    rates = [learning_rate(profile, step) for step in range(steps)]
-    assert all(0 < rate <= profile.learning_rate for rate in rates)
-    assert max(rates) == profile.learning_rate
-
-
-def test_papers_profile_is_the_papers() -> None:
-    paper = Profile(
-        "paper", train_cases=180, test_cases=10, spacing=None, grid=(96, 512, 512), width=32, poolings=4,
-        slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
-        weight_decay=0, augment="", tumor_share=0, kidney_share=0,
-    )  # fmt: skip
-    assert paper == get_profile("paper")
-
-
-def test_profiles_by_name() -> None:
-    assert list(PROFILES) == ["smoke", "laptop", "shipped", "gpu", "paper"]
-    assert all(get_profile(name).name == name for name in PROFILES)
-    assert get_profile(PAPER) is PAPER
-    with pytest.raises(
-        InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, shipped, gpu, paper"
-    ):
-        get_profile("desktop")
 
 
 @pytest.mark.parametrize(("precision", "name"), [("32", "msan_v2_ds"), ("bf16", "unet3d")])
@@ -289,29 +243,3 @@ def test_loss_that_is_not_finite_stops_with_step_and_cases(
     tensors, about = load_checkpoint(tmp_path / "run" / LAST)  # the last good step can be gone on from
     assert about["step"] == 2
     assert all(tensor.isfinite().all() for tensor in tensors.values())
-
-
-@pytest.mark.parametrize(
-    ("name", "cuda", "wanted"),
-    [("auto", False, "cpu"), ("auto", True, "cuda"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
-)
-def test_device(monkeypatch: pytest.MonkeyPatch, name: str, cuda: bool, wanted: str) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    assert pick_device(name).type == wanted
-
-
-@pytest.mark.parametrize("name", ["cuda", "mps", "gpu", ""])
-def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(InputError, match=r"not available on this machine|unknown device"):
-        pick_device(name)
-
-
-@pytest.mark.parametrize(("fast", "wanted"), [(True, "bf16"), (False, "32")])
-def test_precision(monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
-    assert pick_precision("auto", torch.device("cpu")) == wanted
-    assert pick_precision("32", torch.device("cpu")) == "32"
-    assert pick_precision("bf16", torch.device("cpu")) == "bf16"
-    assert pick_precision("auto", torch.device("mps")) == "32"
