@@ -15,6 +15,7 @@ from kits_msan.commands.ablation import ABLATION
 from kits_msan.commands.course import COURSE, DOCTOR, GRADE, SITE
 from kits_msan.commands.data import DOWNLOAD, PHANTOM, PREPARE
 from kits_msan.commands.evaluate import EVALUATE
+from kits_msan.commands.export import EXPORT
 from kits_msan.commands.options import Parser
 from kits_msan.commands.output import steady_output
 from kits_msan.commands.predict import PREDICT
@@ -24,7 +25,10 @@ from kits_msan.commands.train import TRAIN
 from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
 
-COMMANDS = (PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION, COURSE, GRADE, SITE, DOCTOR)
+COMMANDS = (
+    *(PHANTOM, DOWNLOAD, PREPARE, TRAIN, PREDICT, EVALUATE, ABLATION),
+    *(EXPORT, COURSE, GRADE, SITE, DOCTOR),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,7 +30,10 @@ from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
 NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
-COMMANDS = ("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation", "course", "site", "doctor")
+COMMANDS = (
+    *("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation"),
+    *("export", "course", "site", "doctor"),
+)
 SCRIPT = [str(Path(sys.executable).parent / "kits-msan")]
 MODULE = [sys.executable, "-m", "kits_msan.cli"]
 

@@ -19,7 +19,8 @@ TOOLS = {"jupyterlab", "nbval", "ipywidgets"}  # used from the command line
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COURSE = METADATA["optional-dependencies"]["course"]
 DECLARED = METADATA["dependencies"] + COURSE
-TEST = [line for line in METADATA["optional-dependencies"]["test"] if line != "kits_msan[course]"]
+ONNX = METADATA["optional-dependencies"]["onnx"]
+TEST = [line for line in METADATA["optional-dependencies"]["test"] if not line.startswith("kits_msan[")]
 
 
 def name_of(requirement: str) -> str:
@@ -68,7 +69,7 @@ def test_only_viewer_and_course_need_the_packages_of_the_course() -> None:
     assert own == set()
 
 
-@pytest.mark.parametrize("name", [name_of(line) for line in DECLARED + TEST])
+@pytest.mark.parametrize("name", [name_of(line) for line in DECLARED + ONNX + TEST])
 def test_every_package_is_pinned(name: str) -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = {name_of(line) for line in lines if line and line[0] != "#"}
@@ -77,5 +78,5 @@ def test_every_package_is_pinned(name: str) -> None:
 
 def test_every_package_earns_its_line_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for line in METADATA["dependencies"]:
+    for line in METADATA["dependencies"] + ONNX:
         assert f"`{name_of(line)}`" in readme, f"{name_of(line)} is not explained in README.md"

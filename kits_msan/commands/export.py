@@ -1,0 +1,32 @@
+"""`kits-msan export`: a trained network for other programs."""
+
+import argparse
+
+from kits_msan.commands.options import Command, add_overwrite, path
+from kits_msan.errors import InputError
+
+
+def _options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "checkpoint", type=path, metavar="CHECKPOINT", help="a trained network, or the folder of its run"
+    )
+    command.add_argument("--onnx", type=path, required=True, metavar="FILE", help="the ONNX file to write")
+    add_overwrite(command)
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.onnx.is_dir():
+        raise InputError(f"{args.onnx} is a folder; name a file in it, such as {args.onnx / 'model.onnx'}.")
+    if args.onnx.exists() and not args.overwrite:
+        raise InputError(f"{args.onnx} exists; name another file or add --overwrite.")
+
+    from kits_msan.networks.checkpoints import checkpoint_file, load_checkpoint, load_model
+    from kits_msan.networks.export import export_onnx
+
+    checkpoint = checkpoint_file(args.checkpoint)
+    model = load_model(checkpoint)
+    export_onnx(model, args.onnx, load_checkpoint(checkpoint)[1]["model"])
+    print(args.onnx)
+
+
+EXPORT = Command("export", "write a trained network as ONNX: other programs can run it", _options, _run)

@@ -1,0 +1,75 @@
+"""A trained network as an ONNX file, which other programs run without PyTorch and without this package.
+
+The file holds the network alone. Resampling, slabs, the vote and the clean-up are up to the program that runs it;
+the numbers for them are in the file's metadata.
+"""
+
+import copy
+import json
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from kits_msan.data.cases import CLASSES, WINDOW
+from kits_msan.errors import InputError
+from kits_msan.files import atomic_file
+from kits_msan.networks.layers import Network
+from kits_msan.networks.norms import InstanceNorm
+
+NEEDED = ("onnx", "onnxscript")  # by torch.onnx
+OPSET = 18  # of 2022: what it exports to without conversion
+
+
+def export_onnx(model: Network, path: str | Path, name: str) -> None:
+    """Write a network as ONNX: input "image" (N, 1, D, H, W) float32, output "logits" (N, 3, D, H, W) float32.
+
+    The image is in HU, clipped to "window_hu" and scaled to 0..1. N, D, H and W are free; D, H and W must be
+    multiples of "multiple". Labels are the largest of the three logits.
+    model: one with a `profile`, as `load_model` gives it; it stays as it is. name: its name, such as "msan_v2_ds".
+    Raises InputError where the extra `onnx` is not installed.
+    """
+    if missing := [package for package in NEEDED if find_spec(package) is None]:
+        raise InputError(f"{' and '.join(missing)} cannot be imported; pip install 'kits_msan[onnx]' to write ONNX.")
+    plain = _plain(model)
+    example = torch.zeros(2, 1, *(count * step for count, step in zip((6, 4, 5), model.multiple, strict=True)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, about its own future
+        program = torch.onnx.export(
+            plain, (example,), dynamo=True, verbose=False, opset_version=OPSET, input_names=["image"],
+            output_names=["logits"], dynamic_shapes=({0: "N", 2: "D", 3: "H", 4: "W"},),
+        )  # fmt: skip
+    assert program is not None
+    program.model.metadata_props.update({key: json.dumps(value) for key, value in about(model, name).items()})
+    with atomic_file(path) as temporary:
+        program.save(temporary)
+
+
+def about(model: Network, name: str) -> dict[str, Any]:
+    """What a program must know to use the network, JSON-able; each is an entry of the file's metadata."""
+    profile = model.profile
+    if profile is None:
+        raise InputError("the network does not say at which spacing it was trained; load it with `load_model`.")
+    return {
+        "model": name,
+        "classes": CLASSES,
+        "window_hu": WINDOW,
+        "axes": "slices from head to feet, rows from front to back, columns from the patient's right to left",
+        "spacing_mm": profile.spacing,  # slices, rows, columns; null: each scan's own
+        "slab": profile.slab,  # slices of a slab in training; `predict` takes twice as many at once
+        "multiple": model.multiple,
+        "profile": profile.name,
+        "use": "Teaching material, not a medical device.",
+    }
+
+
+def _plain(model: Network) -> Network:
+    """A copy whose instance normalization is PyTorch's own, which ONNX knows; its values are the same."""
+    plain = copy.deepcopy(model).eval()
+    for module in plain.modules():
+        if isinstance(module, InstanceNorm):
+            module.__class__ = nn.InstanceNorm3d  # type: ignore[assignment]
+    return plain
