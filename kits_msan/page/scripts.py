@@ -14,7 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 COMPUTE = (
-    *("scans/header", "scans/grids", "scans/hounsfield", "scans/resampling", "scans/nifti"),
+    *("scans/header", "scans/grids", "scans/hounsfield", "scans/resampling", "scans/stream", "scans/nifti"),
     *("networks/engine", "networks/layers", "networks/msan", "networks/vote", "networks/inference"),
     *("networks/cleanup", "segment/worker"),
 )

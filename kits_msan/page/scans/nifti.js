@@ -5,6 +5,7 @@ import { affineInKitsOrder, affineOf, edgesOf, oddGeometry, toKitsOrder } from "
 import { Broken, Header } from "./header.js";
 import { checkHounsfield } from "./hounsfield.js";
 import { roundHalfEven } from "./resampling.js";
+import { sourceOf, unpackedLength } from "./stream.js";
 
 const USUAL_DEFLATE = 8, MOST_DEFLATE = 1032; // times that gzip shrinks a CT at most, and anything
 const MOST_VOXELS = 2 ** 28; // 512 x 512 x 1,024: what a page has memory for
@@ -12,70 +13,13 @@ const MOST_VOXELS = 2 ** 28; // 512 x 512 x 1,024: what a page has memory for
 // Raised with one sentence for whoever chose the file.
 export class InputError extends Error {}
 
-// Bytes of a stream in the portions that are asked for.
-class Feed {
-  constructor(stream) {
-    this.reader = stream.getReader();
-    this.rest = new Uint8Array(0);
-  }
-
-  // The next `count` bytes; fewer where the file ends.
-  async read(count) {
-    const out = new Uint8Array(count);
-    let filled = 0;
-    while (filled < count) {
-      if (!this.rest.length) {
-        const { done, value } = await this.reader.read();
-        if (done) break;
-        this.rest = value;
-      }
-      const part = this.rest.subarray(0, count - filled);
-      out.set(part, filled);
-      filled += part.length;
-      this.rest = this.rest.subarray(part.length);
-    }
-    return out.subarray(0, filled);
-  }
-
-  async skip(count) {
-    while (count > 0) {
-      const { length } = await this.read(Math.min(count, 2 ** 20));
-      if (!length) return;
-      count -= length;
-    }
-  }
-
-  // Read what is left, so that gzip compares its checksum and length.
-  async toEnd() { while (!(await this.reader.read()).done); }
-}
-
-async function isGzip(blob) {
-  const [first, second] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
-  return first === 0x1f && second === 0x8b;
-}
-
-const open = (blob, packed) =>
-  new Feed(packed ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream());
-
-async function inflatedLength(blob, enough) {
-  const feed = open(blob, true);
-  let total = 0;
-  while (total < enough) {
-    const { length } = await feed.read(2 ** 20);
-    if (!length) break;
-    total += length;
-  }
-  await feed.reader.cancel();
-  return total;
-}
-
 // Before memory is set aside: a header can claim what it likes.
-async function checkLength(name, blob, packed, header) {
+async function checkLength(name, source, header) {
   if (!header.shape.every((n) => n >= 0)) throw new Broken("its header claims a negative length");
   const claimed = header.start + header.shape.reduce((a, b) => a * b, header.kind[1]);
-  let held = blob.size;
-  if (packed && held < claimed && claimed <= MOST_DEFLATE * held) {
-    held = claimed <= USUAL_DEFLATE * held ? claimed : await inflatedLength(blob, claimed);
+  let held = source.size;
+  if (source.packed && held < claimed && claimed <= MOST_DEFLATE * held) {
+    held = claimed <= USUAL_DEFLATE * held ? claimed : await unpackedLength(source, claimed);
   }
   if (claimed > held) {
     throw new InputError(`${name} is truncated: it is too short for the ${inWords(header.shape)} voxels of its header; `
@@ -123,12 +67,13 @@ function place(name, bytes, first, header, strides, origin, out) {
 export async function readNifti(name, blob) {
   let opened = false;
   if (!/\.nii(\.gz)?$/i.test(name)) {
-    throw new InputError(`${name} is not a NIfTI file; its name must end in .nii or .nii.gz.`);
+    throw new InputError(`${name} is not a NIfTI file; its name must end in .nii or .nii.gz, so convert it `
+      + "(`kits-msan predict` reads a folder of DICOM slices as it is).");
   }
   try {
-    const packed = await isGzip(blob), feed = open(blob, packed);
+    const source = await sourceOf(blob), feed = source.open();
     const header = new Header(await feed.read(540)), { affine, note } = affineOf(name, header);
-    await checkLength(name, blob, packed, header);
+    await checkLength(name, source, header);
     checkVoxels(name, header);
     const shape = header.shape.slice(0, 3), odd = oddGeometry(affine, shape);
     if (odd) throw new InputError(`${name} ${odd}`);
@@ -140,8 +85,8 @@ export async function readNifti(name, blob) {
     const steps = [sizes[1] * sizes[2], sizes[2], 1], strides = order.map(([axis, flip]) => flip * steps[axis]);
     const origin = order.reduce((sum, [axis, flip], a) => sum + (flip < 0 ? (shape[a] - 1) * steps[axis] : 0), 0);
     const image = new Int16Array(sizes[0] * sizes[1] * sizes[2]), plane = shape[0] * shape[1] * header.kind[1];
-    const count = Math.max(1, Math.floor(2 ** 22 / plane)), again = open(blob, packed);
-    await feed.reader.cancel();
+    const count = Math.max(1, Math.floor(2 ** 22 / plane)), again = source.open();
+    await feed.cancel();
     await again.skip(header.start);
     for (let k = 0; k < shape[2]; k += count) {
       const wanted = Math.min(count, shape[2] - k) * plane, bytes = await again.read(wanted);
