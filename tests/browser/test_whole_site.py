@@ -1,0 +1,56 @@
+"""The site of the committed notebooks: every page and script works, and it is not too large to hand out."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from kits_msan.course.paths import NOTEBOOKS
+from kits_msan.course.site.build import build_site
+from kits_msan.networks.registry import MODELS
+from kits_msan.page.phantoms import choose_phantoms
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+MOST = 25e6  # bytes
+VIEWERS = 6e6  # bytes of it for the volumes of the viewers, which the stored notebooks do not hold; 4.9e6 measured
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "site"
+    build_site(folder, sorted(NOTEBOOKS.glob("0*.ipynb")))
+    return folder
+
+
+def test_it_is_smaller_than_25_mb(site: Path) -> None:
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < MOST - VIEWERS
+
+
+def test_every_page_opens_without_a_fault(page: Page, site: Path) -> None:
+    """Faults in the console fail the test, by the fixture `page`."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    pages = [*sorted(site.glob("*.html")), site / "api" / "index.html", site / "api" / "kits_msan" / "errors.html"]
+    assert {"segment.html", "network.html", "02_attention_layer.html"} <= {path.name for path in pages}
+    for path in pages:
+        page.goto(path.as_uri())
+        expect(page.locator("h1, h2").first).to_be_visible()
+    assert not [url[:80] for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+def test_every_network_and_phantom_can_be_read(page: Page, site: Path) -> None:
+    page.goto((site / "segment.html").as_uri())
+    expect(page.locator("[data-state]")).to_have_attribute("data-state", "idle", timeout=60_000)
+    for path in [*site.glob("network-*.js"), *site.glob("phantom-*.js")]:
+        page.add_script_tag(url=path.as_uri())
+    held = page.evaluate("[Object.keys(KitsSegment.weights), Object.keys(KitsSegment.scans)]")
+    assert set(held[0]) == set(MODELS)
+    assert set(held[1]) == {f"phantom_{seed:06d}" for seed in choose_phantoms()}
+
+
+def test_the_second_notebook_leads_to_the_network_in_javascript(page: Page, site: Path) -> None:
+    page.goto((site / "02_attention_layer.html").as_uri())
+    page.get_by_role("link", name="msan.js").click()
+    page.get_by_text("kits_msan/page/networks/msan.js").click()
+    expect(page.get_by_text("constructor(engine, config)").first).to_be_visible()
