@@ -45,9 +45,9 @@ def test_the_viewer_has_no_serious_finding(open_page: OpenPage, theme: str, widt
 def test_the_pages_have_no_serious_finding(page: Page, pages: Path, theme: str, width: int) -> None:  # noqa: F811
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-    for name in ("index", NAME, "readme", "glossary"):
+    for name in ("index", NAME, "readme", "glossary", "segment", "network"):
         page.goto((pages / f"{name}.html").as_uri())
-        if name == NAME:
+        if name in (NAME, "segment"):
             Hand(page)
         assert serious(page) == [], name
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name

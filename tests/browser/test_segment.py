@@ -1,6 +1,9 @@
 """A page that segments, opened from disk with the network off: a phantom, a file of one's own, what is refused."""
 
+import base64
+import gzip
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from browser.test_access import LOOKS, serious
 from kits_msan.data.cases import load_case, save_case
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
@@ -16,13 +20,16 @@ from kits_msan.networks.checkpoints import describe_model, load_model, save_mode
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.page.build import write_segment
 from kits_msan.page.phantoms import choose_phantoms
+from kits_msan.page.scripts import segment_style
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import SMOKE
-from kits_msan.viewer.scripts import page_script
+from kits_msan.viewer.scripts import page_script, page_style
 
 pytestmark = pytest.mark.browser
 
-HTML = """<!doctype html><meta charset="utf-8"><main data-segment=""></main><script src="viewer.js"></script>
+HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><meta name="color-scheme"
+content="light dark"><meta name="viewport" content="width=device-width"><link rel="stylesheet" href="page.css">
+<main data-segment=""></main><script src="viewer.js"></script>
 <script src="segment.js"></script><script>KitsSegment.connect(KitsSegment);</script>"""
 
 
@@ -40,6 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_model(out / f"{name}.safetensors", model, describe_model(name, model, SMOKE))
     write_segment(out, out)
     (out / "viewer.js").write_text(page_script(), encoding="utf-8")
+    ground = "body { background: Canvas; color: CanvasText }"
+    (out / "page.css").write_text(ground + page_style() + segment_style(), encoding="utf-8")
     (out / "index.html").write_text(HTML, encoding="utf-8")
     return out
 
@@ -119,6 +128,86 @@ def test_a_scan_of_ones_own_and_one_that_is_refused(opened: Page, folder: Path, 
     before, after = re.split(r"\([^)]+\)", str(refused.value).replace(str(damaged), damaged.name))
     said = re.compile(rf"^{re.escape(before)}\([^)]+\){re.escape(after)}$")  # the reason is the unpacker's own
     expect(opened.locator("[data-part=status]")).to_have_text(said)
+
+
+DROP = """async ([name, text]) => {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], name));
+    const root = document.querySelector("main");
+    for (const kind of ["dragover", "drop"]) root.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer }));
+}"""
+
+
+def test_files_that_are_dropped_and_refused(opened: Page, tmp_path: Path) -> None:
+    """In Python's words, except for the reason in brackets, and the page goes on."""
+    save_case(phantom_case(5, SMOKE), tmp_path)
+    whole = gzip.decompress((tmp_path / "imaging.nii.gz").read_bytes())
+    header = bytearray(whole)
+    struct.pack_into("<3h", header, 42, 3000, 3000, 1000)  # 18 GB of voxels
+    hollow = bytearray(whole)
+    struct.pack_into("<2h", hollow, 70, 16, 32)  # as floats, whose last is none
+    hollow += bytes(len(whole)) + struct.pack("<f", float("nan"))
+    struct.pack_into("<f", hollow, 352, float("nan"))
+    status = opened.locator("[data-part=status]")
+    for name, data in {
+        "huge.nii": bytes(header),
+        "cut.nii.gz": gzip.compress(whole)[:-100],
+        "png.nii": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2,
+        "zip.nii.gz": b"PK\3\4" + bytes(range(256)) * 2,
+        "hollow.nii": bytes(hollow),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError) as refused:
+            load_case(tmp_path / name)
+        opened.evaluate(DROP, [name, base64.b64encode(data).decode()])
+        idle(opened)
+        seen, wanted = status.inner_text(), str(refused.value).replace(str(tmp_path / name), name)
+        reason = r" \([^)]*\)(?=; f)"
+        assert re.sub(reason, "", seen) == re.sub(reason, "", wanted)
+        assert opened.locator(".kits-viewer").count() == 0
+    opened.evaluate(DROP, ["good.nii", base64.b64encode(whole).decode()])
+    idle(opened)
+    expect(status).to_contain_text("good.nii: ")
+    expect(opened.locator(".kits-viewer")).to_be_visible()
+    expect(opened.locator(".ks-over")).to_have_count(0)
+
+
+def test_with_the_keyboard_alone(opened: Page) -> None:
+    """The focus stays where it is while the page computes, and the viewer as it was set."""
+    order = []
+    for _ in range(9):
+        opened.keyboard.press("Tab")
+        order.append(opened.evaluate("document.activeElement.dataset.part ?? document.activeElement.value"))
+    assert order == ["scan", "file", *MODELS, "start", order[-1]]
+    opened.keyboard.press("Shift+Tab")
+    opened.keyboard.press("Enter")
+    idle(opened)
+    expect(opened.get_by_role("button", name="Segment", exact=True)).to_be_focused()
+    expect(opened.locator("[data-part=status]")).to_contain_text("The vote of 5 networks: ")
+    opened.get_by_label("labels").select_option("errors")
+    opened.get_by_role("button", name="coronal").press("Enter")
+    heat = opened.get_by_label("attention weights")
+    heat.focus()
+    opened.keyboard.press("ArrowDown")
+    idle(opened)
+    expect(heat).to_be_focused()
+    expect(opened.locator(".kits-viewer")).to_contain_text("attention 0")
+    opened.get_by_label("clean-up").press("Space")
+    idle(opened)
+    expect(opened.get_by_label("clean-up")).to_be_focused()
+    expect(opened.get_by_label("clean-up")).not_to_be_checked()
+    expect(opened.get_by_label("labels")).to_have_value("errors")
+    expect(opened.get_by_role("button", name="coronal")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_it_has_no_serious_finding(opened: Page, theme: str, width: int) -> None:
+    opened.set_viewport_size({"width": width, "height": 800})
+    opened.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    opened.get_by_role("button", name="Segment").click()
+    idle(opened)
+    assert serious(opened) == []
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_without_a_network_it_says_so(opened: Page) -> None:

@@ -16,6 +16,7 @@ class Segment {
     this.part = buildControls(root, MANIFEST, chosen);
     this.found = new Map(); // name of a network -> { seconds, memory }
     this.shown = new Set([VOTE]);
+    this.look = {}; // how the viewer shows, see KitsViewer.show
     this.listen();
   }
 
@@ -28,9 +29,14 @@ class Segment {
     part.clean.onchange = () => this.attempt(() => this.refresh());
     part.heat.onchange = () => this.attempt(() => this.showHeat());
     part.save.onclick = () => this.attempt(() => this.save());
-    root.ondragover = (event) => event.preventDefault();
+    root.ondragover = (event) => {
+      event.preventDefault();
+      root.classList.add("ks-over");
+    };
+    root.ondragleave = () => root.classList.remove("ks-over");
     root.ondrop = (event) => {
       event.preventDefault();
+      root.classList.remove("ks-over");
       const [file] = event.dataTransfer.files;
       if (file) this.attempt(() => this.openFile(file));
     };
@@ -57,10 +63,13 @@ class Segment {
   setBusy(isBusy) {
     const { part, root } = this;
     this.isBusy = isBusy;
+    if (isBusy) this.focused = document.activeElement;
     for (const node of [part.source, part.networks, part.start, part.clean, part.heat, part.save]) node.disabled = isBusy;
     for (const box of part.results.querySelectorAll("tbody input")) box.disabled = isBusy;
     root.setAttribute("aria-busy", isBusy);
     root.dataset.state = isBusy ? "busy" : "idle";
+    // what is disabled or hidden loses the focus, and who uses the keyboard his place
+    if (!isBusy && document.activeElement === document.body) this.focused.focus({ preventScroll: true });
   }
 
   async openPhantom(name) {
@@ -78,9 +87,8 @@ class Segment {
   async open(given, title) {
     const { part } = this;
     this.scan = null;
-    this.viewer?.remove();
-    this.viewer = null;
-    part.viewer.replaceChildren();
+    this.removeViewer();
+    delete this.look.indices;
     part.results.hidden = true;
     part.note.hidden = true;
     this.found.clear();
@@ -123,6 +131,7 @@ class Segment {
     });
     part.bar.value = 0;
     part.bar.hidden = part.stop.hidden = false;
+    if (this.focused === part.start) part.stop.focus();
     this.say(`${todo.length} of ${names.length} networks to run…`);
     let stopped;
     const stop = new Promise((_, reject) => { stopped = reject; });
@@ -182,24 +191,24 @@ class Segment {
     this.draw();
   }
 
-  // A viewer with a panel for the truth, each result that is shown, and the heat; at the place where it was.
+  // A viewer with a panel for the truth, each result that is shown, and the heat; it looks as the one before.
   draw() {
-    const { scan, part, heat, labels } = this, [plane, index] = this.place();
+    const { scan, part, heat, labels } = this;
     const shown = Object.entries(labels).filter(([name]) => this.shown.has(name)).map(([, one]) => [one.title, one.labels]);
     const panels = Object.fromEntries([...(scan.truth ? [["truth", scan.truth]] : []), ...shown]);
-    const indices = this.indices ?? scan.shape.map((count) => count >> 1);
-    if (plane) indices[["axial", "coronal", "sagittal"].indexOf(plane)] = index;
-    this.indices = indices;
-    this.viewer?.remove();
-    part.viewer.replaceChildren();
+    this.removeViewer();
+    this.look.indices ??= scan.truth ? this.mostTumor() : undefined;
+    if (!scan.truth && this.look.mode === "errors") this.look.mode = "fill";
     const given = { ...scan, name: scan.title, labels: panels, heat: heat ? { [heat.title]: heat } : {} };
-    this.viewer = KitsViewer.show(part.viewer, given, { plane: plane || "axial", indices });
+    this.viewer = KitsViewer.show(part.viewer, given, this.look);
   }
 
-  place() {
-    const at = this.viewer && this.part.viewer.querySelector(".kits-viewer")?.dataset.shown?.split(":");
-    if (!at) this.indices = this.scan.truth ? this.mostTumor() : null;
-    return at ? [at[0], Number(at[1])] : [];
+  removeViewer() {
+    if (!this.viewer) return;
+    this.look = this.viewer.get();
+    this.viewer.remove();
+    this.viewer = null;
+    this.part.viewer.replaceChildren();
   }
 
   // In each plane the slice with most tumor in the truth, or with most kidney.

@@ -20,7 +20,7 @@ const TEMPLATE = `
   <p data-part="note" hidden></p>
   <div data-part="viewer"></div>
   <div data-part="results" hidden>
-    <table><caption></caption><thead><tr></tr></thead><tbody></tbody></table>
+    <div class="ks-table"><table><caption></caption><thead><tr></tr></thead><tbody></tbody></table></div>
     <div class="ks-bar">
       <label><input type="checkbox" data-part="clean" checked> clean-up: keep the two largest pieces</label>
       <label data-part="heats">attention weights <select data-part="heat"></select></label>

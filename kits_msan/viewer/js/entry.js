@@ -4,6 +4,8 @@
 import { View } from "./view.js";
 import { PLANES, readAll, tumorPerSlice } from "./volume.js";
 
+const OPTIONS = ["plane", "window", "opacity", "mode", "classes", "arrangement"];
+
 // `index` is the number of the slice in the current plane, for `jslink` and Python; `_indices` holds all three.
 function keepInStep(model) {
   const at = () => PLANES.indexOf(model.get("plane"));
@@ -79,7 +81,7 @@ export function showSlices(el, state) {
 //              labels: { truth: Uint8Array of 0, 1, 2 }, heat: { votes: { values: Uint8Array, low, high } } },
 //        { plane, window, opacity, mode, classes, arrangement, indices: [d, h, w] })
 // A panel for each of `labels` and `heat`; the one named "truth" is what errors are counted against.
-// Returns { set(changes), setLabels(name, labels), setHeat(name, { values, low, high }), setImage(image), remove() }.
+// Returns { get(), how it is shown now, as such options; set(changes), setLabels(name, labels), setHeat(name, { values, low, high }), setImage(image), remove() }.
 export function show(el, data, { indices, ...options } = {}) {
   const { shape, spacing, labels = {}, heat = {} } = data;
   const volumes = { image: data.image, labels: Object.values(labels), heat: Object.values(heat).map(({ values }) => values) };
@@ -101,6 +103,9 @@ export function show(el, data, { indices, ...options } = {}) {
   const { model, remove } = place(el, state);
   const redraw = () => model.set("_scene", { ...scene, edition: (model.get("_scene").edition ?? 0) + 1 });
   return {
+    get: () => ({
+      ...Object.fromEntries(OPTIONS.map((name) => [name, model.get(name)])), indices: [...model.get("_indices")],
+    }),
     set(changes) {
       for (const [name, value] of Object.entries(changes)) model.set(name === "indices" ? "_indices" : name, value);
     },
