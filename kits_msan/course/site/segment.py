@@ -39,10 +39,10 @@ disagree?</li>
 </ul>
 <h2 id="what-it-needs">What it needs</h2>
 <p>A browser of the last years; it was tried in Chromium and in Firefox. The networks are those of the course
-(<code>data/checkpoints/</code>), with weights of 16 bits. On the phantoms of this page their vote differs from Python's
-in 5 voxels at most; a test holds that. The table above gives the memory of each network. A large CT needs more for itself:
-with five networks and 200 x 512 x 512 voxels, Chromium took 1.0 GB. Files of more than 268 million voxels
-(1,024 slices of 512 x 512) are refused.</p>
+(<code>data/checkpoints/</code>), with weights of 16 bits. On the phantoms of this page their vote differs from
+Python's in 5 voxels at most; a test holds that. The table above gives the memory of each network. A large CT needs
+more for itself: with five networks and 200 x 512 x 512 voxels, Chromium took 1.0 GB. Files of more than 268 million
+voxels (1,024 slices of 512 x 512) are refused.</p>
 """
 
 
