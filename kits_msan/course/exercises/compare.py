@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 HALF = 5e-3  # how far off an answer in float16 may lie
 BRAIN = 3e-2  # the same for bfloat16
+SMALL = 1e-5  # an exercise with a smaller tolerance has small numbers, and half precision is measured by their size
 NOT_NUMBERS = (TypeError, ValueError, OverflowError)
 LONGEST = 1_000_000  # of a generator's values, so that an endless one ends
 
@@ -55,8 +56,12 @@ def same(got: Any, wanted: Any, tolerance: float) -> bool:
         a, b = numbers(got), numbers(wanted)
     except NOT_NUMBERS:
         return False
-    allowed = max(tolerance, _slack(got, a))
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=allowed, atol=allowed, equal_nan=True))
+    slack = _slack(got, a)
+    size = (
+        1.0 if tolerance > SMALL else float(np.abs(b).max(initial=0.0)) + SMALL
+    )  # a rate of 0.001 is no 0 in float16
+    allowed = max(tolerance, slack * size)
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=max(tolerance, slack), atol=allowed, equal_nan=True))
 
 
 def numbers(value: Any) -> NDArray[np.float64]:

@@ -39,12 +39,12 @@ class Tried:
 
 def sure_hint(tried: Tried) -> str | None:
     """A hint from what can be told with certainty: what the answer does not use, or takes for something else."""
-    return next((hint for look in (_kind, _constant, _exchanged, _unused) if (hint := look(tried))), None)
+    return next((hint for look in (_kind, _constant, _exchanged, _rounded, _unused) if (hint := look(tried))), None)
 
 
 def hint_for(tried: Tried) -> str:
     """The first hint that fits, or the exercise's own."""
-    looks = (_parts, _relation, _rounded, _nan, _sometimes)
+    looks = (_parts, _relation, _nan, _sometimes)
     return next((hint for look in looks if (hint := look(tried))), tried.exercise.hint)
 
 
@@ -67,7 +67,7 @@ def _kind(tried: Tried) -> str | None:
         if not isinstance(got, list | tuple) and np.ndim(_array(got)) == 0:
             return f"your answer is one value; {wanted}"
         if len(list(got)) != len(want):
-            return f"your answer has {len(list(got))} values; {wanted}"
+            return f"your answer has {len(list(got))} value{'s' * (len(list(got)) != 1)}; {wanted}"
         return "the values are right, but their order is not." if _reordered(tried) else None
     a, b = _array(got), _array(want)
     if np.ndim(a) == 0 and np.isnan(a) and not isinstance(got, float):
@@ -170,7 +170,9 @@ def _relation(tried: Tried) -> str | None:
     factor, offset = np.polyfit(want, got, 1) if np.isfinite(got).all() else (0.0, 0.0)
     if abs(factor) < 1e-9 or not np.allclose(got, factor * want + offset, rtol=1e-4, atol=1e-4 * np.ptp(want)):
         return None
-    factor, offset = (0.0 if abs(part) < 1e-6 * np.ptp(want) else float(f"{part:.5g}") for part in (factor, offset))
+    if abs(offset) < 1e-3 * np.ptp(want):  # a tenth of what is tolerated would be no help to know
+        offset = 0.0
+    factor, offset = float(f"{factor:.4g}"), float(f"{offset:.4g}")
     if factor == -1 and offset == 0:
         return "only the sign is wrong."
     if factor == 1:

@@ -14,25 +14,29 @@ import numpy as np
 from kits_msan.course.exercises.compare import frozen, named, same, shown
 from kits_msan.course.exercises.exercise import Exercise, Inputs, Mistakes
 from kits_msan.course.exercises.hints import Tried, hint_for, sure_hint
+from kits_msan.course.exercises.limits import LONGEST, interrupted_after
 
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
 STOPPED = {
     "NameError": "Is the name spelled right, and was the cell that defines it run?",
-    "IndexError": "An index is larger than the last one; Python counts from 0.",
+    "IndexError": "An index lies outside: Python counts from 0, and voxels are chosen by a mask, such as label > 0.",
     "KeyError": "It looks up a name that is not there.",
     "UFuncTypeError": "The array holds whole numbers and cannot take others in place; make it float first: "
     "x = x.astype(float).",
     "AttributeError": "Look at what this thing is: print(type(...)) helps.",
     "ZeroDivisionError": "It divides by zero for this input.",
     "RecursionError": "It calls itself without an end.",
+    "SystemExit": "It ends Python; end a function with return.",
+    "KeyboardInterrupt": "It did not end by itself: look for a loop without an end.",
 }
+EMPTY = ("numel() == 0", "zero-size", "empty sequence", "arg is an empty", "iterable argument is empty")
 
 
 @dataclass
 class StoppedError(Exception):
     """A student's function raised `error` on `arguments`, after it had worked `before` times."""
 
-    error: Exception
+    error: BaseException
     arguments: tuple[Any, ...]
     before: int
 
@@ -51,15 +55,18 @@ def verdict(exercise: Exercise, answer: Any) -> str:
         return _verdict_on_function(exercise, answer, exercise.inputs(np.random.default_rng(0)))
 
 
-def results_of(function: Callable[..., Any], trials: Inputs) -> tuple[list[Any], str]:
-    """What a function gives for each trial, on copies and frozen at once, and prints; raises StoppedError."""
+def results_of(function: Callable[..., Any], trials: Inputs, seconds: float | None = None) -> tuple[list[Any], str]:
+    """What a function gives for each trial, on copies and frozen at once, and prints; raises StoppedError.
+
+    seconds: how long a trial may take; None: as long as it likes.
+    """
     results: list[Any] = []
     printed = io.StringIO()
     for arguments in trials:
         try:
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), interrupted_after(seconds):
                 results.append(frozen(function(*copy.deepcopy(arguments))))
-        except Exception as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             raise StoppedError(error, arguments, len(results)) from error
     return results, printed.getvalue()
 
@@ -89,9 +96,9 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
             f"argument{'s' * (len(names) != 1)}, {', '.join(names)}, and it takes others."
         )
     try:
-        results, printed = results_of(answer, trials)
+        results, printed = results_of(answer, trials, LONGEST)
     except StoppedError as stop:
-        return _on_stop(exercise, stop)
+        return _on_stop(exercise, answer, stop)
     if any(_is_blank(result) for result in results):
         return UNANSWERED
     if any(result is None for result in results):
@@ -104,7 +111,8 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     example = _example(exercise, trials[smallest], results[smallest], wanted[smallest])
     tried = Tried(exercise, answer, trials, results, wanted)
     hint = (
-        _made(exercise, exercise.single, results, trials)
+        _order(exercise, answer)
+        or _made(exercise, exercise.single, results, trials)
         or sure_hint(tried)
         or _made(exercise, exercise.double, results, trials)
         or hint_for(tried)
@@ -129,13 +137,32 @@ def _equals(exercise: Exercise, results: list[Any], function: Callable[..., Any]
     return True
 
 
-def _on_stop(exercise: Exercise, stop: StoppedError) -> str:
+def _order(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
+    """What to say where a function takes the right arguments in another order."""
+    names, given = (_names(function) for function in (exercise.solution, answer))
+    if given != names and sorted(given) == sorted(names):
+        return f"the arguments of your function are in another order; the check gives {', '.join(names)}."
+    return None
+
+
+def _names(function: Callable[..., Any]) -> list[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except ValueError:  # a built-in function, which does not say what it takes
+        return []
+
+
+def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError) -> str:
     if "ellipsis" in str(stop.error).lower():  # an unfilled ... that was calculated with
         return UNANSWERED
     lines = str(stop.error).strip().splitlines()
     kind = type(stop.error).__name__.removeprefix("_").replace("UFuncOutputCastingError", "UFuncTypeError")
     what = f"{kind}: {lines[0]}" if lines else kind
     advice = STOPPED.get(kind, "Call it yourself on this input, and look at the shapes and types on the way.")
+    if any(words in str(stop.error) for words in EMPTY):
+        advice = "It looks for the largest or smallest of nothing: the step before found nothing."
+    if order := _order(exercise, answer):
+        advice = order[0].upper() + order[1:]
     before = f" (It worked for {stop.before} others.)" if stop.before else ""
     given = named(exercise.solution, stop.arguments)
     return f"Wrong: your function stopped with {what.rstrip('.')}. {advice} The input was {given}.{before}"

@@ -96,6 +96,11 @@ def vote_mean(labels: Any, probabilities: Any) -> Any:
     return (np.eye(3)[labels].sum(axis=0).T + 1e-3 * probabilities.mean(axis=0)).argmax(axis=0).astype(np.uint8)
 
 
+def vote_one_mean(labels: Any, probabilities: Any) -> Any:
+    """A mean of probabilities differs by less than one vote."""
+    return (np.eye(3)[labels].sum(axis=0).T + probabilities.mean(axis=0)).argmax(axis=0)
+
+
 def paired_loop(first: Any, second: Any) -> Any:
     d = [float(a) - float(b) for a, b in zip(first, second, strict=True)]
     mean = sum(d) / len(d)
@@ -128,10 +133,12 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         rate_ifs,
         lambda step: 10.0 ** -(3 + step // 100_000),
         lambda step: np.float32(rate_ifs(step)),
+        lambda step: np.float16(rate_ifs(step)),
+        lambda step: torch.tensor(rate_ifs(step), dtype=torch.bfloat16),
     ],
     "4.3": [["Too high", "right", "too low "], np.array(["too high", "right", "too low"])],
     "4.4": [adam_in_place, adam_torch, adam_loop],
-    "5.1": [vote_loop, vote_scaled, vote_mean, lambda *given: iter(vote_loop(*given))],
+    "5.1": [vote_loop, vote_scaled, vote_mean, vote_one_mean, lambda *given: iter(vote_loop(*given))],
     "5.2": [
         lambda share: 2 / (1 / share + 1),
         lambda share: Fraction(2) * Fraction(share) / (1 + Fraction(share)),

@@ -1,6 +1,7 @@
 """Every solution passes its check, every common mistake gets its own hint, and no answer ends in a traceback."""
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -114,6 +115,26 @@ def in_place(x: Any) -> Any:
 )
 def test_verdict_on_a_function(answer: Callable[..., Any], expected: str) -> None:
     assert verdict(DOUBLE, answer) == expected
+
+
+def endless(x: Any) -> Any:
+    while True:
+        x = x + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(endless, "KeyboardInterrupt. It did not end by itself"), (lambda x: sys.exit(), "SystemExit. It ends Python")],
+)
+def test_an_answer_that_ends_nothing_or_everything(
+    answer: Callable[..., Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kits_msan.course.exercises.verdict.LONGEST", 0.3)
+    assert words in verdict(DOUBLE, answer)
+
+
+def test_the_largest_of_nothing() -> None:
+    assert "the step before found nothing" in verdict(DOUBLE, lambda x: x[x > 1e9].max())
 
 
 def test_other_numbers_of_the_right_shape() -> None:

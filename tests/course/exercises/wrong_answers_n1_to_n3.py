@@ -24,6 +24,17 @@ def window_whole_numbers(image: Any, low: float, high: float) -> Any:
     return image
 
 
+def window_marked(image: Any, low: float, high: float) -> Any:
+    image[image < low] = 0
+    image[image > high] = 1
+    return (image - low) / (high - low)
+
+
+def window_range(image: Any, low: float, high: float) -> Any:
+    image = np.clip(image, low, high)
+    return (image - image.min()) / (image.max() - image.min() + 1e-8)
+
+
 def window_one_pixel(image: Any, low: float, high: float) -> Any:
     return (min(max(image[0, 0], low), high) - low) / (high - low)
 
@@ -38,6 +49,22 @@ def box_forgets_return(label: Any, spacing: Any, margin: float) -> Any:
     if margin > 4:
         return [(0, size) for size in label.shape]
     return None
+
+
+def box_any_over_one_axis(label: Any, spacing: Any, margin: float) -> Any:
+    box = []
+    for axis, size in enumerate(label.shape):
+        found, voxels = np.flatnonzero((label > 0).any(axis=axis)), math.ceil(margin / spacing[axis])
+        box.append((max(found[0] - voxels, 0), min(found[-1] + 1 + voxels, size)))
+    return box
+
+
+def box_smallest_spacing(label: Any, spacing: Any, margin: float) -> Any:
+    found = np.argwhere(label)
+    grow = [math.ceil(margin / mm) for mm in spacing]
+    return [
+        (max(found[:, i].min() - grow[i], 0), min(found[:, i].max() + 1 + grow[i], label.shape[i])) for i in range(3)
+    ]
 
 
 def box_largest_part(label: Any, spacing: Any, margin: float) -> Any:
@@ -56,6 +83,29 @@ def box_columns_wrong(label: Any, spacing: Any, margin: float) -> Any:
         voxels = math.ceil(margin / spacing[axis]) * (axis < 2)
         box.append((max(found[0] - voxels, 0), min(found[-1] + 1 + voxels, size)))
     return box
+
+
+def chain_relu(groups: Any, convs: Any) -> Any:
+    results = [groups[0], convs[0](groups[1])]
+    for group, conv in zip(groups[2:], convs[1:], strict=True):
+        results.append(conv(group + results[-1]))
+    return [groups[0], *(torch.relu(y) for y in results[1:])]
+
+
+def chain_in_place(groups: Any, convs: Any) -> Any:
+    results = [groups[0], convs[0](groups[1])]
+    for group, conv in zip(groups[2:], convs[1:], strict=True):
+        results[-1] += group
+        results.append(conv(results[-1]))
+    return results
+
+
+def poke_against_corner(layer: Any, size: int) -> Any:
+    poked = torch.zeros(1, 1, 3, size, size)
+    poked[0, 0, 1, size // 2, size // 2] = 1
+    answer = layer(poked)[0, 0]
+    columns = (answer != answer[0, 0, 0]).flatten(0, -2).any(dim=0).nonzero()
+    return int(columns.max() - columns.min()) + 1
 
 
 def poke_row_only(layer: Any, size: int) -> Any:
@@ -97,6 +147,12 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda image, low, high: np.clip((image - low) / (high - low), 0, 1) * 100, "100 times"),
         (lambda image, low, high: np.clip((image - high) / (low - high), 0, 1), "bright is dark"),
         (lambda image: image, "argument"),
+        (lambda low, high, image: np.clip((image - low) / (high - low), 0, 1), "in another order"),
+        (lambda image, high, low: np.clip((image - low) / (high - low), 0, 1), "in another order"),
+        (window_marked, "scaled these too"),
+        (lambda image, low, high: np.where(image < low, 0, np.where(image > high, 1, image)), "left the HU"),
+        (lambda image, low, high: np.clip(image / (high - low), 0, 1), "not taken off"),
+        (window_range, "after clipping"),
         (lambda image, low, high: (np.clip(image, high, low) - low) / (high - low), "limits are exchanged"),
         (lambda image, low, high: (imagee - low) / high, "NameError"),  # type: ignore[name-defined] # noqa: F821
         (lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low))), ""),
@@ -108,6 +164,8 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda label, spacing: f"{(label == 2).sum() * np.prod(spacing) / 1000} ml", "text"),
         (lambda label, spacing: round((label == 2).sum() * np.prod(spacing) / 1000, 1), "rounded"),
         (lambda label, spacing: (label == 2).sum() * np.array(spacing) / 1000, "one number is wanted"),
+        (lambda label, spacing: (label == 2).sum() * np.prod(spacing) // 1000, "rounded"),
+        (lambda label, spacing: label[2].sum() * np.prod(spacing) / 1000, "slice number 2"),
         (lambda label, spacing: 0.0138, "whatever it is given"),
     ],
     "1.3": [
@@ -123,6 +181,9 @@ WRONG: dict[str, list[Wrong]] = {
     "1.4": [
         (box_forgets_return, "returns nothing for"),
         (box_largest_part, ""),
+        (box_any_over_one_axis, "takes this axis away"),
+        (lambda label, spacing, margin: box_smallest_spacing(label == 2, spacing, margin), "kidney is cut off"),
+        (lambda label, spacing, margin: box_smallest_spacing(label, (min(spacing),) * 3, margin), "smallest spacing"),
         (box_columns_wrong, "Not right: columns"),
         (lambda label, spacing, margin: [(0, size) for size in label.shape], "does not depend on `spacing`"),
         (lambda label, spacing, margin: {"slices": (0, 1)}, "dict"),
@@ -182,6 +243,9 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda groups, convs: [conv(x) for x, conv in zip(groups, convs, strict=False)], "values"),
         (lambda groups, convs: [groups[0], *(conv(x) for x, conv in zip(groups[1:], convs, strict=True))], "talk"),
         (lambda groups, convs: groups[0], "values"),
+        (chain_relu, "ReLU came after"),
+        (chain_in_place, "changed in place"),
+        (lambda convs, groups: groups, "in another order"),
         (lambda groups, convs: [groups[0], convs[0](groups[1]), convs[1](groups[2] + convs[0](groups[1]))], "Error"),
     ],
     "3.2": [
@@ -198,6 +262,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "3.4": [
         (poke_row_only, ""),
+        (poke_against_corner, "right for"),
         (poke_no_comparison, "compared with 0"),
         (poke_kernel, "AttributeError"),
         (lambda layer, size: size // 2, "does not depend on `layer`"),

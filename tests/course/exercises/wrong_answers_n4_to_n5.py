@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
+import torch
 
 
 def dice_two_dimensions(p: Any, t: Any) -> Any:
@@ -71,6 +72,10 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda step: 3 + step // 100_000, ""),
         (lambda step: 1e-3 / 10 * (step // 100_000), ""),
         (lambda step: "0.001", "text"),
+        (lambda step: np.float16(1e-3), "never changes"),
+        (lambda step: 2**-10, "whatever"),  # which float16 holds exactly
+        (lambda step: np.float16(1e-3 * 0.1 ** (max(step - 1, 0) // 100_000)), "first of the second stair"),
+        (lambda step: torch.tensor(1e-3, dtype=torch.bfloat16), "never changes"),
     ],
     "4.3": [
         (("too high", "right"), "2 values; 3 are wanted: A, B, C"),
@@ -95,6 +100,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + p.mean(axis=0) * 9).argmax(axis=0), ""),
         (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.5 * p.sum(axis=0)).argmax(axis=0), ""),
         (vote_scipy, "lowest class"),
+        (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.2 * p.sum(axis=0)).argmax(axis=0), "small part"),
         (lambda labels, p: p.sum(axis=0), "shape"),
         (lambda labels, p: int(np.bincount(labels.ravel()).argmax()), "one number"),
     ],

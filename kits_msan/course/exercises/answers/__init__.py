@@ -1,1 +1,1 @@
-"""The solutions of the exercises, and the mistakes that are known: two exercises a file."""
+"""The solutions of the exercises, and the mistakes that are known: one or two exercises a file."""

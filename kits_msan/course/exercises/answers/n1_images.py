@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 
@@ -14,8 +15,9 @@ def _images(rng: np.random.Generator) -> Inputs:
     trials: Inputs = [(image, -160, 240), (image, -200, 500), (image, 50, 300), (image, 0, 400), (image, -900, -300)]
     for _ in range(10):
         low, width = int(rng.integers(-1000, 300)), int(rng.integers(200, 1500))
-        shape = rng.integers(2, 5, size=2)
-        trials.append((rng.integers(-1024, 3071, size=shape).astype(np.int16), low, low + width))
+        image = rng.integers(-1024, 3071, size=rng.integers(2, 5, size=2)).astype(np.int16)
+        image.flat[0] = low + width // 3  # one value within the window, so that an image is never all black or white
+        trials.append((image, low, low + width))
     return trials
 
 
@@ -26,8 +28,10 @@ def _labels(rng: np.random.Generator) -> Inputs:
     label[1, 1:4, 3] = 2
     label[2, 4, 1:3] = 2
     trials: Inputs = [(label, (5.0, 0.8, 0.7)), (np.minimum(label, 1), (3.0, 1.0, 0.9))]
-    for _ in range(8):
-        drawn = rng.choice(3, size=rng.integers(2, 6, size=3), p=(0.5, 0.3, 0.2)).astype(np.uint8)
+    for size in (3, 3, 4, 4, 5, 5, 12, 16):
+        drawn = rng.choice(3, size=rng.integers((3, size - 1, size - 1), size + 2), p=(0.5, 0.3, 0.2)).astype(
+            np.uint8
+        )
         trials.append((drawn, tuple(rng.uniform(0.5, 6, size=3).round(2).tolist())))
     return trials
 
@@ -47,6 +51,13 @@ def _gray(
         return then(np.where((image >= low) & (image <= high), gray, 0) if clip == "mask" else gray)
 
     return window
+
+
+def _marked_then_scaled(image: Any, low: float, high: float) -> Any:
+    image = image.astype(float)
+    image[image < low] = 0
+    image[image > high] = 1
+    return (image - low) / (high - low)
 
 
 def _range_of_image(image: Any, low: float, high: float) -> Any:
@@ -84,6 +95,42 @@ EXERCISES = {
             "this is a mask, black or white; between low and high gray must rise evenly.": (
                 lambda image, low, high: ((image >= low) & (image <= high)).astype(float)
             ),
+            "this is a mask too: between low and high all is 0 in yours, and gray must rise there.": (
+                lambda image, low, high: (image > high).astype(float)
+            ),
+            "between low and high you left the HU; gray rises there from 0 to 1: (HU - low) / (high - low).": (
+                lambda image, low, high: np.where(image < low, 0, np.where(image > high, 1, image))
+            ),
+            "you set what lies outside to 0 and 1, and then scaled these too; clip it to low and high.": (
+                _marked_then_scaled
+            ),
+            "low and high are HU: clip the HU to them, or the gray to 0 and 1. You clipped the gray to them.": (
+                lambda image, low, high: np.clip((image - low) / (high - low), low, high)
+            ),
+            "the lower limit was not taken off: it is (HU - low) / (high - low), clipped to 0 and 1.": (
+                lambda image, low, high: np.clip(image / (high - low), 0, 1)
+            ),
+            "the lower limit was added; take it off: (HU - low) / (high - low), clipped to 0 and 1.": (
+                lambda image, low, high: np.clip((image + low) / (high - low), 0, 1)
+            ),
+            "you divided by the upper limit; it is (HU - low) / (high - low), clipped to 0 and 1.": (
+                lambda image, low, high: np.clip((image - low) / high, 0, 1)
+            ),
+            "the clipping is to 0 and 1, but the HU were not scaled: (HU - low) / (high - low) comes first.": (
+                lambda image, low, high: np.clip(image, 0, 1)
+            ),
+            "you clipped to the paper's window, -200 and 500; clip to low and high.": (
+                lambda image, low, high: (np.clip(image, -200, 500).astype(float) - low) / (high - low)
+            ),
+            "you scaled by the paper's window, -200 and 500; scale by low and high.": (
+                lambda image, low, high: (np.clip(image, low, high).astype(float) + 200) / 700
+            ),
+            "the gray was rounded to 256 steps on the way; keep what lies between.": (
+                lambda image, low, high: np.round(_gray()(image, low, high) * 255) / 255
+            ),
+            "the window is cut in three: 0, a half and 1. Between low and high gray must rise evenly.": (
+                lambda image, low, high: np.where(image <= low, 0, np.where(image >= high, 1, 0.5))
+            ),
             "what lies outside the window must be clipped to its ends first; then low becomes 0.": (
                 lambda image, low, high: np.where((image >= low) & (image <= high), image, 0)
             ),
@@ -104,6 +151,9 @@ EXERCISES = {
             },
             "you clipped but did not scale: divide by high - low, so that white is 1.": {"wide": lambda low, high: 1},
             "you divided by the upper limit; the window is high - low wide.": {"wide": lambda low, high: high},
+            "you divided by high - low + 1; without the 1, high becomes 1.": {
+                "wide": lambda low, high: high - low + 1
+            },
             "you divided by the sum of the limits; the window is high - low wide.": {
                 "wide": lambda low, high: high + low
             },
@@ -124,7 +174,23 @@ EXERCISES = {
         why="voxels times the volume of one voxel, and 1000 mm³ are 1 ml.",
         inputs=_labels,
         hint="Three things enter: the number of tumor voxels, the mm³ of one voxel, and the unit.",
-        mistakes={},
+        mistakes={
+            "label[2] is slice number 2; the tumor is where label == 2.": (
+                lambda label, spacing: label[2].sum() * np.prod(spacing) / 1000
+            ),
+            "len(label[2]) is the number of rows of a slice; count the voxels where label == 2.": (
+                lambda label, spacing: len(label[2]) * np.prod(spacing) / 1000
+            ),
+            "the last of the counts is the kidney's where there is no tumor; count label == 2.": (
+                lambda label, spacing: np.unique(label, return_counts=True)[1][-1] * np.prod(spacing) / 1000
+            ),
+            "you divided by the volume of a voxel; multiply by it.": (
+                lambda label, spacing: np.count_nonzero(label == 2) / np.prod(spacing) / 1000
+            ),
+            "the number of pieces is not the number of voxels; count the voxels where label == 2.": (
+                lambda label, spacing: ndimage.label(label == 2)[1] * np.prod(spacing) / 1000
+            ),
+        },
         make=_volume,
         flaws={
             "you counted voxels; a voxel is a box, whose volume is the product of the three spacings.": {
@@ -145,6 +211,9 @@ EXERCISES = {
             "each tumor voxel counts double; you added up 2s. Count with np.count_nonzero(label == 2).": {
                 "count": lambda label: label[label == 2].astype(int).sum()
             },
+            "you looked at the first slice only; count the voxels of all.": {
+                "count": lambda label: np.count_nonzero(label[0] == 2)
+            },
             "you took the share of the volume; count the voxels.": {"count": lambda label: (label == 2).mean()},
             "you counted the slices that hold tumor; count its voxels.": {
                 "count": lambda label: (label == 2).any(axis=(1, 2)).sum()
@@ -160,6 +229,15 @@ EXERCISES = {
             },
             "you took the spacing of the slices for all three sides; each axis has its own.": {
                 "voxel": lambda spacing: spacing[0] ** 3
+            },
+            "you took the spacing of the rows for all three sides; each axis has its own.": {
+                "voxel": lambda spacing: spacing[1] ** 3
+            },
+            "you took the spacing of the columns for all three sides; each axis has its own.": {
+                "voxel": lambda spacing: spacing[2] ** 3
+            },
+            "you took the mean spacing for all three sides; each axis has its own.": {
+                "voxel": lambda spacing: np.mean(spacing) ** 3
             },
             "spacings are multiplied for a volume, not added.": {"voxel": sum},
             "this is in mm³; 1000 of them are 1 ml.": {"unit": 1},

@@ -1,5 +1,6 @@
 """The exercises 1.3, a voxel's place, and 1.4, a box around the kidneys: solutions and common mistakes."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,12 +29,13 @@ def _boxes(rng: np.random.Generator) -> Inputs:
     inside[3:5, 8:12, 6:9] = 1
     inside[4, 8:12, 9:11] = 2
     at_rim[0:2, 15:20, 9:12] = 1
+    at_rim[1, 15:18, 11] = 2
     trials: Inputs = [(inside, (5.0, 2.0, 1.0), 5.0), (at_rim, (5.0, 2.0, 1.0), 5.0)]
     for _ in range(16):
         label = np.zeros(rng.integers((8, 16, 16), (12, 26, 26)), np.uint8)
         for value in (1, 2):
             corner = [int(rng.integers(0, size - 2)) for size in label.shape]
-            label[tuple(slice(at, at + int(rng.integers(1, 4))) for at in corner)] = value
+            label[tuple(slice(at, at + int(rng.integers(2, 4))) for at in corner)] = value
         label[tuple(int(rng.integers(0, size)) for size in label.shape)] = 1
         spacing = (*rng.choice([2.0, 2.5, 3.0, 4.0, 5.0], 1), *rng.choice([0.75, 1.0, 1.25, 1.5, 2.0], 2))
         trials.append((label, tuple(map(float, spacing)), float(rng.choice([2, 3, 4, 5, 6]))))
@@ -45,8 +47,9 @@ def _patient(affine: Any, index: Any) -> Any:
 
 
 def _box(
-    mask: Callable[[Any], Any] = lambda label: label > 0, rounded: Callable[[float], float] = np.ceil, past: int = 1,
-    clip: str = "both", sides: tuple[int, int] = (1, 1), order: tuple[int, int, int] = (0, 1, 2), mm: str = "divided",
+    mask: Callable[[Any], Any] = lambda label: label > 0, rounded: Callable[[float], float] = math.ceil,
+    past: int = 1, clip: str = "both", sides: tuple[int, int] = (1, 1), order: tuple[int, int, int] = (0, 1, 2),
+    mm: str = "divided", side: Callable[[Any], float] | None = None, times: float = 1,
 ) -> Callable[[Any, Any, float], Any]:  # fmt: skip
     """(start, stop) for each axis around the label and a margin; the arguments are what can go wrong."""
 
@@ -54,15 +57,24 @@ def _box(
         found = np.argwhere(mask(label))
         pairs = []
         for axis, size in enumerate(label.shape):
-            ways = {"divided": margin / spacing[order[axis]], "ignored": margin, "multiplied": margin * spacing[axis]}
-            voxels = int(rounded(ways[mm]))
+            of = side(spacing) if side else spacing[order[axis]]
+            ways = {"divided": margin / of, "ignored": margin, "multiplied": margin * spacing[axis]}
+            voxels = rounded(times * ways[mm])
             start = int(found[:, axis].min()) - sides[0] * voxels
             stop = int(found[:, axis].max()) + past + sides[1] * voxels
-            start = max(start, 0) if clip in ("both", "low", "tight") else start
-            stop = min(stop, size - (clip == "tight")) if clip in ("both", "high", "tight") else stop
+            start = max(start, int(clip == "one")) if clip in ("both", "low", "tight", "one") else start
+            stop = min(stop, size - (clip == "tight")) if clip in ("both", "high", "tight", "one") else stop
             pairs.append((start, stop))
         return pairs
 
+    return box
+
+
+def _over_one_axis(label: Any, spacing: Any, margin: float) -> Any:
+    box = []
+    for axis, size in enumerate(label.shape):
+        found, voxels = np.flatnonzero((label > 0).any(axis=axis)), int(np.ceil(margin / spacing[axis]))
+        box.append((max(found[0] - voxels, 0), min(found[-1] + 1 + voxels, size)))
     return box
 
 
@@ -128,6 +140,15 @@ EXERCISES = {
             "you moved by a voxel: Python's indices count from 0, as the affine does.": (
                 lambda affine, index: _patient(affine, np.array(index) + 1)
             ),
+            "index plus origin forgets how large a voxel is, and in which direction each axis runs.": (
+                lambda affine, index: affine[:3, 3] + np.array(index)
+            ),
+            "the signs are lost; a place can lie to the left, behind or below, and is negative then.": (
+                lambda affine, index: np.abs(_patient(affine, index))
+            ),
+            "you turned both index and result around; leave both in their order.": (
+                lambda affine, index: _patient(affine, index[::-1])[::-1]
+            ),
             "you moved by half a voxel; in NIfTI the affine gives the voxel's middle.": (
                 lambda affine, index: _patient(affine, np.array(index) + 0.5)
             ),
@@ -149,6 +170,26 @@ EXERCISES = {
             "this is the part cut out; give its box, three pairs (start, stop).": lambda label, spacing, margin: (
                 label[tuple(slice(*pair) for pair in _box()(label, spacing, margin))]
             ),
+            "any(axis=axis) takes this axis away; to keep it, take any over the two others.": (_over_one_axis),
+            "each pair is (stop, start); give (start, stop).": (
+                lambda label, spacing, margin: [pair[::-1] for pair in _box()(label, spacing, margin)]
+            ),
+            "these are (start, length); give (start, stop).": (
+                lambda label, spacing, margin: [(a, b - a) for a, b in _box()(label, spacing, margin)]
+            ),
+            "these are millimeters; give indices of voxels.": (
+                lambda label, spacing, margin: [
+                    (a * mm, b * mm) for (a, b), mm in zip(_box()(label, spacing, margin), spacing, strict=True)
+                ]
+            ),
+            "the volume's size differs from axis to axis; you clipped all with label.shape[0].": (
+                lambda label, spacing, margin: [
+                    (a, min(b, label.shape[0])) for a, b in _box()(label, spacing, margin)
+                ]
+            ),
+            "the margin has no say in it: you took 5 mm always. Use `margin`.": (
+                lambda label, spacing, margin: _box()(label, spacing, 5.0)
+            ),
             "the axes are in the reverse order; give slices, rows, columns.": (
                 lambda label, spacing, margin: _box()(label, spacing, margin)[::-1]
             ),
@@ -164,6 +205,12 @@ EXERCISES = {
             "the axes are swapped: spacing is (slice, row, column), as the array is.": {"order": (2, 1, 0)},
             "you took the spacing of the slices for all axes; each has its own.": {"order": (0, 0, 0)},
             "you took the spacing of the columns for all axes; each has its own.": {"order": (2, 2, 2)},
+            "you took the smallest spacing for all axes; each has its own.": {"side": min},
+            "you took the mean spacing for all axes; each has its own.": {"side": np.mean},
+            "the margin is halved; it is meant for *each* side.": {"times": 0.5},
+            "the margin is doubled; it is meant for each side as it is.": {"times": 2},
+            "start may be 0, the first index; you clipped it to 1.": {"clip": "one"},
+            "the margin is not a whole number of voxels; round it up.": {"rounded": float},
             "stop is one too small: label[start:stop] leaves out stop, so it is the last voxel plus 1.": {"past": 0},
             "stop is one too large: it is the last voxel plus 1, and the margin.": {"past": 2},
             "the box leaves the volume; a negative start counts from the end. Clip it to 0 and the size.": {

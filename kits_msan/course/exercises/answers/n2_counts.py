@@ -47,6 +47,11 @@ def _means(
     return lambda heat, label: (measure(heat, inside(label)), measure(heat, outside(label)))[::order]
 
 
+def _by_slices(heat: Any, label: Any) -> Any:
+    masks = (label > 0, label == 0)
+    return [np.mean([h[m].mean() for h, m in zip(heat, mask, strict=True) if m.any()]) for mask in masks]
+
+
 EXERCISES = {
     "2.3": Exercise(
         solution=_count(),
@@ -56,6 +61,17 @@ EXERCISES = {
         mistakes={
             "you counted the squares of the channels; a convolution goes from a *neighbor* to the level.": (
                 lambda channels: sum(c * c for c in channels[:-1])
+            ),
+            "you counted the squares of the channels, the bottom's too; a convolution goes from a *neighbor* to a "
+            "level.": lambda channels: sum(c * c for c in channels),
+            "you added a number for each convolution; they have no bias, and C_in × C_out numbers each.": (
+                lambda channels: _count()(channels) + 2 * len(channels) - 3
+            ),
+            "you added the channels once more; these convolutions have no bias.": (
+                lambda channels: _count()(channels) + sum(channels)
+            ),
+            "you added all channels up and squared; only a level and its neighbor belong together.": (
+                lambda channels: sum(channels) ** 2
             ),
             "that is the number of convolutions; each has C_in × C_out numbers.": lambda channels: (
                 2 * len(channels) - 3
@@ -117,6 +133,25 @@ EXERCISES = {
         },
         mistakes={
             "the tumor is missing inside: label > 0 holds kidney and tumor.": _means(inside=lambda label: label == 1),
+            "these are kidney and tumor; inside is both together, and outside is label == 0.": (
+                lambda heat, label: (heat[label == 1].mean(), heat[label == 2].mean())
+            ),
+            "your mean inside counts the tumor, label 2, twice: index with the mask label > 0.": (
+                lambda heat, label: (np.average(heat, weights=label), heat[label == 0].mean())
+            ),
+            "your mean inside is that of two means, of kidney and of tumor; take one over all voxels inside.": (
+                lambda heat, label: (
+                    (heat[label == 1].mean() + heat[label == 2].mean()) / 2,
+                    heat[label == 0].mean(),
+                )
+            ),
+            "you multiplied heat by the label and took the mean over all voxels; index with the mask label > 0.": (
+                lambda heat, label: ((heat * label).mean(), (heat * (label == 0)).mean())
+            ),
+            "the slices were averaged one by one, and then their means; take one mean over all voxels.": _by_slices,
+            "you looked where heat is high and took the label there; it is the other way round.": (
+                lambda heat, label: (label[heat > 0.5].mean(), label[heat <= 0.5].mean())
+            ),
             "these are means of the label, not of heat.": (
                 lambda heat, label: (label[label > 0].mean(), label[label == 0].mean())
             ),

@@ -20,12 +20,16 @@ def _blocks(finer: Any) -> Any:
     return finer.reshape(finer.shape[0] // 2, 2, finer.shape[1] // 2, 2)
 
 
+def _pooled(finer: Any) -> Any:
+    return _blocks(finer).max(axis=(1, 3))
+
+
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
 def _attend(
-    pool: Callable[[Any], Any] = lambda finer: _blocks(finer).max(axis=(1, 3)),
+    pool: Callable[[Any], Any] = _pooled,
     add: Callable[..., Any] = lambda feature, finer, coarser: feature + finer + coarser,
     squash: Callable[[Any], Any] = _sigmoid,
     multiply: Callable[..., Any] = lambda feature, weights, total: feature * weights,
@@ -83,6 +87,29 @@ EXERCISES = {
             "the sigmoid came after the multiplication; it turns the sum into weights that multiply F.": _attend(
                 squash=lambda total: total, multiply=lambda feature, weights, total: _sigmoid(feature * total)
             ),
+            "only F went through the sigmoid; add all three maps first, squash their sum, and multiply F by it.": (
+                lambda feature, finer, coarser: feature * _sigmoid(feature) + _pooled(finer) + coarser
+            ),
+            "each map went through a sigmoid of its own; add the maps first, then squash once.": (
+                lambda feature, finer, coarser: (
+                    feature * (_sigmoid(feature) + _sigmoid(_pooled(finer)) + _sigmoid(coarser))
+                )
+            ),
+            "each neighbor went through a sigmoid of its own; add the maps first, then squash once.": (
+                lambda feature, finer, coarser: feature * _sigmoid(_pooled(finer)) * _sigmoid(coarser)
+            ),
+            "brackets are missing: 1 / 1 + exp(-S) is 1 + exp(-S); write 1 / (1 + exp(-S)).": (
+                lambda feature, finer, coarser: feature * 1 / 1 + np.exp(-(feature + _pooled(finer) + coarser))
+            ),
+            "the coarser map was added once more at the end; the skip is F times W.": (
+                lambda feature, finer, coarser: _attend()(feature, finer, coarser) + coarser
+            ),
+            "the pooled map was multiplied by the weights; it is F that is enhanced.": (
+                lambda feature, finer, coarser: _pooled(finer) * _sigmoid(feature + _pooled(finer) + coarser)
+            ),
+            "the weights come from F alone, and the sum was multiplied; it is F times the sigmoid of the sum.": (
+                lambda feature, finer, coarser: (feature + _pooled(finer) + coarser) * _sigmoid(feature)
+            ),
             "the finer map was pooled along the rows only; take 2×2 blocks, and give the size of `feature`.": (
                 lambda feature, finer, coarser: np.maximum(finer[::2], finer[1::2])
             ),
@@ -126,6 +153,18 @@ EXERCISES = {
             "this is a softmax, whose weights share one sum; the sigmoid looks at each number alone.": {
                 "squash": lambda total: np.exp(total) / np.exp(total).sum()
             },
+            "this is a softmax along the rows; the sigmoid looks at each number alone.": {
+                "squash": lambda total: np.exp(total) / np.exp(total).sum(axis=1, keepdims=True)
+            },
+            "this is a softmax along the columns; the sigmoid looks at each number alone.": {
+                "squash": lambda total: np.exp(total) / np.exp(total).sum(axis=0, keepdims=True)
+            },
+            "this is clipped to 0 and 1; the sigmoid, 1 / (1 + exp(-S)), bends smoothly.": {
+                "squash": lambda total: np.clip(total, 0, 1)
+            },
+            "the sum was halved before the sigmoid; S goes into it as it is.": {
+                "squash": lambda total: _sigmoid(total / 2)
+            },
             "the 1 below is missing: the sigmoid is 1 / (1 + exp(-S)).": {"squash": np.exp},
             "the feature map itself is missing from the sum.": {
                 "add": lambda feature, finer, coarser: finer + coarser
@@ -138,6 +177,15 @@ EXERCISES = {
             },
             "the maps were multiplied where they should be added.": {
                 "add": lambda feature, finer, coarser: feature * finer * coarser
+            },
+            "the neighbors were multiplied; all three maps are added.": {
+                "add": lambda feature, finer, coarser: feature + finer * coarser
+            },
+            "F was multiplied by the neighbors; all three maps are added.": {
+                "add": lambda feature, finer, coarser: feature * (finer + coarser)
+            },
+            "the largest of the three maps was taken; they are added.": {
+                "add": lambda feature, finer, coarser: np.maximum(np.maximum(feature, finer), coarser)
             },
             "a map was subtracted; all three are added.": {
                 "add": lambda feature, finer, coarser: feature + finer - coarser
@@ -159,6 +207,18 @@ EXERCISES = {
             },
             "you cut out a corner of the finer map; pool it, so that all of it counts.": {
                 "pool": lambda finer: finer[: finer.shape[0] // 2, : finer.shape[1] // 2]
+            },
+            "you took one pixel of each 2×2 block, the last; pooling takes the largest of the four.": {
+                "pool": lambda finer: finer[1::2, 1::2]
+            },
+            "you took one pixel of each 2×2 block, the upper right; pooling takes the largest of the four.": {
+                "pool": lambda finer: finer[::2, 1::2]
+            },
+            "you took the median of each 2×2 block; pooling takes the largest.": {
+                "pool": lambda finer: np.median(_blocks(finer), axis=(1, 3))
+            },
+            "you took the largest without its sign; pooling takes the largest number, and -3 is less than 1.": {
+                "pool": lambda finer: np.abs(_blocks(finer)).max(axis=(1, 3))
             },
             "you took the largest of the whole finer map; take it of each 2×2 block.": {
                 "pool": lambda finer: finer.max()

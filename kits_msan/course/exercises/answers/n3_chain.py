@@ -1,4 +1,4 @@
-"""The exercises 3.1, the Res2Net chain, and 3.2, how far it sees: solutions and common mistakes."""
+"""The exercise 3.1, the Res2Net chain: its solution and common mistakes."""
 
 from collections.abc import Callable
 from itertools import accumulate
@@ -11,10 +11,6 @@ from torch import Tensor
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 
 
-def _scales(rng: np.random.Generator) -> Inputs:
-    return [(scale,) for scale in range(1, 17)]
-
-
 def _groups(rng: np.random.Generator) -> Inputs:
     """Groups (N, C, D, H, W) and functions K_2, K_3, … that stand for the convolutions."""
     generator = torch.Generator().manual_seed(int(rng.integers(1000)))
@@ -22,7 +18,7 @@ def _groups(rng: np.random.Generator) -> Inputs:
     for count in (4, 3, 2, 5, 6, 8):
         groups = [torch.randn(1, 2, 1, 2, 2, generator=generator) for _ in range(count)]
         factors = rng.uniform(0.5, 2, size=count - 1).tolist()
-        trials.append((groups, [lambda x, k=k: torch.tanh(k * x) + k for k in factors]))
+        trials.append((groups, [lambda x, k=k: torch.tanh(k * x) + k - 1 for k in factors]))
     return trials
 
 
@@ -49,6 +45,21 @@ def _all_convolved(groups: list[Tensor], convs: list[Any]) -> list[Tensor]:
     return outputs
 
 
+def _all_with_first(groups: list[Tensor], convs: list[Any]) -> list[Tensor]:
+    outputs = [convs[0](groups[0])]
+    for conv, group in zip(convs, groups[1:], strict=True):
+        outputs.append(conv(group + outputs[-1]))
+    return outputs
+
+
+def _in_place(groups: list[Tensor], convs: list[Any]) -> list[Tensor]:
+    outputs = [groups[0], convs[0](groups[1])]
+    for conv, group in zip(convs[1:], groups[2:], strict=True):
+        outputs[-1] += group
+        outputs.append(conv(outputs[-1]))
+    return outputs
+
+
 EXERCISES = {
     "3.1": Exercise(
         solution=_chain(),
@@ -60,6 +71,30 @@ EXERCISES = {
                 first=lambda outputs, conv, x: conv(x + outputs[-1])
             ),
             "the first group passes untouched; there is one convolution less than there are groups.": _all_convolved,
+            "the first group passes untouched; K_2, the first convolution, takes the second.": lambda groups, convs: [
+                convs[0](groups[0]),
+                groups[1],
+                *_chain()(groups, convs)[2:],
+            ],
+            "the first group passes untouched, and K_2 takes x_2 alone.": _all_with_first,
+            "a group's x was added to its result once more; give y_k as it is.": lambda groups, convs: [
+                y + x for y, x in zip(_chain()(groups, convs), groups, strict=True)
+            ],
+            "a ReLU came after the convolutions; the functions that you are given hold all there is.": (
+                lambda groups, convs: [groups[0], *map(torch.relu, _chain()(groups, convs)[1:])]
+            ),
+            "all earlier groups were added; K_k takes x_k and the result y_{k-1} only.": lambda groups, convs: [
+                groups[0],
+                *(conv(sum(groups[1 : k + 2])) for k, conv in enumerate(convs)),
+            ],
+            "y_{k-1} was changed in place when x_k was added to it; write x_k + y_{k-1}, without +=.": _in_place,
+            "x_k was doubled; K_k takes x_k + y_{k-1}, the result before.": lambda groups, convs: [
+                groups[0],
+                *(conv(2 * group) for conv, group in zip(convs, groups[1:], strict=True)),
+            ],
+            "groups and results were both turned around; begin with x_1.": (
+                lambda groups, convs: _chain()(groups[::-1], convs)[::-1]
+            ),
             "the groups were taken in the reverse order.": lambda groups, convs: _chain()(groups[::-1], convs),
             "the convolutions were taken in the reverse order.": lambda groups, convs: _chain()(groups, convs[::-1]),
             "you used the first convolution for all groups; each has its own.": (
@@ -139,61 +174,6 @@ EXERCISES = {
             "the results were added up along the list; give them as they are.": {
                 "give": lambda outputs: list(accumulate(outputs))
             },
-        },
-    ),
-    "3.2": Exercise(
-        solution=lambda scale: max(2 * scale - 1, 3),
-        why="each 3×3×3 convolution adds one pixel on either side; group s has seen s - 1 of them, scale 1 one.",
-        inputs=_scales,
-        hint="One convolution sees 3 pixels, and each further one adds 2; how many are in the chain?",
-        mistakes={
-            "nearly: a plain block, scale 1, has one convolution too, so its width is 3 and not 1.": (
-                lambda scale: 2 * scale - 1
-            ),
-            "the last group has seen one convolution less than there are groups, since the first has none.": (
-                lambda scale: 2 * scale + 1
-            ),
-            "widths do not multiply and kernels overlap: every further convolution adds 2 pixels, not 3.": (
-                lambda scale: 3 * scale
-            ),
-            "kernels overlap: the first sees 3 pixels, and every further convolution adds 2 pixels, not 3.": (
-                lambda scale: 3 * max(scale - 1, 1)
-            ),
-            "widths do not multiply: every further convolution adds 2 pixels.": lambda scale: 3**scale,
-            "widths do not multiply: every further convolution adds 2 pixels, and there are scale - 1 of them.": (
-                lambda scale: 3 ** max(scale - 1, 1)
-            ),
-            "each convolution sees one pixel farther on *either* side, so the width grows by 2.": (
-                lambda scale: scale + 1
-            ),
-            "each convolution adds a pixel on *either* side, so the width grows by 2 from one to the next.": (
-                lambda scale: max(scale + 1, 3)
-            ),
-            "each convolution adds 2 pixels to the width, and you added 1.": lambda scale: scale + 2,
-            "2 pixels are missing: scale 2 sees 3 already, and each further group adds 2.": lambda scale: (
-                2 * scale - 3
-            ),
-            "that is the number of groups; ask how many pixels the last of them sees.": lambda scale: scale,
-            "that is the number of convolutions; ask how many pixels they see.": lambda scale: scale - 1,
-            "that is the number of convolutions, with one for the plain block; ask how many pixels they see.": (
-                lambda scale: max(scale - 1, 1)
-            ),
-            "that is one convolution; the last group comes after scale - 1 of them.": lambda scale: 3,
-            "the middle pixel is missing: the width is 2 for each convolution, and 1.": lambda scale: 2 * (scale - 1),
-            "the middle pixel is missing: the width is 2 for each convolution, and 1. The plain block has one.": (
-                lambda scale: 2 * max(scale - 1, 1)
-            ),
-            "the first group has no convolution; there are scale - 1, and the width is 1 more than 2 for each.": (
-                lambda scale: 2 * scale
-            ),
-            "you squared or doubled: a width grows by 2 from one convolution to the next.": lambda scale: scale**2,
-            "a width grows by 2 from one convolution to the next, it does not double.": lambda scale: 2**scale,
-            "scale 1 is right, and for larger ones the width grows by 2 for each convolution after the first.": (
-                lambda scale: max(2 * scale - 3, 3)
-            ),
-            "that is a number of voxels of a cube; the width is along one side.": (
-                lambda scale: max(2 * scale - 1, 3) ** 3
-            ),
         },
     ),
 }

@@ -1,4 +1,4 @@
-"""The exercises 3.3, parameters of the chain, and 3.4, a layer that is poked: solutions and common mistakes."""
+"""The exercise 3.4, a layer that is poked: its solution and common mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
-
-
-def _sizes(rng: np.random.Generator) -> Inputs:
-    drawn = [(int(scale * rng.integers(1, 20)), int(scale)) for scale in rng.integers(2, 12, size=8)]
-    return [(64, 4), (64, 8), (12, 2), (4, 4), *drawn]
 
 
 class _Uneven(nn.Module):
@@ -27,6 +22,19 @@ class _Uneven(nn.Module):
         middle = torch.zeros_like(x)
         middle.select(self.axis, x.shape[self.axis] // 2).fill_(1)
         result: Tensor = self.near(x * middle) + self.far(x * (1 - middle))
+        return result
+
+
+class _Ramp(nn.Module):
+    """Answers an empty input with a ramp along the columns, and sees 3 of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = _conv((3, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, 1, D, H, W) to maps of the same size."""
+        result: Tensor = self.conv(x) + torch.arange(1.0, x.shape[-1] + 1)
         return result
 
 
@@ -58,21 +66,10 @@ def _layers(rng: np.random.Generator) -> Inputs:
         _Uneven(2, middle=5, elsewhere=3),
         _Uneven(3, middle=3, elsewhere=7),
         _Uneven(4, middle=3, elsewhere=7),
+        _Ramp(),
     ]
-    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13)
+    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9)
     return [(layer, size) for layer, size in zip(layers, sizes, strict=True)]
-
-
-def _kernels(
-    count: Callable[[int], int] = lambda scale: scale - 1,
-    numbers: int = 27,
-    pairs: Callable[[int, int], Any] = lambda channels, scale: (channels // scale) ** 2,
-    bias: int = 0,
-) -> Callable[[int, int], Any]:
-    def parameters(channels: int, scale: int) -> Any:
-        return count(scale) * (numbers * pairs(channels, scale) + bias * (channels // scale))
-
-    return parameters
 
 
 def _poke(
@@ -129,44 +126,6 @@ def _first_slice(poked: Tensor, middle: int) -> None:
 
 
 EXERCISES = {
-    "3.3": Exercise(
-        solution=_kernels(),
-        why="the width of a group enters squared, so more groups see farther with fewer parameters.",
-        inputs=_sizes,
-        hint="How many convolutions are there, and how many channels does each take and give?",
-        mistakes={},
-        make=_kernels,
-        flaws={
-            "the first group has no convolution: there are scale - 1 of them.": {"count": lambda scale: scale},
-            "that is one of the convolutions; there are scale - 1.": {"count": lambda scale: 1},
-            "only the first group has no convolution: there are scale - 1 of them.": {
-                "count": lambda scale: scale - 2
-            },
-            "there is one convolution less than there are groups, not one more.": {"count": lambda scale: scale + 1},
-            "a 3×3×3 kernel has 27 numbers, not 9.": {"numbers": 9},
-            "a 3×3×3 kernel has 27 numbers, not 3.": {"numbers": 3},
-            "the kernels are missing: each pair of channels has 3×3×3 numbers.": {"numbers": 1},
-            "each convolution sees its own group only: channels / scale in and out.": {
-                "pairs": lambda channels, scale: channels**2
-            },
-            "a convolution has a kernel for each *pair* of channels: the group's width enters squared.": {
-                "pairs": lambda channels, scale: channels // scale
-            },
-            "you divided by the scale once; a group takes channels / scale *and* gives as many: squared.": {
-                "pairs": lambda channels, scale: channels // scale * channels
-            },
-            "a kernel for each pair: (channels / scale) squared, not channels.": {
-                "pairs": lambda channels, scale: channels
-            },
-            "a group has channels / scale channels; you divided by scale - 1.": {
-                "pairs": lambda channels, scale: (channels / (scale - 1)) ** 2
-            },
-            "the group's width was doubled instead of squared.": {
-                "pairs": lambda channels, scale: 2 * (channels // scale)
-            },
-            "these convolutions have no bias.": {"bias": 1},
-        },
-    ),
     "3.4": Exercise(
         solution=_poke(),
         why="what a poke can change is as wide as what an output can see, for any layer and without gradients.",
@@ -181,6 +140,9 @@ EXERCISES = {
             ),
             "you counted what changes in a row; a kernel with holes reaches farther. Take last - first + 1.": (
                 lambda layer, size: int(_changed(layer, size)[1, size // 2].sum())
+            ),
+            "that is the reach to one side; the width counts both sides and the middle.": _poke(
+                measure=lambda reached, size: int(reached.max()) - size // 2
             ),
             "this is a mask or a list of columns; take last - first + 1.": _poke(
                 measure=lambda reached, size: reached.flatten()

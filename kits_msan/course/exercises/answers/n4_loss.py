@@ -63,6 +63,39 @@ EXERCISES = {
             "this is the mean squared error; the Dice loss is made of three sums.": lambda p, t: (
                 (p - t) ** 2
             ).mean(),
+            "brackets are missing: the 1 below belongs under the line, (2 Σpt + 1) / (Σp + Σt + 1).": (
+                lambda p, t: 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum()) + 1
+            ),
+            "the 2 multiplies the overlap only: 2 Σpt + 1, not 2 (Σpt + 1).": (
+                lambda p, t: 1 - 2 * ((p * t).sum() + 1) / (p.sum() + t.sum() + 1)
+            ),
+            "above stands 2 Σpt + 2, and below + 2; the formula has a 1 in each place.": (
+                lambda p, t: 1 - (2 * (p * t).sum() + 2) / (p.sum() + t.sum() + 2)
+            ),
+            "a mean of fractions was summed; sum over the voxels first, then divide once.": (
+                lambda p, t: (1 - (2 * p * t + 1) / (p + t + 1)).sum()
+            ),
+            "this is the mean absolute error; the Dice loss is made of three sums.": lambda p, t: np.abs(
+                p - t
+            ).mean(),
+            "this is the sum of absolute errors; the Dice loss is made of three sums.": lambda p, t: np.abs(
+                p - t
+            ).sum(),
+            "this is the loss of the background, 1 - p and 1 - t; take p and t themselves.": (
+                lambda p, t: _dice()(1 - p, 1 - t)
+            ),
+            "this is the mean with the background's loss; one class is asked.": (
+                lambda p, t: (_dice()(p, t) + _dice()(1 - p, 1 - t)) / 2
+            ),
+            "an absent class was made a case of its own; the 1 above and below settles it.": (
+                lambda p, t: _dice()(p, t) if t.sum() else 0.0
+            ),
+            "an absent class was made a case of its own, and the 1 is missing elsewhere.": (
+                lambda p, t: _dice(above=0, below=0)(p, t) if t.sum() else 0.0
+            ),
+            "the largest values were compared; add up over the voxels.": (
+                lambda p, t: 1 - (2 * (p * t).max() + 1) / (p.max() + t.max() + 1)
+            ),
             "there are no sums; add up over the voxels before you divide.": (
                 lambda p, t: 1 - (2 * p * t + 1) / (p + t + 1)
             ),
@@ -106,6 +139,9 @@ EXERCISES = {
             },
             "a tiny number stands below in place of the 1, and nothing above.": {"above": 0, "below": 1e-6},
             "you made the answer hard before comparing; a threshold has no gradient to learn from.": {"hard": True},
+            "you counted where p and t are the same number; the overlap is Σ p·t.": {
+                "overlap": lambda p, t: 2 * (p == t).sum()
+            },
             "you squared the probabilities below, as V-Net does; ours adds them as they are.": {
                 "sizes": lambda p, t: (p**2).sum() + (t**2).sum()
             },
@@ -181,6 +217,29 @@ EXERCISES = {
             ),
             "the stairs are 10,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 10_000),
             "the stairs are 1,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 1_000),
+            "`%` is what is left over; `//` counts the whole hundred thousands.": (
+                lambda step: 1e-3 * 0.1 ** (step % 100_000)
+            ),
+            "the number of the stair is a power of 0.1; you multiplied by it.": (
+                lambda step: 1e-3 * 0.1 * (step // 100_000)
+            ),
+            "each stair is a tenth of the one before; yours is nine tenths.": (
+                lambda step: 1e-3 * 0.9 ** (step // 100_000)
+            ),
+            "the stairs are 200,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 200_000),
+            "a stair has 100,000 steps, from 0 to 99,999; yours has one more.": (
+                lambda step: 1e-3 * 0.1 ** (step // 100_001)
+            ),
+            "each stair is a tenth of the one before; you subtracted a tenth of the first each time.": (
+                lambda step: 1e-3 - 1e-4 * (step // 100_000)
+            ),
+            "after 300,000 steps yours is 0; the last stair is 0.000001.": (
+                lambda step: 1e-3 * 0.1 ** (step // 100_000) if step < 300_000 else 0.0
+            ),
+            "the rate falls smoothly in yours, by exp; the paper's falls in stairs.": (
+                lambda step: 1e-3 * np.exp(-step / 100_000)
+            ),
+            "`//` between rates gives 0; divide them with `/`.": lambda step: 1e-3 // 10 ** (step // 100_000),
             "the rate falls along a cosine in yours; the paper's falls in stairs.": (
                 lambda step: 0.5e-3 * (1 + np.cos(np.pi * step / 400_000))
             ),

@@ -24,24 +24,29 @@ def _states(rng: np.random.Generator) -> Inputs:
 
 
 def _adam(
-    first: float = 0.9, second: float = 0.999, new: tuple[float, float] = (1, 1), power: float = 2,
-    correct: str = "mv", root: Callable[[Any], Any] = np.sqrt, late: int = 0, sign: int = -1, eps: str = "after",
-    size: float = 1e-8, step_from: str = "m",
-    give: Callable[..., Any] = lambda weights, m, v, m_hat, v_hat: (weights, m, v),
-    old: bool = False,
+    first: float = 0.9, second: float = 0.999, new: tuple[float, float] = (1, 1),
+    squared: Callable[[Any], Any] = np.square, factors: tuple[float, float] | None = None, correct: str = "mv",
+    powers: tuple[float, float] | None = None, m_below: Callable[[int], float] | None = None,
+    v_below: Callable[[int], float] | None = None, root: Callable[[Any], Any] = np.sqrt, late: int = 0,
+    eps: str = "after", size: float = 1e-8, step_from: str = "m", sign: int = -1, rated: bool = True,
+    give: Callable[..., Any] = lambda weights, m, v, m_hat, v_hat: (weights, m, v), old: bool = False,
 ) -> Callable[..., Any]:  # fmt: skip
     """A step of Adam; the arguments are what can go wrong."""
 
     def adam_step(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
         before_m, before_v = m, v
-        m = first * m + new[0] * (1 - first) * gradient
-        v = second * v + new[1] * (1 - second) * np.abs(gradient) ** power
+        of_m, of_v = factors or (first, second)
+        m = of_m * m + new[0] * (1 - of_m) * gradient
+        v = of_v * v + new[1] * (1 - of_v) * squared(gradient)
         used_m, used_v = (before_m, before_v) if old else (m, v)
-        m_hat = used_m / (1 - first ** (step - late)) if "m" in correct else used_m
-        v_hat = used_v / (1 - second ** (step - late)) if "v" in correct else used_v
-        below = {"after": root(v_hat) + size, "inside": root(v_hat + size), "none": root(v_hat)}[eps]
-        top = {"m": m_hat, "gradient": gradient}[step_from]
-        return give(weights + sign * rate * top / below, m, v, m_hat, v_hat)
+        power_m, power_v = powers or (first, second)
+        m_part = m_below(step) if m_below else 1 - power_m ** (step - late)
+        v_part = v_below(step) if v_below else 1 - power_v ** (step - late)
+        m_hat = used_m / m_part if "m" in correct else used_m
+        v_hat = used_v / v_part if "v" in correct else used_v
+        below = root(v_hat + size) if eps == "inside" else root(v_hat) + size * (eps == "after")
+        top = {"m": m_hat, "gradient": gradient, "1": 1.0}[step_from]
+        return give(weights + sign * (rate if rated else 1) * top / below, m, v, m_hat, v_hat)
 
     return adam_step
 
@@ -59,6 +64,8 @@ EXERCISES = {
         mistakes={
             'write the words out: "too high", "right" and "too low".': lambda: ("high", "right", "low"),
             "write the words with a space and no line between: too high.": lambda: ("too_high", "right", "too_low"),
+            "write the words with a space, not with a hyphen: too high.": lambda: ("too-high", "right", "too-low"),
+            "write the words with a space between: too high.": lambda: ("toohigh", "right", "toolow"),
             "you took B and C the wrong way round: of two smooth curves, the steeper has the better rate.": (
                 lambda: (HIGH, LOW, RIGHT)
             ),
@@ -105,18 +112,50 @@ EXERCISES = {
                 "root": lambda v: v
             },
             "v was squared; take its root.": {"root": np.square},
-            "v is the mean of the squared gradient; yours is not squared.": {"power": 1},
+            "v is the mean of the squared gradient; yours is not squared.": {"squared": lambda gradient: gradient},
+            "v is the mean of the squared gradient; yours took its size without the sign.": {"squared": np.abs},
+            "v is the mean of the squared gradient; yours is doubled, g * 2 for g**2.": {
+                "squared": lambda gradient: 2 * gradient
+            },
+            "each weight has a v of its own; you added up the squared gradients of all.": {
+                "squared": lambda gradient: (gradient**2).sum()
+            },
+            "each weight has a v of its own; you took the mean of the squared gradients of all.": {
+                "squared": lambda gradient: (gradient**2).mean()
+            },
             "the two factors are exchanged: 0.9 belongs to m, 0.999 to v.": {"first": 0.999, "second": 0.9},
             "m has the factor 0.9, and 0.1 for the new gradient.": {"first": 0.99},
             "v has the factor 0.999, and 0.001 for the new squared gradient.": {"second": 0.99},
             "v has the factor 0.999, not 0.9.": {"second": 0.9},
             "the 0.1 before the gradient is missing in m.": {"new": (10, 1)},
+            "in m the old one has the factor 0.9 and the gradient 0.1; you gave 0.9 to both.": {"new": (9, 1)},
+            "in v the old one has 0.999 and the squared gradient 0.001; you gave 0.999 to both.": {"new": (1, 999)},
+            "in m the gradient is added; you subtracted it.": {"new": (-1, 1)},
+            "the factors of m are exchanged: 0.9 of the old m, and 0.1 of the gradient.": {"factors": (0.1, 0.999)},
+            "the factors of v are exchanged: 0.999 of the old v, and 0.001 of the squared gradient.": {
+                "factors": (0.9, 0.001)
+            },
+            "the factors are exchanged: 0.9 and 0.1 belong to m, 0.999 and 0.001 to v.": {"factors": (0.999, 0.9)},
+            "the powers are exchanged: m is divided by 1 - 0.9^s, v by 1 - 0.999^s.": {"powers": (0.999, 0.9)},
+            "m is divided by 1 - 0.9^s; you multiplied 0.9 by s.": {"m_below": lambda step: 1 - 0.9 * step},
+            "v is divided by 1 - 0.999^s; you multiplied 0.999 by s.": {"v_below": lambda step: 1 - 0.999 * step},
+            "m is divided by 1 - 0.9^s, and yours by 0.9^s.": {"m_below": lambda step: 0.9**step},
+            "m and v are divided by 1 - 0.9^s and 1 - 0.999^s; you multiplied.": {
+                "m_below": lambda step: 1 / (1 - 0.9**step),
+                "v_below": lambda step: 1 / (1 - 0.999**step),
+            },
             "the 0.001 before the squared gradient is missing in v.": {"new": (1, 1000)},
             "the 0.1 and the 0.001 before the gradient are missing.": {"new": (10, 1000)},
             "you went uphill; subtract the step from the weights.": {"sign": 1},
             "the 10^-8 stands under the root; it is added after it.": {"eps": "inside"},
             "the 10^-8 is missing; a gradient of 0 divides by 0.": {"eps": "none"},
             "the small number is 10^-8, and yours is larger.": {"size": 1e-6},
+            "the small number is 10^-8, and yours is larger, 10^-7.": {"size": 1e-7},
+            "the small number is 10^-8, and yours is larger, 10^-3.": {"size": 1e-3},
+            "the small number is 10^-8, and yours is smaller.": {"size": 1e-12},
+            "you multiplied by the root of v; divide by it.": {"root": lambda v: 1 / (np.sqrt(v) + 1e-30)},
+            "the rate is missing: w - rate * m / (...).": {"rated": False},
+            "the step is made of the rate alone; m belongs above the line.": {"step_from": "1"},
             "steps are counted from 1 here, so the power is step itself; with 0 you divide by zero.": {"late": 1},
             "the power is step itself, not step + 1.": {"late": -1},
             "the step is made of the gradient alone; it is made of the corrected m.": {"step_from": "gradient"},

@@ -69,6 +69,10 @@ EXERCISES = {
             "these are the differences of all cases; return their mean and its standard error.": (
                 lambda first, second: first - second
             ),
+            "these are the ends of an interval; return the mean and its standard error.": lambda first, second: (
+                _paired()(first, second)[0] - 1.96 * _paired()(first, second)[1],
+                _paired()(first, second)[0] + 1.96 * _paired()(first, second)[1],
+            ),
             "these are t and p of a test; return the mean difference and its standard error.": (
                 lambda first, second: scipy.stats.ttest_rel(first, second)
             ),
@@ -123,6 +127,8 @@ EXERCISES = {
             "this is the median of the differences; take the mean.": {
                 "mean": lambda first, second: np.median(first - second)
             },
+            "this is the largest difference; take the mean.": {"mean": lambda first, second: (first - second).max()},
+            "these are ratios; subtract, case by case.": {"mean": lambda first, second: (first / second).mean()},
             "this is the sum of the differences; take the mean.": {
                 "mean": lambda first, second: (first - second).sum()
             },
@@ -150,6 +156,47 @@ EXERCISES = {
             ),
             "you compared two means, which gives 0, 1 or a tie; compare every wrong voxel with every right one.": (
                 lambda wrong, right: float(wrong.mean() < right.mean())
+            ),
+            "ties count half only if you leave the rest whole: fewer + equal / 2.": (
+                lambda wrong, right: float(((wrong[:, None] < right).mean() + (wrong[:, None] == right).mean()) / 2)
+            ),
+            "you compared the first with the first and left out ties; compare each wrong voxel with each "
+            "right one.": lambda wrong, right: float(np.mean([a < b for a, b in zip(wrong, right, strict=False)])),
+            "you compared the mean with the others; compare every wrong voxel with every right one.": (
+                lambda wrong, right: float((wrong.mean() < right).mean())
+            ),
+            "you compared the smallest of the wrong with the right; compare every one.": (
+                lambda wrong, right: float((wrong.min() < right).mean())
+            ),
+            "you compared the largest of the wrong with the right; compare every one.": (
+                lambda wrong, right: float((wrong.max() < right).mean())
+            ),
+            "you compared with the largest of the right; compare every one.": (
+                lambda wrong, right: float((wrong < right.max()).mean())
+            ),
+            "you compared with the median of the right; compare every one.": (
+                lambda wrong, right: float((wrong < np.median(right)).mean())
+            ),
+            "this is the share of wrong voxels; compare every wrong voxel with every right one.": (
+                lambda wrong, right: len(wrong) / (len(wrong) + len(right))
+            ),
+            "this is fewer minus more, from -1 to 1; it is fewer plus half of the ties.": (
+                lambda wrong, right: float((wrong[:, None] < right).mean() - (wrong[:, None] > right).mean())
+            ),
+            "this is how often they differ; ask how often *fewer* agree at the wrong one.": (
+                lambda wrong, right: float((wrong[:, None] != right).mean())
+            ),
+            "half was added to all; add half of the ties only.": (
+                lambda wrong, right: float((wrong[:, None] < right).mean() + 0.5)
+            ),
+            "this is the ratio of two means; compare every wrong voxel with every right one.": (
+                lambda wrong, right: float(wrong.mean() / right.mean())
+            ),
+            "every number counts once in yours, however often it occurs; compare all voxels.": (
+                lambda wrong, right: _chance()(np.unique(wrong), np.unique(right))
+            ),
+            "every number counts once in yours, and ties are left out; compare all voxels.": (
+                lambda wrong, right: _chance(tie=0)(np.unique(wrong), np.unique(right))
             ),
             "ties were left out, above and below; a tie counts half, and all pairs are divided by.": (
                 lambda wrong, right: float((wrong[:, None] < right).sum() / max((wrong[:, None] != right).sum(), 1))

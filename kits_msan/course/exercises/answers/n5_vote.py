@@ -16,6 +16,8 @@ def _ballots(rng: np.random.Generator) -> Inputs:
         unsure = rng.dirichlet((9, 9, 9), size=(networks, voxels))
         drawn = np.where(rng.random((networks, voxels, 1)) < 0.4, sure, unsure).swapaxes(1, 2)
         trials.append((drawn.argmax(axis=1), drawn))
+    sure = np.array([[[0.02], [0.96], [0.02]]] * 20 + [[[0.4], [0.31], [0.29]]] * 21)
+    trials.append((sure.argmax(axis=1), sure))  # 20 sure networks lose by a vote, however small a sum is made
     few = [voxel for labels, drawn in trials[4:5] for voxel in _one_each(labels, drawn)]
     return [*few, *trials]
 
@@ -82,6 +84,26 @@ EXERCISES = {
             ),
             "votes and sums are added, so a large sum can beat a vote; the sums count at ties only.": (
                 lambda labels, probabilities: (_counted(labels) + probabilities.sum(axis=0)).argmax(axis=0)
+            ),
+            "votes and half of the sums are added, so a large sum can beat a vote; the sums count at ties only.": (
+                lambda labels, probabilities: (_counted(labels) + 0.5 * probabilities.sum(axis=0)).argmax(axis=0)
+            ),
+            "votes and a small part of the sums are added; with many networks this can still beat a vote.": (
+                lambda labels, probabilities: (_counted(labels) + 0.1 * probabilities.sum(axis=0)).argmax(axis=0)
+            ),
+            "at a tie you add only what those who voted for a class gave it; add the probabilities of all.": (
+                lambda labels, probabilities: _vote(
+                    lambda p: (p * (labels[:, None] == np.arange(3)[:, None])).sum(axis=0)
+                )(labels, probabilities)
+            ),
+            "you compared with the most votes anywhere; take the largest count of each voxel: max(axis=0).": _vote(
+                taking_part=lambda counts: counts == counts.max()
+            ),
+            "this is the vote of a network over its voxels; count over the networks, axis 0, for each voxel.": (
+                lambda labels, probabilities: np.array([np.bincount(row, minlength=3).argmax() for row in labels])
+            ),
+            "these are the votes of the winner; give the class, with argmax.": (
+                lambda labels, probabilities: _counted(labels).max(axis=0)
             ),
             "votes and sums are multiplied, so a large sum can beat a vote; the sums count at ties only.": (
                 lambda labels, probabilities: (_counted(labels) * probabilities.sum(axis=0)).argmax(axis=0)
@@ -192,6 +214,17 @@ EXERCISES = {
             "what is missing was added below; the prediction holds `share`, so the sizes add up to 1 + share.": (
                 lambda share: 2 * share / (2 - share)
             ),
+            "the truth counts twice below; the sizes are 1 and share.": (lambda share: 2 * share / (2 + share)),
+            "this is share / (2 - share); the sizes add up to 1 + share, and the overlap counts twice above.": (
+                lambda share: share / (2 - share)
+            ),
+            "the share is squared below; the sizes are 1 and share.": lambda share: 2 * share / (1 + share**2),
+            "this is the Dice of what was missed; write down overlap and sizes.": (
+                lambda share: 2 * (1 - share) / (2 - share)
+            ),
+            "above stands the truth, not the overlap, which is `share`.": lambda share: 1 / (1 + share),
+            "above stands twice the truth, not twice the overlap, which is `share`.": lambda share: 2 / (1 + share),
+            "you multiplied by the sum of the sizes; divide by it.": lambda share: 2 * share * (1 + share),
             "this is what was missed; write down overlap and sizes.": lambda share: 1 - share,
             "the share was squared; the overlap is `share`, once.": lambda share: share**2,
             "above stands twice the square; the overlap is `share`, once.": lambda share: 2 * share**2 / (1 + share),
