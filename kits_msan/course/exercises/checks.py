@@ -1,4 +1,7 @@
-"""`check` answers an exercise of the notebooks: right, or wrong and why; it never ends in a traceback."""
+"""`check` answers an exercise of the notebooks: right, or wrong and why; it never ends in a traceback.
+
+`passes` does the same for what students build.
+"""
 
 from typing import Any
 
@@ -15,7 +18,8 @@ from kits_msan.course.exercises.answers import (
     n5_trust,
     n5_vote,
 )
-from kits_msan.course.exercises.exercise import Exercise
+from kits_msan.course.exercises.builds import layers, loops, pieces, slabs
+from kits_msan.course.exercises.exercise import Build, Exercise
 from kits_msan.course.exercises.verdict import verdict
 
 EXERCISES: dict[str, Exercise] = {
@@ -30,6 +34,12 @@ EXERCISES: dict[str, Exercise] = {
     **n4_steps.EXERCISES,
     **n5_vote.EXERCISES,
     **n5_trust.EXERCISES,
+}
+BUILDS: dict[str, Build] = {
+    **slabs.BUILDS,
+    **layers.BUILDS,
+    **loops.BUILDS,
+    **pieces.BUILDS,
 }
 
 
@@ -46,3 +56,14 @@ def sentence(number: str, answer: Any) -> str:
     if number not in EXERCISES:
         return f"There is no exercise {number}; there are {', '.join(EXERCISES)}."
     return verdict(EXERCISES[number], answer)
+
+
+def passes(number: str, thing: Any) -> bool:
+    """Print whether a build such as "2.b" is right, or wrong and why; whether it is right.
+
+    thing: a function or a class, as the build asks.
+    """
+    use, exercise = BUILDS[number]
+    said = verdict(exercise, use(thing) if callable(thing) else thing)
+    print(said)
+    return said.startswith("Right")

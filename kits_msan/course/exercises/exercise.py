@@ -59,3 +59,7 @@ class Exercise:
     def _made(self, **change: Any) -> Callable[..., Any]:
         assert self.make is not None, "flaws need a function that makes answers"
         return self.make(**change)
+
+
+# What makes a function of inputs of a student's function or class, and the exercise for this function.
+Build = tuple[Callable[[Any], Callable[..., Any]], Exercise]

@@ -1,0 +1,1 @@
+"""What students build: solutions, and the mistakes that are known. Each is tried out through a function of inputs."""

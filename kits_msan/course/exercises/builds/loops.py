@@ -1,0 +1,104 @@
+"""The build of notebook 4, a training loop: it trains a tiny model, whose losses and weights are compared."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+
+
+def _settings(rng: np.random.Generator) -> Inputs:
+    """Learning rates and numbers of steps."""
+    return [(0.1, 5), (0.02, 8), (0.3, 3)]
+
+
+class _Sampler:
+    def batch(self, step: int) -> SimpleNamespace:
+        """A batch that depends on the step alone."""
+        generator = torch.Generator().manual_seed(int(step))
+        image = torch.randn(4, 3, generator=generator)
+        return SimpleNamespace(image=image, label=image.sum(dim=1, keepdim=True) + 3)
+
+
+def _loss(output: Tensor, label: Tensor) -> Tensor:
+    """A loss in which output and label cannot stand for each other."""
+    return ((output - label) ** 2 * (1 + label.abs())).mean()
+
+
+def use(train: Callable[..., Any]) -> Callable[[float, int], Any]:
+    """The losses that a loop returns, and the weights that it leaves behind."""
+
+    def trained(rate: float, steps: int) -> Any:
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1)
+        losses = train(model, _Sampler(), _loss, rate, steps)
+        return losses, torch.cat([part.detach().flatten() for part in model.parameters()])
+
+    return trained
+
+
+def _train(
+    optimizer: Callable[..., Any] = torch.optim.AdamW, of_rate: Callable[[float], float] = lambda rate: rate,
+    forget: bool = True, step_it: bool = True, renew: bool = False, which: Callable[[int], int] = lambda step: step,
+    exchange: bool = False, sign: float = 1, give: Callable[..., Any] = lambda losses: losses,
+) -> Any:  # fmt: skip
+    def train(model: nn.Module, sampler: _Sampler, loss_of: Any, rate: float, steps: int) -> Any:
+        chosen = optimizer(model.parameters(), of_rate(rate))
+        losses = []
+        for step in range(steps):
+            if renew:
+                chosen = optimizer(model.parameters(), of_rate(rate))
+            batch = sampler.batch(which(step))
+            output = model(batch.image)
+            loss = loss_of(batch.label, output) if exchange else loss_of(output, batch.label)
+            (sign * loss).backward()
+            if step_it:
+                chosen.step()
+            if forget:
+                chosen.zero_grad()
+            losses.append(loss.item())
+        return give(losses)
+
+    return use(train)
+
+
+BUILDS: dict[str, Build] = {
+    "4.b": (
+        use,
+        Exercise(
+            solution=_train(),
+            why="five lines, again and again; your losses and weights are those of such a loop.",
+            inputs=_settings,
+            hint="A batch, the loss of the network's answer, backward, step, zero_grad; and remember loss.item().",
+            parts={
+                "the losses": "Append loss.item() once in each step.",
+                "the weights afterwards": "Each step needs backward, step and zero_grad, with AdamW and `rate`.",
+            },
+            make=_train,
+            flaws={
+                "gradients add up: forget them in each step, with optimizer.zero_grad().": {"forget": False},
+                "the weights never changed: backward makes the gradient, and optimizer.step() uses it.": {
+                    "step_it": False
+                },
+                "a new optimizer in each step forgets its means; make it once, before the loop.": {"renew": True},
+                "every step took the same batch; ask the sampler for batch(step).": {"which": lambda step: 0},
+                "steps count from 0; yours begin with 1.": {"which": lambda step: step + 1},
+                "the loss got its arguments in the wrong order: first the network's answer, then the label.": {
+                    "exchange": True
+                },
+                "this is plain SGD; take torch.optim.AdamW.": {"optimizer": torch.optim.SGD},
+                "this is Adam without the decay of weights; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},
+                "the optimizer has its own rate; give it `rate`.": {"of_rate": lambda rate: 1e-3},
+                "you went uphill; the loss must fall.": {"sign": -1},
+                "this is the last loss only; return the list of all.": {"give": lambda losses: losses[-1]},
+                "this is the mean of the losses; return the list of all.": {"give": lambda losses: np.mean(losses)},
+                "the first loss is missing.": {"give": lambda losses: losses[1:]},
+                "the last loss is missing.": {"give": lambda losses: losses[:-1]},
+            },
+        ),
+    )
+}

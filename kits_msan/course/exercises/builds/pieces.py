@@ -1,0 +1,145 @@
+"""The builds of notebook 5: a clean-up that keeps the two largest pieces, and the bootstrap."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+
+BOXES = ((2, 5, 5), (2, 4, 3), (1, 3, 2), (1, 2, 1))  # of pieces, from large to small
+CORNERS = ((0, 0, 0), (0, 7, 7), (3, 0, 8), (3, 8, 0))
+
+
+def _labels(rng: np.random.Generator) -> Inputs:
+    """Labels (5, 12, 12) with one to four pieces of kidney and tumor, of different sizes."""
+    trials: Inputs = []
+    for count in (3, 4, 2, 1, 4, 3):
+        label = np.zeros((5, 12, 12), np.uint8)
+        for size, place in zip(BOXES[:count], rng.permutation(4), strict=False):
+            corner = CORNERS[place]
+            part = tuple(slice(at, at + n) for at, n in zip(corner, size, strict=True))
+            label[part] = 1
+            label[part][:, :1] = 2 if rng.random() < 0.7 else 1
+        trials.append((label,))
+    return trials
+
+
+def _differences(rng: np.random.Generator) -> Inputs:
+    """Skewed differences of few and of more cases, draws and the share of them in percent."""
+    many = 4000  # enough that two right answers with other random numbers lie close together
+    return [
+        (np.array([0.0, 0.0, 1.0, 1.0, 6.0, 10.0]), many, 95),
+        (rng.exponential(3, size=12) - 2, many, 95),
+        (rng.exponential(5, size=9) - 8, many, 68),
+        (rng.normal(1, 3, size=24), many, 90),
+    ]
+
+
+def _keep(
+    mask: Callable[[Any], Any] = lambda label: label > 0, count: int = 2, order: int = 1,
+    give: Callable[..., Any] = lambda label, kept: np.where(kept, label, 0),
+) -> Callable[[Any], Any]:  # fmt: skip
+    def keep(label: Any) -> Any:
+        pieces = ndimage.label(mask(label))[0]
+        sizes = np.bincount(pieces.ravel())[1:]
+        numbers = np.argsort(sizes)[::order][-count:] + 1
+        return give(label, np.isin(pieces, numbers))
+
+    return keep
+
+
+def _bootstrap(
+    one: bool = False, repeats: bool = True, measure: Callable[..., Any] = np.mean,
+    outside: Callable[[float], tuple[float, float]] = lambda level: ((100 - level) / 2, 100 - (100 - level) / 2),
+    give: Callable[[Any], Any] = lambda ends: tuple(ends),
+) -> Callable[[Any, int, float], Any]:  # fmt: skip
+    def bootstrap(differences: Any, draws: int, level: float) -> Any:
+        rng, many = np.random.default_rng(1), np.tile(differences, (draws, 1))
+        drawn = rng.choice(differences, many.shape) if repeats else rng.permuted(many, axis=1)
+        return give(np.percentile(measure(drawn[:, :1] if one else drawn, axis=1), outside(level)))
+
+    return bootstrap
+
+
+def use_bootstrap(bootstrap: Callable[..., Any]) -> Callable[[Any, int, float], Any]:
+    """The interval that a student's bootstrap gives."""
+    return lambda differences, draws, level: bootstrap(differences, draws, np.random.default_rng(0), level)
+
+
+def _by_normal(differences: Any, draws: int, level: float) -> Any:
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return differences.mean() - 1.96 * error, differences.mean() + 1.96 * error
+
+
+BUILDS: dict[str, Build] = {
+    "5.b": (
+        lambda keep_two: lambda label: keep_two(label),
+        Exercise(
+            solution=_keep(),
+            why="two pieces stay as they are, with their tumor, and all else is background.",
+            inputs=_labels,
+            hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
+            make=_keep,
+            mistakes={
+                "nothing was removed.": lambda label: label,
+            },
+            flaws={
+                "one piece was kept, not two. Did number 0, the background, count as a piece?": {"count": 1},
+                "three pieces were kept; keep two.": {"count": 3},
+                "the smallest pieces were kept; np.argsort begins with the smallest.": {"order": -1},
+                "pieces of kidney alone were counted; a tumor holds a kidney together: label > 0.": {
+                    "mask": lambda label: label == 1
+                },
+                "pieces of tumor alone were counted; look at label > 0.": {"mask": lambda label: label == 2},
+                "this is a mask; kidney and tumor keep their labels 1 and 2.": {
+                    "give": lambda label, kept: kept.astype(int)
+                },
+                "this is what should go; keep the other pieces.": {
+                    "give": lambda label, kept: np.where(kept, 0, label)
+                },
+            },
+        ),
+    ),
+    "5.c": (
+        use_bootstrap,
+        Exercise(
+            solution=_bootstrap(),
+            why="many means of cases drawn again show how far the mean could have been off.",
+            inputs=_differences,
+            tolerance=0.06,
+            hint="Draw as many as there are, with repeats; take the mean; do so often; take two percentiles.",
+            parts={
+                "the lower end": "For 95 % it is the percentile 2.5 of the means.",
+                "the upper end": "For 95 % it is the percentile 97.5 of the means.",
+            },
+            make=_bootstrap,
+            mistakes={
+                "these are percentiles of the cases; take those of the means of many draws.": (
+                    lambda differences, draws, level: np.percentile(
+                        differences, [(100 - level) / 2, 100 - (100 - level) / 2]
+                    )
+                ),
+                "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
+            },
+            flaws={
+                "the draws have no repeats, so each has the same mean; rng.choice draws with repeats by itself.": {
+                    "repeats": False
+                },
+                "these are medians of the draws; take their means.": {"measure": np.median},
+                "these are sums of the draws; take their means.": {"measure": np.sum},
+                "each draw holds one case; draw as many as there are.": {"one": True},
+                "`level` has no say in it: you took 95 % always.": {"outside": lambda level: (2.5, 97.5)},
+                "what lies outside was not halved: 2.5 % on each side make 95 %.": {
+                    "outside": lambda level: (100 - level, level)
+                },
+                "the upper end lies at the percentile `level`; half of what is outside lies above.": {
+                    "outside": lambda level: ((100 - level) / 2, level)
+                },
+                "the ends are exchanged; the lower comes first.": {"give": lambda ends: tuple(ends[::-1])},
+                "this is the width of the interval; return both ends.": {"give": lambda ends: ends[1] - ends[0]},
+            },
+        ),
+    ),
+}

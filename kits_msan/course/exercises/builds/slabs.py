@@ -1,0 +1,118 @@
+"""The build of notebook 1, a slab sampler: it is drawn from often, and its places and slabs are compared."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from kits_msan.course.exercises.compare import numbers
+from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+
+DRAWS = 200  # so many that each of seven places is drawn
+
+
+def _cases(rng: np.random.Generator) -> Inputs:
+    """Images in HU and labels (D, 2, 3), each slice of which is unlike the others, and how many slices to draw."""
+    trials: Inputs = []
+    for depth, slices in ((6, 4), (9, 3), (5, 4), (7, 2)):
+        label = rng.integers(0, 3, size=(depth, 2, 3)).astype(np.uint8)
+        label[:, 0, 0], label[:, 0, 1], label[:, 0, 2] = (np.arange(depth) // n % 3 for n in (9, 3, 1))
+        trials.append((rng.integers(-500, 800, size=(depth, 2, 3)).astype(np.int16), label, slices))
+    return trials
+
+
+def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
+    """What is seen of a sampler: its places, its slabs by place, and whether the same `rng` draws the same."""
+
+    def drawn(image: Any, label: Any, slices: int) -> Any:
+        slabs, starts = {}, []
+        for _ in range(2):
+            rng, some = np.random.default_rng(0), []
+            for _ in range(DRAWS):
+                case = SimpleNamespace(
+                    image=image.copy(), label=label.copy(), shape=image.shape, spacing=(3.0, 1.0, 1.0)
+                )
+                gray, truth = (numbers(part) for part in draw(case, rng, slices))
+                first = truth[0] if truth.ndim == 3 and len(truth) else truth
+                found = [i for i, one in enumerate(label) if np.array_equal(one, first)]
+                some.append(found[0] if found else -1)
+                slabs[some[-1]] = (gray, truth)
+            starts.append(some)
+        places = sorted(slabs)
+        return (
+            places,
+            [len(slabs[place][0]) for place in places],
+            [slabs[place][0] for place in places],
+            [slabs[place][1] for place in places],
+            starts[0] == starts[1],
+        )
+
+    return drawn
+
+
+def _draw(
+    start: Callable[[Any, int, int], int] = lambda rng, depth, slices: rng.integers(depth - slices + 1),
+    gray: Callable[[Any], Any] = lambda image: (np.clip(image, -200, 500).astype(float) + 200) / 700,
+    truth: Callable[[Any], Any] = lambda label: label,
+    shift: int = 0, count: Callable[[int], int] = lambda slices: slices, order: int = 1,
+) -> Callable[[Any, Any, int], Any]:  # fmt: skip
+    def draw(case: Any, rng: Any, slices: int) -> Any:
+        first = start(rng, case.shape[0], slices)
+        stop = first + count(slices)
+        return (gray(case.image[first:stop]), truth(case.label[first + shift : stop + shift]))[::order]
+
+    return use(draw)
+
+
+BUILDS: dict[str, Build] = {
+    "1.b": (
+        use,
+        Exercise(
+            solution=_draw(),
+            why="every place can be drawn, the first and the last too, and image and label come from the same one.",
+            inputs=_cases,
+            hint="Draw a start; cut image and label from there to start + slices; put the image under the window.",
+            parts={
+                "the places": "Each start from 0 to D - slices must be possible, and no other.",
+                "the number of slices": "It is `slices`.",
+                "the image": "It lies under the window from -200 to 500, and at the same place as the label.",
+                "the label": "It is the label as it is, at the same place as the image.",
+                "the same again": "Draw with the `rng` that is given, so that the same seed draws the same.",
+            },
+            make=_draw,
+            flaws={
+                "the last place is never drawn: rng.integers(n) ends with n - 1, so n is D - slices + 1.": {
+                    "start": lambda rng, depth, slices: rng.integers(depth - slices)
+                },
+                "the first place is never drawn; starts count from 0.": {
+                    "start": lambda rng, depth, slices: 1 + rng.integers(depth - slices)
+                },
+                "always the first slab is drawn; draw the start with rng.integers.": {
+                    "start": lambda rng, depth, slices: 0
+                },
+                "some slabs are cut off at the end of the case; the last start is D - slices.": {
+                    "start": lambda rng, depth, slices: rng.integers(depth)
+                },
+                "slabs begin at multiples of `slices` only; every start must be possible.": {
+                    "start": lambda rng, depth, slices: slices * rng.integers(depth // slices)
+                },
+                "the image is in HU; put it under the window, with your my_window(image, -200, 500).": {
+                    "gray": lambda image: image
+                },
+                "the image was clipped but not scaled to 0 to 1.": {"gray": lambda image: np.clip(image, -200, 500)},
+                "the label went through the window too; it stays as it is.": {
+                    "truth": lambda label: (label.astype(float) + 200) / 700
+                },
+                "tumor and kidney became one in the label; it stays as it is.": {
+                    "truth": lambda label: (label > 0).astype(int)
+                },
+                "image and label come from places a slice apart.": {"shift": 1},
+                "these slabs have a slice too few.": {"count": lambda slices: slices - 1},
+                "these slabs have a slice too many.": {"count": lambda slices: slices + 1},
+                "these slabs have four slices always; take `slices`.": {"count": lambda slices: 4},
+                "the order is image, then label.": {"order": -1},
+            },
+        ),
+    )
+}

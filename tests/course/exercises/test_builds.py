@@ -1,0 +1,177 @@
+"""What students build is told right from wrong, by a hint that names the mistake."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import nn
+
+from kits_msan.course.exercises.checks import BUILDS, passes
+from kits_msan.course.exercises.verdict import verdict
+from kits_msan.course.paths import NOTEBOOKS
+from kits_msan.course.student import BUILD
+from kits_msan.networks.layers import Res2NetBlock
+
+MISTAKES = [(number, hint) for number, (_, exercise) in BUILDS.items() for hint in exercise.single]
+
+
+def gray(image: Any, low: float = -200, high: float = 500) -> Any:
+    return (np.clip(image, low, high).astype(float) - low) / (high - low)
+
+
+def slab_by_choice(case: Any, rng: Any, slices: int = 4) -> Any:
+    places = range(rng.choice(range(len(case.label) - slices + 1)), len(case.label))[:slices]
+    return [torch.tensor(gray(case.image))[list(places)], case.label[list(places)]]
+
+
+def slab_of_its_own(case: Any, rng: Any, slices: int = 4) -> Any:
+    start = np.random.default_rng().integers(case.shape[0] - slices + 1)
+    return gray(case.image[start : start + slices]), case.label[start : start + slices]
+
+
+class Attention(nn.Module):
+    down: Callable[..., Any] = staticmethod(lambda x: F.max_pool3d(x, (1, 2, 2)))
+
+    def __init__(self, channels: Any) -> None:
+        super().__init__()
+        pairs = list(pairwise(channels))
+        self.finer = nn.ModuleList(nn.Conv3d(a, b, 1, bias=False) for a, b in pairs[:-1])
+        self.coarser = nn.ModuleList(nn.Conv3d(b, a, 1, bias=False) for a, b in pairs)
+
+    def forward(self, features: Any) -> Any:
+        spread = nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
+        for level in range(len(features) - 1):
+            feature = features[level]
+            total = feature + spread(self.coarser[level](features[level + 1]))
+            if level:
+                total += self.finer[level - 1](self.down(features[level - 1]))
+            yield feature / (1 + torch.exp(-total))
+
+
+class PooledSlices(Attention):
+    down = staticmethod(lambda x: F.max_pool3d(x, 2))
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        parts = Res2NetBlock(channels, channels, scale)
+        self.scale, self.reduce, self.convs, self.expand = scale, parts.reduce, parts.convs, parts.expand
+
+    def forward(self, x: Any) -> Any:
+        first, *rest = torch.tensor_split(self.reduce(x), self.scale, dim=1)
+        joined, y = first, 0
+        for conv, group in zip(self.convs, rest, strict=True):
+            y = conv(group + y)
+            joined = torch.cat([joined, y], dim=1)
+        return F.relu(x + self.expand(joined))
+
+
+class BlockTwice(Block):
+    def forward(self, x: Any) -> Any:
+        return super().forward(super().forward(x))
+
+
+def loop_first_zero(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Any:
+    optimizer, losses = torch.optim.AdamW(model.parameters(), lr=rate), np.zeros(steps)
+    for step in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        batch = sampler.batch(step)
+        loss = loss_of(model(batch.image), batch.label)
+        loss.backward()
+        optimizer.step()
+        losses[step] = loss.detach()
+    return losses
+
+
+def loop_without_backward(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Any:
+    return [loss_of(model(b.image), b.label).item() for b in map(sampler.batch, range(steps))]
+
+
+def two_by_loop(label: Any) -> Any:
+    pieces, count = ndimage.label(label > 0)
+    sizes = {number: (pieces == number).sum() for number in range(1, count + 1)}
+    for number in sorted(sizes, key=lambda number: sizes[number])[:-2]:
+        label[pieces == number] = 0
+    return label
+
+
+def two_with_background(label: Any) -> Any:
+    pieces, _ = ndimage.label(label > 0)
+    return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel()))[-2:]), label, 0)
+
+
+def interval_at_once(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    means = differences[rng.integers(len(differences), size=(draws, len(differences)))].mean(axis=1)
+    return np.quantile(means, [0.5 - level / 200, 0.5 + level / 200])
+
+
+RIGHT = [
+    ("1.b", slab_by_choice),
+    ("2.b", Attention),
+    ("3.b", Block),
+    ("4.b", loop_first_zero),
+    ("5.b", two_by_loop),
+    ("5.c", interval_at_once),
+]
+WRONG = [
+    ("1.b", slab_of_its_own, "the same again"),
+    ("1.b", lambda case, rng, slices: case.image[:slices], "Error"),
+    ("1.b", lambda case, rng, slices: None, "TypeError"),
+    ("2.b", PooledSlices, "Error"),
+    ("2.b", lambda channels: nn.Identity(), "AttributeError"),
+    ("3.b", BlockTwice, ""),
+    ("4.b", loop_without_backward, "the weights never changed"),
+    ("5.b", two_with_background, "the background"),
+    ("5.b", 3, "your function itself"),
+    ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), ""),
+    ("5.c", lambda differences, draws, rng: (0, 1), "TypeError"),
+]
+
+
+@pytest.mark.parametrize("number", BUILDS)
+def test_the_notebooks_build_is_right(number: str) -> None:
+    [path] = NOTEBOOKS.glob(f"0{number[0]}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    at = next(i for i, cell in enumerate(cells) if f'checks.passes("{number}"' in cell.source)
+    source = next(cell.source for cell in cells[at::-1] if BUILD in cell.metadata.get("tags", []))
+    names: dict[str, Any] = {
+        "F": F, "Res2NetBlock": Res2NetBlock, "chain": chain, "my_window": gray, "ndimage": ndimage, "nn": nn,
+        "np": np, "pairwise": pairwise, "torch": torch,
+    }  # fmt: skip
+    known = set(names) | {"__builtins__"}
+    exec(source, names)
+    [thing] = [value for name, value in names.items() if name not in known]
+    assert passes(number, thing)
+
+
+def chain(groups: Any, convs: Any) -> Any:
+    results = [groups[0], convs[0](groups[1])]
+    for group, conv in zip(groups[2:], convs[1:], strict=True):
+        results.append(conv(group + results[-1]))
+    return results
+
+
+@pytest.mark.parametrize(("number", "thing"), RIGHT)
+def test_a_build_written_differently_is_right(number: str, thing: Any) -> None:
+    assert passes(number, thing)
+
+
+@pytest.mark.parametrize(("number", "hint"), MISTAKES)
+def test_each_mistake_gets_its_own_hint(number: str, hint: str) -> None:
+    _, exercise = BUILDS[number]
+    assert verdict(exercise, exercise.single[hint]).startswith(f"Wrong: {hint}")
+
+
+@pytest.mark.parametrize(("number", "thing", "words"), WRONG)
+def test_a_wrong_build_is_told_why(number: str, thing: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not passes(number, thing)
+    said = capsys.readouterr().out
+    assert said.startswith("Wrong: ")
+    assert words in said, said
