@@ -41,12 +41,19 @@ def test_students_are_named_by_folder_or_file(tmp_path: Path) -> None:
     assert [(student, chapter) for student, chapter, _ in collected(tmp_path)] == [("bob", 2), ("ann", 5)]
 
 
-def test_no_notebooks_and_broken_ones_are_refused(tmp_path: Path) -> None:
+def test_broken_notebooks_do_not_cost_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="holds no notebooks"):
         collected(tmp_path)
     (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match=r"broken\.ipynb is no notebook"):
+    with pytest.raises(InputError, match="holds no notebooks"):
         collected(tmp_path)
+    assert "broken.ipynb is no notebook" in capsys.readouterr().out
+    torn = tmp_path / "02_attention_layer_ann.ipynb"
+    torn.write_text("", encoding="utf-8")
+    assert collected(tmp_path) == [("ann", 2, torn)]
+    results = grade("ann", 2, torn, tmp_path, Limits(1, 1, 1, False))
+    assert {one.exercise for one in results} == {"2.1", "2.2", "2.3", "2.4"}
+    assert {one.result for one in results} == {NOT_RUN}
 
 
 def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """One student's notebook: found, prepared, run in a kernel with limits, and read."""
 
 import copy
+import logging
 import re
 import tempfile
 from dataclasses import dataclass
@@ -50,15 +51,15 @@ def collected(folder: Path) -> list[tuple[str, int, Path]]:
     """(student, number of the notebook, file) of all notebooks below `folder`.
 
     A student's name is the folder that the notebooks lie in, or what a file's name has beside that of the notebook.
+    A file that cannot be read counts if its name tells which notebook it was; else it is named and left out.
     Raises InputError if there are none.
     """
     found = []
     for path in sorted(folder.rglob("*.ipynb")):
         if ".ipynb_checkpoints" in path.parts:
             continue
-        numbers = _exercises(_read(path))
-        if numbers:
-            chapter = int(min(numbers)[0])
+        chapter = _chapter(path)
+        if chapter:
             found.append((_student(path, folder, chapter), chapter, path))
     if not found:
         raise InputError(
@@ -69,7 +70,10 @@ def collected(folder: Path) -> list[tuple[str, int, Path]]:
 
 def grade(student: str, chapter: int, path: Path, data: Path, limits: Limits) -> list[Grade]:
     """Run a student's notebook on the phantoms in `data`, and read what its checks say."""
-    notebook = _prepared(_read(path), chapter, data)
+    try:
+        notebook = _prepared(_read(path), chapter, data)
+    except InputError as error:
+        return [Grade(student, number, NOT_RUN, str(error)) for number in _of_chapter(chapter)]
     ours = {cell.source for cell in _teacher(chapter).cells if not CHECK.search(cell.source)} | {_setup(data)}
     failure = _run(notebook, ours, limits)
     return [Grade(student, number, *_said(notebook, number, failure)) for number in _of_chapter(chapter)]
@@ -80,6 +84,17 @@ def _read(path: Path) -> Any:
         return nbformat.read(path, as_version=4)
     except Exception as error:
         raise InputError(f"{path} is no notebook ({type(error).__name__}); ask for it again or remove it.") from error
+
+
+def _chapter(path: Path) -> int | None:
+    """The number of the course's notebook that a file is, or None."""
+    try:
+        numbers = _exercises(_read(path))
+        return int(min(numbers)[0]) if numbers else None
+    except InputError as error:
+        named = [int(original.name[:2]) for original in NOTEBOOKS.glob("0*.ipynb") if original.stem in path.stem]
+        print(f"{error} It {'counts as not run' if named else 'was left out'}.")
+        return named[0] if named else None
 
 
 def _exercises(notebook: Any) -> list[str]:
@@ -140,6 +155,7 @@ def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
     from jupyter_client.kernelspec import KernelSpec
     from nbclient import NotebookClient
 
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # nbclient loses a task with each kernel that dies
     with tempfile.TemporaryDirectory(prefix="kits-grade-") as home:
         where = {"transport": "ipc", "ip": f"{home}/k"} if limits.isolated else {"ip": "127.0.0.1"}
         manager = AsyncKernelManager(**where)
