@@ -127,7 +127,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
                 server.wait()
 
 
-def _wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def _wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and server.poll() is None:
         try:
