@@ -27,7 +27,6 @@ STOPPED = {
     "ZeroDivisionError": "It divides by zero for this input.",
     "RecursionError": "It calls itself without an end.",
     "SystemExit": "It ends Python; end a function with return.",
-    "KeyboardInterrupt": "It did not end by itself: look for a loop without an end.",
 }
 EMPTY = ("numel() == 0", "zero-size", "empty sequence", "arg is an empty", "iterable argument is empty")
 
@@ -165,6 +164,8 @@ def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError)
         advice = order[0].upper() + order[1:]
     before = f" (It worked for {stop.before} others.)" if stop.before else ""
     given = named(exercise.solution, stop.arguments)
+    if isinstance(stop.error, KeyboardInterrupt):
+        return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
     return f"Wrong: your function stopped with {what.rstrip('.')}. {advice} The input was {given}.{before}"
 
 

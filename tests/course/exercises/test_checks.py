@@ -124,7 +124,7 @@ def endless(x: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(endless, "KeyboardInterrupt. It did not end by itself"), (lambda x: sys.exit(), "SystemExit. It ends Python")],
+    [(endless, "Wrong: your function did not end by itself"), (lambda x: sys.exit(), "SystemExit. It ends Python")],
 )
 def test_an_answer_that_ends_nothing_or_everything(
     answer: Callable[..., Any], words: str, monkeypatch: pytest.MonkeyPatch
