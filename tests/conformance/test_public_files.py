@@ -1,7 +1,3 @@
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 from read_public_files import NIBABEL, PYDICOM, READ, all_outcomes, table
 
 
