@@ -124,11 +124,11 @@ def test_split_file_in_the_folder_or_given(tmp_path: Path) -> None:
         ({"train": ["a", "b"], "test": ["b"]}, "split.json has b in both train and test"),
         ({"train": ["a", "gone", "lost"], "test": ["b"]}, "names gone and 1 more, absent from .*data"),
         ({"train": ["a", "a"], "test": ["b"]}, "names a twice"),
-        ({"train": ["a"]}, "is not a split; it must hold"),
+        ({"train": ["a"]}, "is not a split; name a split file that holds"),
         ({"train": ["a"], "test": "b"}, "is not a split"),
         ({"train": [1], "test": ["b"]}, "is not a split"),
-        ([["a"], ["b"]], "is not a split"),
-        ("{", "is not JSON"),
+        ([["a"], ["b"]], "holds no JSON object; name a split file"),
+        ("{", "is damaged or not JSON"),
     ],
 )
 def test_broken_split_files_are_refused(tmp_path: Path, content: object, message: str) -> None:

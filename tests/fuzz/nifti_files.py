@@ -1,7 +1,7 @@
-"""Mutated NIfTI files against the reader: `python tests/fuzz_reader.py 20000 [seed]`.
+"""Mutated NIfTI files against the reader: `python tests/fuzz/nifti_files.py 20000 [seed]`.
 
 Each is either read or refused in one sentence that names it, at once, and in no more memory than the file holds.
-A short run is part of the tests (test_fuzz.py).
+A short run is part of the tests (test_nifti_files.py).
 """
 
 import gzip

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_reader import check, fuzz, seed_files
+from nifti_files import check, fuzz, seed_files
 
 from kits_msan.errors import InputError
 
@@ -18,7 +18,7 @@ def test_the_check_notices_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def crash(path: Path) -> None:
         raise KeyError(path)
 
-    monkeypatch.setattr("fuzz_reader.load_case", crash)
+    monkeypatch.setattr("nifti_files.load_case", crash)
     with pytest.raises(KeyError):
         check(tmp_path / "scan.nii", seed_files()[0])
 
@@ -30,7 +30,7 @@ def test_the_check_notices_memory_that_the_file_does_not_hold(
         np.zeros(2**23, np.uint8)
         raise InputError(f"{path} is greedy.")
 
-    monkeypatch.setattr("fuzz_reader.load_case", greedy)
+    monkeypatch.setattr("nifti_files.load_case", greedy)
     tracemalloc.start()
     try:
         with pytest.raises(AssertionError, match="bytes of memory for a file that holds"):

@@ -1,0 +1,204 @@
+"""Fuzzing of all that reads files: `python tests/fuzz/run.py --seconds 600`. Anything but InputError is a finding.
+
+With atheris (`pip install atheris`) what an input runs through guides the next; without it, inputs are drawn blindly.
+Inputs that make a finding are kept in --findings, and the table that is printed counts. A short run is part of the
+tests (test_targets.py).
+"""
+
+import argparse
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from targets import Target
+
+TARGETS = ("nifti", "label", "pair", "dicom", "checkpoint", "split", "store", "run", "results")  # of targets.py
+HERE = Path(__file__).resolve().parent
+SECONDS = 20  # for one input, before it counts as a hang
+MEMORY = 3000  # MB of the process, before that counts as greedy
+NUMBERS = [b"0", b"-1", b"1e999", b"NaN", b"null", b"[]", b"{}", b'""', b"9" * 30, b"65536", b"0.5", b"true"]
+
+
+class Fuzzer:
+    """Reads inputs and notes what becomes of them; each place of the code that raises counts as one finding."""
+
+    def __init__(self, name: str, target: "Target", findings: Path) -> None:
+        self.name, self.target, self.findings = name, target, findings
+        self.read = self.refused = 0
+        self.found: dict[str, str] = {}  # what and where -> the file with the input
+
+    def once(self, content: bytes) -> None:
+        """Read one input."""
+        from kits_msan.errors import InputError
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.target.read(content)
+            self.read += 1
+        except InputError:
+            self.refused += 1
+        except Exception as error:
+            self.read += 1
+            where = traceback.extract_tb(error.__traceback__)
+            own = [frame for frame in where if "kits_msan" in frame.filename] or where
+            place = f"{type(error).__name__} in {Path(own[-1].filename).name}, {own[-1].name}"
+            if place not in self.found:
+                kept = self.findings / f"{self.name}-{len(self.found)}"
+                kept.write_bytes(content)
+                self.found[place] = kept.name
+                kept.with_suffix(".txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+
+    def state(self) -> dict[str, Any]:
+        """The counts, JSON-able."""
+        return {"target": self.name, "read": self.read, "refused": self.refused, "found": self.found}
+
+
+def mutated(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """A whole input, changed in one to four places: bytes, numbers in its text, stretches cut, doubled or mixed."""
+    data = bytearray(rng.choice(seeds))
+    for _ in range(rng.randint(1, 4)):
+        if len(data) < 2:
+            break
+        at = rng.randrange(len(data))
+        if rng.random() < 0.5:
+            at = min(at, rng.randrange(min(len(data), 600)))  # headers lie at the beginning
+        kind = rng.randrange(6)
+        if kind == 0:
+            data[at] = rng.randrange(256)
+        elif kind == 1:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 2:
+            del data[at : at + rng.choice([1, 2, 8, len(data)])]
+        elif kind == 3:
+            data[at:at] = data[at : at + rng.randrange(1, 64)]
+        elif kind == 4:
+            other = rng.choice(seeds)
+            start = rng.randrange(len(other))
+            data[at : at + 16] = other[start : start + 16]
+        elif texts := list(re.finditer(rb'-?\d+(\.\d+)?|"[^"]{0,40}"|null', bytes(data[:20_000]))):
+            text = rng.choice(texts)
+            data[text.start() : text.end()] = rng.choice(NUMBERS)
+    return bytes(data)
+
+
+def fuzz_blindly(fuzzer: Fuzzer, seed: int, goes_on: Callable[[int], bool]) -> None:
+    """Draw inputs as long as `goes_on`, which is given how many there were, says so."""
+    rng = random.Random(seed)
+    for content in fuzzer.target.seeds:
+        fuzzer.once(content)
+    count = 0
+    while goes_on(count):
+        fuzzer.once(mutated(rng, fuzzer.target.seeds))
+        count += 1
+
+
+def fuzz_one(name: str, args: argparse.Namespace) -> None:
+    """Fuzz one target in this process; what became of it is in FINDINGS/<name>.json, now and then and at the end."""
+    try:
+        import atheris
+    except ImportError:
+        atheris = None
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
+    with atheris.instrument_imports(include=["kits_msan"]) if atheris else nullcontext():
+        import targets
+    import torch
+
+    torch.set_num_threads(1)
+    folder = Path(args.scratch) / name
+    folder.mkdir()
+    fuzzer = Fuzzer(name, getattr(targets, name)(folder), args.findings)
+    status, ends = args.findings / f"{name}.json", time.monotonic() + args.seconds
+    written = 0.0
+
+    def note() -> None:
+        nonlocal written
+        written = time.monotonic()
+        status.write_text(json.dumps(fuzzer.state()), encoding="utf-8")
+
+    if atheris is None:
+        fuzz_blindly(fuzzer, args.seed, lambda _: time.monotonic() < ends)
+        return note()
+
+    def once(content: bytes) -> None:
+        fuzzer.once(content)
+        if time.monotonic() - written > 0.5:
+            note()
+
+    corpus = args.corpus / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, content in enumerate(fuzzer.target.seeds):
+        (corpus / f"whole-{number}").write_bytes(content)
+    options = {
+        "seed": args.seed or 1, "max_total_time": int(args.seconds), "timeout": SECONDS, "rss_limit_mb": MEMORY,
+        "max_len": max(map(len, fuzzer.target.seeds)) + 400, "artifact_prefix": f"{args.findings}/{name}-died-",
+        "verbosity": 0,
+    }  # fmt: skip
+    words = [sys.argv[0], str(corpus), *(f"-{key}={value}" for key, value in options.items())]
+    atheris.Setup(words, once)
+    atheris.Fuzz()  # which ends the process
+
+
+def run_all(names: Sequence[str], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Fuzz each target in a process of its own for its share of the time; one that dies is a finding and goes on."""
+    rows = []
+    for name in names:
+        left, seed, parts = args.seconds / len(names), args.seed, []
+        while left >= 1:
+            began = time.monotonic()
+            with tempfile.TemporaryDirectory() as scratch, open(args.findings / f"{name}.log", "w") as log:
+                words = ["--target", name, "--seconds", str(left), "--seed", str(seed), "--scratch", scratch]
+                words += ["--findings", str(args.findings), "--corpus", str(args.corpus)]
+                code = subprocess.run([sys.executable, __file__, *words], stdout=log, stderr=log).returncode
+            state: dict[str, Any] = {"target": name, "read": 0, "refused": 0, "found": {}}
+            with suppress(OSError, ValueError):
+                state = json.loads((args.findings / f"{name}.json").read_text(encoding="utf-8"))
+            if code:
+                died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                state["found"][f"the process died ({died}), see {name}-died-* and {name}.log"] = ""
+            parts.append(state)
+            left, seed = (left - (time.monotonic() - began), seed + 1) if code and state["read"] else (0, seed)
+        found = {place for part in parts for place in part["found"]}
+        total = {key: sum(part[key] for part in parts) for key in ("read", "refused")}
+        rows.append({"target": name, **total, "found": sorted(found), "seconds": args.seconds / len(names)})
+        print(
+            f"{name:12} {sum(total.values()):9} inputs, {total['refused']:9} refused, {len(found)} findings",
+            flush=True,
+        )
+        for place in sorted(found):
+            print(f"             {place}", flush=True)
+    return rows
+
+
+def main() -> int:
+    """Returns 1 if there was a finding."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600, help="for all targets together (default: 600)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--target", action="append", help="only this one; may be repeated")
+    parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for what was found")
+    parser.add_argument("--corpus", type=Path, help="folder of inputs to go on from (default: FINDINGS/corpus)")
+    parser.add_argument("--scratch", help=argparse.SUPPRESS)  # of one process
+    args = parser.parse_args()
+    args.findings.mkdir(parents=True, exist_ok=True)
+    args.corpus = args.corpus or args.findings / "corpus"
+    if args.scratch:
+        fuzz_one(args.target[0], args)
+        return 0
+    return int(any(row["found"] for row in run_all(args.target or TARGETS, args)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
