@@ -22,6 +22,11 @@ def note(text: str) -> None:
     warnings.warn(InputNote(text), stacklevel=2)
 
 
+def one_line(text: str) -> str:
+    """`text` as a terminal can show it: a line break in a file's name, say, as "\\n"."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def check_choice(what: str, value: str, choices: Iterable[str]) -> None:
     """Raise InputError if `value` is none of the choices."""
     known = list(choices)

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,20 +26,23 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what the system says of a fu
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path with the same ending; rename it to `path` when the block ends well.
 
-    Parent folders are made. If the block raises, the temporary file is removed and `path` is as it was.
+    Parent folders are made. If the block raises, they and the temporary file are removed, and `path` is as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made = _make_parents(path.parent)
     ending = "".join(path.suffixes[-2:])
     with _known_as(path):
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=ending, dir=path.parent)
-        os.close(handle)
         try:
-            yield Path(name)
-            os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
-            os.replace(name, path)
+            handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=ending, dir=path.parent)
+            os.close(handle)
+            try:
+                yield Path(name)
+                os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+                os.replace(name, path)
+            finally:
+                Path(name).unlink(missing_ok=True)
         finally:
-            Path(name).unlink(missing_ok=True)
+            _remove_empty(made)
 
 
 @contextmanager
@@ -112,6 +115,33 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
         _remove_empty(made)
 
 
+@contextmanager
+def plain_name(path: Path) -> Iterator[str]:
+    """The file's name for a library in C++; of a name that is no UTF-8, a link to it, since SimpleITK dies of one."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "scan").with_suffix(path.suffix)
+            link.symlink_to(path.absolute())
+            yield str(link)
+    else:
+        yield str(path)
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """The JSON object in a file. Raises InputError, with the file and the remedy, if it holds anything else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged or not JSON; {remedy}.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds no JSON object; {remedy}.")
+    return value
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with atomic_file(path) as temporary:
@@ -180,7 +210,7 @@ def _umask() -> int:
 
 def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
-        if folder.exists() and not any(folder.iterdir()):
+        with suppress(OSError):  # another process may write there
             folder.rmdir()
 
 
@@ -191,5 +221,5 @@ def _make_parents(folder: Path) -> list[Path]:
         new.append(folder)
         folder = folder.parent
     if new:
-        new[0].mkdir(parents=True)
+        new[0].mkdir(parents=True, exist_ok=True)
     return new

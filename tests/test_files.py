@@ -41,6 +41,12 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     assert tree(tmp_path) == ["a.txt"]
 
 
+def test_failed_write_takes_its_new_folders_away_again(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), atomic_file(tmp_path / "new/more/file.txt"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_folder_appears_whole(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "out"
     with atomic_folder(target) as temporary:

@@ -13,9 +13,11 @@ from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import Results
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, refuse_results, write_csv, write_json
+from kits_msan.files import atomic_file, read_json, refuse_results, write_csv, write_json
 
 ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
+MANIFEST = "manifest.json"  # of a folder of phantoms
+PHANTOMS_ANEW = "make the cases again with `kits-msan phantom`"
 
 
 def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
@@ -33,13 +35,13 @@ def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
 def load_results(folder: str | Path) -> tuple[Results, str]:
     """The tables that `run_ablation` wrote, and a phrase that says of what they are.
 
-    Raises InputError where there are none.
+    Raises InputError where there are none, or where one is damaged.
     """
     folder = Path(folder)
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT, "run the ablation again")
         return _read(folder), _phrase(about)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
 
 
@@ -48,7 +50,7 @@ def describe_data(data: Path, split: Split | None = None) -> str:
     split = split or load_split(data)
     made = _manifest(data)
     kind = (
-        f"phantoms version {made['phantom_version']}, seed {made['seed']}"
+        f"phantoms version {made['phantom_version']}, seed {made.get('seed')}"
         if "phantom_version" in made
         else f"cases of {data.name}"
     )
@@ -58,9 +60,12 @@ def describe_data(data: Path, split: Split | None = None) -> str:
 def case_strata(data: Path) -> dict[str, dict[str, Any]]:
     """What the data's manifest says of each case that scores may depend on: contrast phase, slice thickness."""
     strata = {}
-    for row in _manifest(data).get("cases", []):
-        drawn = row.get("drawn", {}) | row.get("scanner", {})
-        strata[row["name"]] = {key: drawn[key] for key in ("phase", "slice_mm") if key in drawn}
+    try:
+        for row in _manifest(data).get("cases", []):
+            drawn = row.get("drawn", {}) | row.get("scanner", {})
+            strata[row["name"]] = {key: drawn[key] for key in ("phase", "slice_mm") if key in drawn}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{data / MANIFEST} lacks a part; {PHANTOMS_ANEW}.") from error
     return strata
 
 
@@ -73,7 +78,7 @@ def results_so_far(
     if not (out / ABOUT).exists():
         refuse_results(out, overwrite)
     results, _ = load_results(out)
-    old = json.loads((out / ABOUT).read_text(encoding="utf-8"))
+    old = read_json(out / ABOUT, "name another folder or add --overwrite")
     for key, value in json.loads(json.dumps(about)).items():
         if key != "networks" and old.get(key) != value:
             raise InputError(f"{out} holds an ablation with another {key}; name another folder or add --overwrite.")
@@ -96,8 +101,8 @@ def _read(folder: Path) -> Results:
 
 
 def _manifest(data: Path) -> dict[str, Any]:
-    path = data / "manifest.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path = data / MANIFEST
+    return read_json(path, PHANTOMS_ANEW) if path.exists() else {}
 
 
 def _phrase(about: Mapping[str, Any]) -> str:

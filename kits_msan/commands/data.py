@@ -15,6 +15,7 @@ from kits_msan.commands.options import (
     path,
     positive,
 )
+from kits_msan.errors import one_line
 from kits_msan.profiles import get_profile
 
 
@@ -77,7 +78,7 @@ def _prepare(args: argparse.Namespace) -> None:
     split = load_split(args.data, args.split, excluded(args))
     left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict, cyst=args.cyst)
     for name, reason in left_out.items():
-        print(f"kits-msan: {name} is left out: {reason}", file=sys.stderr)
+        print(f"kits-msan: {one_line(f'{name} is left out: {reason}')}", file=sys.stderr)
     print(f"{len(split.train) + len(split.test) - len(left_out)} cases in {args.out}")
 
 

@@ -6,6 +6,7 @@ that somebody corrected no longer fits its mark and is never written over.
 """
 
 import hashlib
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def read_mark(path: Path) -> Mark | None:
 
 def refuse_target(out: Path, name: str, scan: Path) -> None:
     """Raise InputError where a segmentation would lie among scans or replace a file that `predict` did not write."""
-    target, here, there = out / name / LABEL, scan.resolve(), out.resolve()
+    target, here, there = out / name / LABEL, Path(os.path.realpath(scan)), Path(os.path.realpath(out))
     among = (out / name / IMAGE).exists() or here == there or here in there.parents
     if among or there == here.parent or (target.exists() and target.samefile(scan)):
         raise InputError(f"{out} holds scans, and a segmentation there would pass for a truth; name another --out.")

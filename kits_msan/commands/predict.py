@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from kits_msan.commands.options import Command, add_device, path
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, one_line
 from kits_msan.files import in_words
 
 
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> None:
                     raise
                 if len(scans) == 1:
                     raise InputError(sentence) from error
-                print(f"kits-msan: {sentence}", file=sys.stderr)
+                print(f"kits-msan: {one_line(sentence)}", file=sys.stderr)
                 failed += 1
             else:
                 print(*[note] * bool(note), target, sep="\n")
@@ -125,8 +125,8 @@ def _segment(models: Sequence, scan: Path, folder: Path, networks: str, args: ar
     from kits_msan.data.cases import LABEL, load_case
     from kits_msan.inference import predict
 
+    case = load_case(scan, label=False, series=args.series)  # first, since it says what is wrong with the file
     mark = Mark(scan_id(scan, args.series), networks)
-    case = load_case(scan, label=False, series=args.series)
     labels = predict(models, case, device=args.device, clean=not args.no_clean)
     save_marked(labels, case, folder / LABEL, mark)
     return folder / LABEL

@@ -5,6 +5,7 @@ import re
 
 from kits_msan.files import FULL, in_words
 
+MISPLACED = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 # What numpy, torch, oneDNN and the system's loader say when memory runs out; only the first is a MemoryError.
 NO_MEMORY = re.compile(
@@ -44,4 +45,6 @@ def system_sentence(error: BaseException) -> str | None:
         return f"{name}: {reason}; make space, or name a folder on another disk, and start the command again."
     if error.errno in DENIED:
         return f"{name}: {reason}; change its rights, or name another file or folder."
+    if error.errno in MISPLACED:
+        return f"{name}: {reason}; name another file or folder."
     return f"{name}: {reason}."

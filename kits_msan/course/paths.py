@@ -1,9 +1,9 @@
 """Where the course lies, and the cases that its notebooks use."""
 
-import json
 from pathlib import Path
 
 from kits_msan.errors import InputError
+from kits_msan.files import read_json
 from kits_msan.profiles import Profile
 
 FIRST = Path("notebooks") / "01_data_exploration.ipynb"
@@ -66,5 +66,7 @@ def phantoms_are_fresh(folder: Path) -> bool:
     manifest = folder / "manifest.json"
     if not manifest.exists():
         return False
-    version: int = json.loads(manifest.read_text(encoding="utf-8")).get("phantom_version")
-    return version == PHANTOM_VERSION
+    try:
+        return bool(read_json(manifest, "").get("phantom_version") == PHANTOM_VERSION)
+    except InputError:
+        return False

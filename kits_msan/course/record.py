@@ -5,7 +5,6 @@ it took. Networks are not its business: a run folder knows by itself whether it 
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import kits_msan
 from kits_msan.errors import InputError
-from kits_msan.files import refuse_results, write_json
+from kits_msan.files import read_json, refuse_results, write_json
 
 RECORD = "course.json"
 WORK = ("networks", "ablation", "store-demo")  # folders that the notebooks write under a course's `out`
@@ -30,11 +29,16 @@ def begin(out: Path, parameters: Mapping[str, Any], overwrite: bool) -> Record:
     if not (out / RECORD).exists():
         refuse_results(out, overwrite)
         return {"parameters": wanted, "done": {}}
-    record: Record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    try:
+        record = _read(out / RECORD)
+    except InputError:
+        if not overwrite:
+            raise
+        record = {"parameters": {}, "done": {}}
     if overwrite:
         for name in WORK:
             shutil.rmtree(out / name, ignore_errors=True)
-        for name in [*record["done"], RECORD, "seconds.json"]:
+        for name in [*(Path(name).name for name in record["done"]), RECORD, "seconds.json"]:
             (out / name).unlink(missing_ok=True)
         return {"parameters": wanted, "done": {}}
     differs = [name for name in wanted if record["parameters"].get(name) != wanted[name]]
@@ -44,6 +48,17 @@ def begin(out: Path, parameters: Mapping[str, Any], overwrite: bool) -> Record:
             f"({record['parameters'].get(differs[0])}, not {wanted[differs[0]]}); name another folder or add "
             "--overwrite."
         )
+    return record
+
+
+def _read(path: Path) -> Record:
+    remedy = "name another folder or add --overwrite"
+    record = read_json(path, remedy)
+    done = record.get("done")
+    if not (isinstance(record.get("parameters"), dict) and isinstance(done, dict)):
+        raise InputError(f"{path} lacks a part; {remedy}.")
+    if not all(isinstance(one, dict) for one in done.values()):
+        raise InputError(f"{path} is damaged; {remedy}.")
     return record
 
 

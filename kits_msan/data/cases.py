@@ -129,8 +129,8 @@ def find_cases(path: str | Path) -> list[Path]:
     if not path.exists() and not path.is_symlink():
         raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
     if not path.is_dir():
-        if not is_scan_name(path.name):
-            read_image(path)  # which says why not
+        if not (is_scan_name(path.name) and path.is_file()):
+            read_header(path)  # which says why not
         return [path]
     if _is_case(path, deep=False):
         return [path]

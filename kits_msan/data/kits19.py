@@ -1,6 +1,5 @@
 """What is known of KiTS19, by case id: its measured geometry, odd cases, and whether a file is whole."""
 
-import gzip
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 
 from kits_msan.errors import InputError, millimeters
 from kits_msan.formats.grids import affine_in_kits_order, to_kits_order
-from kits_msan.formats.nifti import BROKEN
+from kits_msan.formats.nifti import BROKEN, inflated_length
 
 CASES = 210  # with public labels: ids 0 to 209
 EXCLUDED_2019 = (15, 23, 37, 68, 125, 133)  # usually left out with the labels as they were frozen for the challenge
@@ -87,7 +86,7 @@ def misfit(path: Path, name: str, table: pd.DataFrame, quick: bool = False) -> s
             return "is not NIfTI"
         shape, spacing = _in_kits_order(image.header)
         promised = int(image.dataobj.offset) + math.prod(shape) * image.get_data_dtype().itemsize
-        held = _closing_length(path) if quick else _inflated_length(path)
+        held = _closing_length(path) if quick else inflated_length(path)
     except BROKEN as error:
         return f"is truncated, damaged or not NIfTI ({str(error).strip().splitlines()[0] if str(error) else 'empty'})"
     if shape != wanted_shape:
@@ -106,14 +105,6 @@ def _in_kits_order(header: nib.Nifti1Header) -> tuple[tuple[int, ...], tuple[flo
     order = np.argsort(to_kits_order(header)[:, 0])
     sizes = nib.affines.voxel_sizes(affine_in_kits_order(header))
     return tuple(shape[axis] for axis in order), tuple(float(size) for size in sizes)
-
-
-def _inflated_length(path: Path) -> int:
-    total = 0
-    with gzip.open(path) as stream:
-        while chunk := stream.read(1 << 20):
-            total += len(chunk)
-    return total
 
 
 def _closing_length(path: Path) -> int:

@@ -4,7 +4,6 @@ Cases are chosen by name, never by a position in a list: a folder that holds onl
 same as one that holds all.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Literal
 from kits_msan.data.cases import case_name, find_cases
 from kits_msan.data.kits19 import format_cases, name_of
 from kits_msan.errors import InputError
+from kits_msan.files import read_json
 
 PAPER_TRAIN, PAPER_TEST = range(180), range(180, 190)  # paper, section 3: first 180, and ten of 180 to 190
 SPLIT_FILE = "split.json"
@@ -76,14 +76,9 @@ def refuse_test_cases(train_names: Iterable[str], split: Split) -> None:
 
 
 def _read_split(path: Path) -> Split:
-    wanted = 'it must hold {"train": [names], "test": [names]}'
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name a split file.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}); {wanted}.") from error
-    parts = [content.get(part) if isinstance(content, dict) else None for part in ("train", "test")]
+    wanted = 'name a split file that holds {"train": [names], "test": [names]}'
+    content = read_json(path, wanted)
+    parts = [content.get(part) for part in ("train", "test")]
     lists = [tuple(part) for part in parts if isinstance(part, list) and all(isinstance(n, str) for n in part)]
     if len(lists) < 2:
         raise InputError(f"{path} is not a split; {wanted}.")

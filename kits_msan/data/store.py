@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kits_msan.data.kits19 import name_of
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, millimeters
+from kits_msan.files import read_json
 from kits_msan.profiles import Profile
 
 STORE_VERSION = 2  # goes up when the same case would be stored otherwise
@@ -80,7 +81,7 @@ def open_case(out: Path, name: str) -> StoredCase:
 
 def index_of(out: Path, name: str) -> dict[str, Any]:
     """What is noted of a stored case: its files, what it was made from, which slices show what."""
-    return json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+    return read_json(out / f"{name}.json", "prepare the cases again")
 
 
 def is_whole(store: Path, name: str, index: Any) -> bool:
@@ -94,7 +95,7 @@ def is_whole(store: Path, name: str, index: Any) -> bool:
                 return False
             if state.st_mtime_ns != wanted["time"] and checksum(np.load(file, mmap_mode="r")) != wanted["crc32"]:
                 return False  # one that was copied has another time, and is read once to compare
-        except (OSError, ValueError, KeyError, TypeError):
+        except Exception:  # numpy raises whatever Python's parser raises on a damaged header
             return False
     return True
 
@@ -113,12 +114,9 @@ def jsonable(value: Any) -> Any:
 
 
 def _manifest(store: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((store / MANIFEST).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{store} is a half-built store; run `kits-msan prepare` again to finish it.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{store / MANIFEST} is not JSON; prepare the cases again.") from error
+    if not (store / MANIFEST).exists():
+        raise InputError(f"{store} is a half-built store; run `kits-msan prepare` again to finish it.")
+    manifest = read_json(store / MANIFEST, "prepare the cases again")
     try:
         names = [name for part in ("train", "test") for name in manifest["split"][part]]
         whole = isinstance(manifest["cases"], dict) and set(names) <= set(manifest["cases"]) and "spacing" in manifest

@@ -5,7 +5,9 @@ into the array that is returned. DICOM counts millimeters to the patient's left 
 front (RAS).
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
+from kits_msan.files import plain_name
 from kits_msan.formats.grids import check_geometry, in_file_order, shape_after, to_kits_order
 from kits_msan.formats.nifti import new_header
 from kits_msan.formats.series import SAME_DIRECTION, Slice, choose_series
@@ -149,6 +152,19 @@ def _moved(plane: NDArray, by: NDArray, shape: tuple[int, int]) -> NDArray:
     )
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within the block nothing reaches stderr: the decoders print there themselves, beside the error they raise."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _pixels(one: Slice) -> NDArray:
     """(rows, columns) of one file, in HU."""
     import SimpleITK
@@ -156,9 +172,10 @@ def _pixels(one: Slice) -> NDArray:
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(one.file))
     try:
-        pixels = SimpleITK.GetArrayFromImage(reader.Execute())
+        with plain_name(one.file) as name, _quiet():
+            reader.SetFileName(name)
+            pixels = SimpleITK.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:  # SimpleITK's only kind
         raise InputError(
             f"{one.file} cannot be read as a DICOM image; export the series anew, or remove this file."

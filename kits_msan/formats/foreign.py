@@ -5,10 +5,12 @@ These formats are outside what the project is for: the whole file is read at onc
 
 import io
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
@@ -16,6 +18,7 @@ from nibabel.imageglobals import logger
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
+from kits_msan.files import plain_name
 from kits_msan.formats.nifti import MOST_DEFLATE, new_header
 
 PAIR = (".hdr", ".img")
@@ -23,6 +26,16 @@ ENDINGS = (".mha", ".nrrd", *PAIR)
 LPS_TO_RAS = np.diag(
     [-1.0, -1.0, 1.0, 1.0]
 )  # ITK counts millimeters to the left and back, NIfTI to the right and front
+
+
+TRIAL = """
+import math, SimpleITK, sys
+reader = SimpleITK.ImageFileReader()
+reader.SetFileName(sys.argv[1])
+reader.SetImageIO(sys.argv[2])
+reader.ReadImageInformation()
+math.prod(reader.GetSize()) > int(sys.argv[3]) or reader.Execute()
+"""  # what another process does with a file first
 
 
 @contextmanager
@@ -42,20 +55,13 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     import SimpleITK
 
     path.open("rb").close()  # the system's word, if it may not be read
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("NrrdImageIO" if path.name.lower().endswith(".nrrd") else "MetaImageIO")  # whatever its case
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        size, parts = reader.GetSize(), reader.GetNumberOfComponents()
-        if parts != 1:
-            raise InputError(f"{path} holds colors or vectors; export it with one number a voxel, in HU.")
-        if math.prod(size) > MOST_DEFLATE * path.stat().st_size:
-            raise InputError(f"{path} is too short for the {size} voxels of its header; fetch it again.")
-        image = reader.Execute()
-    except RuntimeError as error:  # SimpleITK's only kind
-        raise ValueError("SimpleITK cannot read it") from error
+    reader.SetImageIO(_kind(path))  # whatever the case of its name
+    with plain_name(path) as name:
+        if not _survives(path, name):
+            raise ValueError("SimpleITK cannot read it")
+        reader.SetFileName(name)
+        image = _execute(path, reader)
     voxels = SimpleITK.GetArrayFromImage(image)
     if voxels.ndim != 3:
         raise InputError(f"{path} has {voxels.ndim} axes, but a CT volume has three axes; extract one volume first.")
@@ -63,6 +69,39 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], LPS_TO_RAS @ affine)
+
+
+def _execute(path: Path, reader: Any) -> Any:
+    """SimpleITK's image."""
+    try:
+        reader.ReadImageInformation()
+        size, parts = reader.GetSize(), reader.GetNumberOfComponents()
+        if parts != 1:
+            raise InputError(f"{path} holds colors or vectors; export it with one number a voxel, in HU.")
+        if math.prod(size) > _most_voxels(path):
+            raise InputError(f"{path} is too short for the {size} voxels of its header; fetch it again.")
+        return reader.Execute()
+    except RuntimeError as error:  # SimpleITK's only kind
+        raise ValueError("SimpleITK cannot read it") from error
+
+
+def _kind(path: Path) -> str:
+    return "NrrdImageIO" if path.name.lower().endswith(".nrrd") else "MetaImageIO"
+
+
+def _survives(path: Path, name: str) -> bool:
+    """Whether a process of its own can read the file: the libraries beneath SimpleITK crash or hang on some."""
+    words = [sys.executable, "-c", TRIAL, name, _kind(path), str(_most_voxels(path))]
+    seconds = 60 + path.stat().st_size / 1e6
+    try:
+        return subprocess.run(words, capture_output=True, check=False, timeout=seconds).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _most_voxels(path: Path) -> int:
+    """How many voxels a file of its length can hold."""
+    return MOST_DEFLATE * path.stat().st_size
 
 
 def _read_pair(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
@@ -74,7 +113,7 @@ def _read_pair(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
         image = nib.load(path if path.suffix.lower() == ".hdr" else other)
         if not isinstance(image, nib.analyze.AnalyzeImage | nib.Nifti1Pair):
             raise ValueError("it is no Analyze or NIfTI pair")
-        voxels = np.asarray(image.dataobj)
+        voxels: Any = image.dataobj  # read later, if its kind will do
     finally:
         logger.disabled = was
     header = new_header(image.shape[:3], image.affine)

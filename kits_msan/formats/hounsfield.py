@@ -37,6 +37,10 @@ def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
 def _oddity(voxels: NDArray[np.int16], low: int, high: int) -> str | None:
     """What no CT in HU shows, as part of a sentence; None if it is one."""
     values = voxels.reshape(-1)[:: max(1, voxels.size // SAMPLE) | 1]
+    below = values[values <= NO_TISSUE]
+    spread = (below.size - np.sort(np.unique(below, return_counts=True)[1])[-2:].sum()) / values.size  # no padding
+    if spread > 0.05:
+        return f"{spread:.0%} are spread below {NO_TISSUE}, where nothing but padding can be"
     values = _without_padding(values)
     first, last = np.percentile(values, [0.5, 99.5])
     if -20 <= first <= last <= 20:

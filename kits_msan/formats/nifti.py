@@ -55,6 +55,15 @@ def read_to_end(stream: IO[bytes]) -> None:
         pass
 
 
+def inflated_length(path: Path, enough: float = math.inf) -> int:
+    """How many bytes a gzip file holds, counted until there are `enough`; or one of `BROKEN` is raised."""
+    total = 0
+    with gzip.open(path) as stream:
+        while total < enough and (chunk := stream.read(CHUNK)):
+            total += len(chunk)
+    return total
+
+
 def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1Header) -> None:
     """Write a (D, H, W) volume of HU as int16 NIfTI on the grid of `header`."""
     _write(path, voxels, np.int16, header)
@@ -142,17 +151,8 @@ def _check_length(path: Path, proxy: ArrayProxy, packed: bool) -> None:
     claimed = int(proxy.offset) + math.prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize
     held = path.stat().st_size
     if packed and held < claimed <= MOST_DEFLATE * held:
-        held = claimed if claimed <= USUAL_DEFLATE * held else _inflated_length(path, claimed)
+        held = claimed if claimed <= USUAL_DEFLATE * held else inflated_length(path, claimed)
     if claimed > held:
         raise InputError(
             f"{path} is truncated: it is too short for the {proxy.shape} voxels of its header; fetch it again."
         )
-
-
-def _inflated_length(path: Path, enough: int) -> int:
-    """How many bytes a gzip file holds, counted until there are `enough`."""
-    total = 0
-    with gzip.open(path) as stream:
-        while total < enough and (chunk := stream.read(CHUNK)):
-            total += len(chunk)
-    return total

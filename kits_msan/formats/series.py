@@ -8,6 +8,7 @@ import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError, note
 
 DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
+NAMED = (".dcm", "")  # endings of a slice's name
 ENOUGH = 5  # slices, to be taken by itself among several series: a localizer has one to three
 DEEPEST = 5  # folders below: patient, study, series and what some exports put around them
 SAME_DIRECTION = 1e-3  # between direction cosines of slices of one stack
@@ -76,19 +78,20 @@ def is_dicom_folder(path: Path, deep: bool = True) -> bool:
 
 
 def _may_be_dicom(file: Path) -> bool:
-    """As `is_dicom_file`; of a file that may not be read the name decides, and whoever loads it is told."""
+    """As `is_dicom_file`; of a file that cannot be read the name decides, and whoever loads it is told."""
     try:
         return is_dicom_file(file)
-    except PermissionError:
-        return file.suffix.lower() in (".dcm", "")
+    except (FileNotFoundError, PermissionError):
+        return file.suffix.lower() in NAMED
 
 
 def series_of(path: Path) -> tuple[str, str] | None:
-    """The study and series of the first image in or below a folder; None if there is none."""
+    """The study and series of the first whole image in or below a folder; None if there is none."""
     for files in _levels(path):
         for file in files:
-            if is_dicom_file(file) and (one := _read(file)):
-                return one.study, one.series
+            with suppress(OSError, ValueError):  # of a file that cannot be read; whoever loads the series is told
+                if is_dicom_file(file) and (one := _read(file)):
+                    return one.study, one.series
     return None
 
 
@@ -127,7 +130,12 @@ def _levels(path: Path) -> Iterator[list[Path]]:
         deep = len(Path(folder).relative_to(path).parts) >= DEEPEST
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-        yield [file for file in files if file.is_file()]
+        yield [file for file in files if file.is_file() or _is_lost(file)]
+
+
+def _is_lost(file: Path) -> bool:
+    """Whether it is a link to a slice that is absent, as its name has it."""
+    return file.is_symlink() and not file.exists() and file.suffix.lower() in NAMED
 
 
 def _images(path: Path) -> list[Slice]:
@@ -135,7 +143,12 @@ def _images(path: Path) -> list[Slice]:
     images: list[Slice] = []
     damaged: list[Path] = []
     for level, files in enumerate(_levels(path)):
-        for file in filter(is_dicom_file, files):
+        for file in files:
+            if _is_lost(file):
+                damaged.append(file)
+                continue
+            if not (file.suffix.lower() == ".dcm" or is_dicom_file(file)):  # an empty .dcm is a slice that was lost
+                continue
             try:
                 one = _read(file)
                 images += [one] if one else []

@@ -112,6 +112,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, nib.Nifti1Header, Any]]:
             f"{path} is not a NIfTI file; its name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, so "
             "convert it (a folder of DICOM slices is read as it is)."
         )
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path} is a link to a file that is absent; fetch it or name another.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a folder, a pipe or a device, not a file; name another.")
     opened = False
     try:
         with (open_nifti if name.endswith(NIFTI) else foreign.open_foreign)(path) as (voxels, header, stream):
@@ -123,8 +127,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, nib.Nifti1Header, Any]]:
     except InputError:
         raise
     except FileNotFoundError as error:
-        link = "is a link to a file that is absent" if path.is_symlink() else "does not exist"
-        raise InputError(f"{path} {link}; fetch it or name another.") from error
+        raise InputError(f"{path} does not exist; fetch it or name another.") from error
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions.") from error
     except BROKEN as error:

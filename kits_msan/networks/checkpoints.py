@@ -53,11 +53,14 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise InputError(f"{path} was not written by kits_msan; name a checkpoint of `kits-msan train`.")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["about"])  # noqa: SIM118
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
+            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["about"])  # noqa: SIM118
+    except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable checkpoint; it is truncated or of another kind.") from error
+    if not isinstance(about, dict):
+        raise InputError(f"{path} is not a readable checkpoint; its description is damaged.")
+    return tensors, about
 
 
 def checkpoint_file(path: str | Path) -> Path:
@@ -91,6 +94,15 @@ def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     model.load_state_dict({**own, **fit})
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
     return {"model": about.get("model"), "sha256": digest, "weights": shared, "of": total}
+
+
+def mix(model: Network, path: str | Path, share: float) -> None:
+    """Make `share` of the weights those of a checkpoint, where they fit: a mean of two networks."""
+    own, (tensors, _) = model.state_dict(), load_checkpoint(path)
+    fit = {
+        name: value.to(own[name]) for name, value in tensors.items() if name in own and own[name].shape == value.shape
+    }
+    model.load_state_dict(own | {name: torch.lerp(own[name], value, share) for name, value in fit.items()})
 
 
 def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 
 METRICS, VALIDATION, CURVE, EVENTS = "metrics.csv", "validation.csv", "curve.png", "events"
@@ -108,9 +109,14 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv."""
-    with path.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """The rows of a metrics.csv. Raises InputError, naming the file, for any other."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); name the {METRICS} of a run.") from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise InputError(f"{path} is damaged or no table of numbers; name the {METRICS} of a run.") from error
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

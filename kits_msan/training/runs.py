@@ -20,7 +20,7 @@ from torch import Tensor
 import kits_msan
 from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
-from kits_msan.files import refuse_results, write_json
+from kits_msan.files import read_json, refuse_results, write_json
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
@@ -90,28 +90,24 @@ class RunFolder:
     def resume(self, network: Network, optimizer: torch.optim.Optimizer) -> int:
         """Load what `save_last` wrote, if it did; returns how many steps are done.
 
-        Raises InputError if the training cases are no longer those that the run began with.
+        Raises InputError if the training cases are no longer those that the run began with, or if it is damaged.
         """
         self.log.started = self.saved = time.perf_counter()
         if not (self.path / LAST).exists():
             return 0
-        tensors, about = load_checkpoint(self.path / LAST)
-        if about["data"] != self.about["data"]:
+        try:
+            tensors, about = load_checkpoint(self.path / LAST)
+            if about["data"] == self.about["data"]:
+                _restore(network, optimizer, tensors)
+                self.log.restore(about["log"])
+                return int(about["step"])
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"{self.path} began with other training data; bring it back, name another folder or add --overwrite."
-            )
-        network.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                if tensor.ndim:  # in the memory layout of its parameter, as the fused optimizer wants it
-                    tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
-                state.setdefault(int(index), {})[name] = tensor
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-        self.log.restore(about["log"])
-        return about["step"]
+                f"{self.path / LAST} is damaged; remove it, and the same command begins this training anew."
+            ) from error
+        raise InputError(
+            f"{self.path} began with other training data; bring it back, name another folder or add --overwrite."
+        )
 
     def note(self, step: int, rate: float, loss: float) -> None:
         """Log the loss of a step, the `step`th."""
@@ -189,7 +185,7 @@ class RunFolder:
     def _refuse_others(self) -> None:
         path = self.path / CONFIG
         if path.exists():
-            old = json.loads(path.read_text(encoding="utf-8"))
+            old = read_json(path, "name another folder or add --overwrite")
             differs = [key for key, value in self.config.items() if old.get(key) != value]
             if differs:
                 raise InputError(
@@ -200,18 +196,32 @@ class RunFolder:
             refuse_results(self.path, overwrite=False)
 
 
+def _restore(network: Network, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load weights and the optimizer's state from a checkpoint's tensors."""
+    network.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            if tensor.ndim:  # in the memory layout of its parameter, as the fused optimizer wants it
+                tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
+            state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
 def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """In words: a profile that differs in its number of steps alone is not "another profile" to a user."""
     before, now = old.get(key), new[key]
     if key == "profile" and isinstance(before, dict):
-        keys = [name for name in now if before.get(name) != now[name]]
+        keys = [name for name in {**now, **before} if before.get(name) != now.get(name)]
         if keys == ["steps"]:
             return (
-                f"number of steps ({before['steps']}, not {now['steps']}), and a training cannot be made longer "
+                f"number of steps ({before.get('steps')}, not {now['steps']}), and a training cannot be made longer "
                 "afterwards, since its learning rate falls by plan to its last step"
             )
         if before.get("name") == now["name"]:
-            return f"{keys[0].replace('_', ' ')} in its profile ({before.get(keys[0])}, not {now[keys[0]]})"
+            return f"{keys[0].replace('_', ' ')} in its profile ({before.get(keys[0])}, not {now.get(keys[0])})"
         return f"profile ({before.get('name')}, not {now['name']})"
     if isinstance(before, (str, int)):
         return f"{key} ({before}, not {now})"

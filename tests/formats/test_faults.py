@@ -1,6 +1,7 @@
 """Real faults of real data sets, a test for each kind: read right, or refused in one sentence."""
 
 import gzip
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -264,6 +265,34 @@ def test_link_to_an_absent_file_is_said(tmp_path: Path) -> None:
         load_case(find_cases(tmp_path)[0])
 
 
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (loop, "is a link to a file that is absent"),
+        (os.mkfifo, "is a folder, a pipe or a device, not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a folder, a pipe or a device, not a file"),
+        (Path.mkdir, "holds no case"),
+    ],
+    ids=["link to itself", "pipe", "device", "folder"],
+)
+def test_what_is_no_file_costs_one_scan_and_nobody_waits_for_it(
+    tmp_path: Path, make_case: Make, make: Callable[[Path], None], message: str
+) -> None:
+    path = tmp_path / "one" / "scan.nii.gz"
+    path.parent.mkdir()
+    make(path)
+    with pytest.raises(InputError, match=message):
+        find_cases(path)
+    save_case(make_case(), tmp_path / "one/case_00000")
+    for found in set(find_cases(path.parent)) - {path.parent / "case_00000"}:
+        with pytest.raises(InputError, match=message):
+            load_case(found)
+
+
 def test_two_of_one_name_and_truths_without_prediction(tmp_path: Path, make_case: Make) -> None:
     for name in ("case_00000", "case_00001"):
         save_case(make_case(name), tmp_path / "truth" / name)
@@ -302,7 +331,23 @@ def test_other_formats_are_read_on_the_same_points(tmp_path: Path, make_case: Ma
 
 
 def test_damaged_files_of_other_formats_are_refused(tmp_path: Path) -> None:
+    header = "ObjectType = Image\nNDims = 999999999999999999999999999999\nBinaryData = True\nOffset = 0 0 0\n"
+    matrix = "TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementSize = 8 9 6\n"
+    (tmp_path / "dies.mha").write_text(header + matrix, encoding="ascii")
+    with pytest.raises(InputError, match=r"dies\.mha is not a readable volume"):  # a process that reads it crashes
+        load_case(tmp_path / "dies.mha")
     for name in ("scan.mha", "scan.nrrd", "scan.hdr"):
         (tmp_path / name).write_bytes(b"no header" * 99)
         with pytest.raises(InputError, match=name):
             load_case(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [128, 32, 16])
+def test_pair_of_colors_or_short_of_voxels_is_refused(tmp_path: Path, make_case: Make, kind: int) -> None:
+    nib.Nifti1Pair(make_case().image, np.eye(4)).to_filename(tmp_path / "scan.hdr")
+    content = bytearray((tmp_path / "scan.hdr").read_bytes())
+    content[70:72] = kind.to_bytes(2, "little")
+    content[112:116] = np.float32(2).tobytes()  # a slope
+    (tmp_path / "scan.hdr").write_bytes(content)
+    with pytest.raises(InputError, match=r"scan\.hdr (holds colors or complex numbers|is truncated or damaged)"):
+        load_case(tmp_path / "scan.hdr")

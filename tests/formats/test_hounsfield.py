@@ -57,6 +57,10 @@ def test_offset_is_noticed(hu: np.ndarray, offset: int) -> None:
     assert looked_at(hu + offset)
 
 
+def test_scaled_values_are_noticed_and_are_no_padding(hu: np.ndarray) -> None:
+    assert "are spread below -1500" in looked_at(10 * hu)
+
+
 def test_standardized_intensities_are_noticed(hu: np.ndarray) -> None:
     assert "within 20 of zero" in looked_at((hu - hu.mean()) / hu.std())
     assert "within 20 of zero" in looked_at((np.clip(hu, -79, 304) - 101) / 76.9)

@@ -1,15 +1,13 @@
 """Folders of DICOM as scanners and archives leave them: the right series is read and said, or all are listed."""
 
+import os
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from test_dicom import STEP, voxels, write_series
+from dicom_files import STEP, voxels, write_series
 
 from kits_msan.data.cases import case_name, find_cases, load_case
 from kits_msan.errors import InputError, InputNote
@@ -109,6 +107,39 @@ def test_copies_are_taken_once_and_other_pixels_at_one_place_are_not(tmp_path: P
     data.save_as(tmp_path / "scan/copy of it.dcm")
     with pytest.raises(InputError, match=r"two slices at one position \(.*dcm and .*dcm\)"):
         load_case(tmp_path / "scan")
+
+
+@pytest.mark.parametrize("content", [b"", bytes(5000)], ids=["empty", "zeros"])
+def test_a_lost_slice_is_named_even_at_the_end_of_the_stack(tmp_path: Path, content: bytes) -> None:
+    write_series(tmp_path / "scan", voxels())
+    for file in sorted((tmp_path / "scan").iterdir()):
+        whole = file.read_bytes()
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=rf"{file.name} cannot be read as a DICOM image"):
+            load_case(tmp_path / "scan")
+        file.write_bytes(whole)
+
+
+def test_names_that_are_no_utf8_and_links_are_read(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    (tmp_path / "store").mkdir()
+    for number, file in enumerate(sorted((tmp_path / "scan").iterdir())):
+        file.rename(tmp_path / f"store/{number}")
+        (tmp_path / "scan" / os.fsdecode(b"na\xefve %d" % number)).symlink_to(tmp_path / f"store/{number}")
+    np.testing.assert_array_equal(load_case(tmp_path / "scan").image, TRUE)
+    (tmp_path / "store/0").unlink()
+    with pytest.raises(InputError, match="0 cannot be read as a DICOM image"):
+        load_case(tmp_path / "scan")
+
+
+def test_series_that_cannot_be_read_is_told_of_when_it_is_loaded(tmp_path: Path) -> None:
+    for name in "ab":
+        write_series(tmp_path / name, voxels(), series=name)
+        for file in (tmp_path / name).iterdir():
+            file.write_bytes(file.read_bytes()[:300])
+    assert find_cases(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    with pytest.raises(InputError, match="holds no DICOM image that can be read"):
+        load_case(tmp_path / "a")
 
 
 def test_missing_slice_is_placed(tmp_path: Path) -> None:
