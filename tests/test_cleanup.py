@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kits_msan.cleanup import keep_kidneys
+from kits_msan.cleanup import CONTACT, keep_kidneys
 
 
 def scan() -> np.ndarray:
@@ -66,7 +66,21 @@ def test_a_spleen_taken_for_tumor_does_not_oust_a_kidney() -> None:
 
 def test_a_kidney_with_a_far_larger_tumor_is_kept() -> None:
     labels = scan()
-    labels[2:9, 4:18, 23:30] = 2  # 686 voxels
+    labels[2:9, 4:12, 23:27] = 2  # 224 voxels; 16 of 232 faces lie on the kidney
+    np.testing.assert_array_equal(keep_kidneys(labels), labels)
+
+
+def test_a_spleen_that_only_touches_a_kidney_is_no_tumor() -> None:
+    labels = island(np.s_[2:9, 4:18, 23:30], 2)  # 686 voxels; 16 of 490 faces lie on the kidney
+    wanted = scan()
+    wanted[:, :, 23:] = 0
+    np.testing.assert_array_equal(keep_kidneys(labels), wanted)
+
+
+def test_contact_counts_across_the_parts_of_a_long_scan() -> None:
+    labels = np.zeros((40, 8, 8), np.uint8)
+    labels[2:16, 2:6, 2:6] = 1
+    labels[16:20, 2:6, 2:6] = 2  # begins with the second part; its upper 16 of 96 faces lie on the kidney
     np.testing.assert_array_equal(keep_kidneys(labels), labels)
 
 
@@ -113,10 +127,25 @@ def test_islands_that_reach_through_many_slices_are_whole(depth: int, share: flo
     rng = np.random.default_rng(depth)
     labels = rng.choice(3, (depth, 9, 10), p=(1 - share, 0.7 * share, 0.3 * share)).astype(np.uint8)
     labels[::7, 3] = labels[:, 3, 3] = 1  # one that reaches through all
-    islands, count = ndimage.label(labels)
-    kidney = {i: (labels[islands == i] == 1).sum() for i in range(1, count + 1)}
+    clean = without_loose_tumors(labels)
+    islands, count = ndimage.label(clean)
+    kidney = {i: (clean[islands == i] == 1).sum() for i in range(1, count + 1)}
     sizes = {i: min((islands == i).sum(), kidney[i] + kidney[i] // 2) for i in kidney if kidney[i]}
     for components in (1, 2, 5):
         kept = sorted(sizes, key=lambda i: -sizes[i])[:components]
-        wanted = np.where(np.isin(islands, kept), labels, 0)
+        wanted = np.where(np.isin(islands, kept), clean, 0)
         np.testing.assert_array_equal(keep_kidneys(labels, components), wanted)
+
+
+def without_loose_tumors(labels: np.ndarray) -> np.ndarray:
+    """The rule of contact, voxel by voxel."""
+    out, around = labels.copy(), np.pad(labels, 1)
+    tumors, count = ndimage.label(labels == 2)
+    for tumor in range(1, count + 1):
+        faces = []  # what lies behind each face of the tumor
+        for z, y, x in np.argwhere(tumors == tumor) + 1:
+            faces += [around[z + 1, y, x], around[z - 1, y, x], around[z, y + 1, x]]
+            faces += [around[z, y - 1, x], around[z, y, x + 1], around[z, y, x - 1]]
+        if faces.count(1) < CONTACT * (len(faces) - faces.count(2)):
+            out[tumors == tumor] = 0
+    return out

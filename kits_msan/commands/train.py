@@ -15,7 +15,6 @@ from kits_msan.commands.options import (
     path,
     positive,
     profile_of,
-    share,
 )
 from kits_msan.commands.stopping import overwritten
 from kits_msan.errors import InputError
@@ -30,10 +29,6 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--start-from", type=path, metavar="C", help="begin with those weights of a checkpoint that fit the network"
     )
-    command.add_argument(
-        "--keep", type=share, default=0.0, metavar="S",
-        help="share of the weights of --start-from in the result, from 0 to 1, a mean of the two (default: 0)",
-    )  # fmt: skip
     command.add_argument(
         "--out", type=path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"
     )
@@ -71,7 +66,7 @@ def _run(args: argparse.Namespace) -> None:
         train(
             args.model, args.data, profile, args.out, split=split, seed=args.seed,
             machine=Machine(args.device, args.precision, args.devices), validate=args.validate,
-            start=args.start_from, keep=args.keep, overwrite=args.overwrite,
+            start=args.start_from, overwrite=args.overwrite,
         )  # fmt: skip
     if is_first_process():
         print(f"trained network in {args.out / MODEL}")

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = public(
         "course_data": "paths",
         "diagrams": "diagrams",
         "explorables": "explorables",
+        "fine_case": "cells",
         "first_case": "cells",
         "run_course": "run",
     },

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kits_msan.course.paths import ROOT, phantoms_are_fresh
+from kits_msan.course.paths import ROOT, course_data, phantoms_are_fresh
 from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
+
+FINE_GRID, FINE_SPACING = (48, 512, 512), (2.0, 0.75, 0.75)  # 9.6 cm of the body: more would be slow to make and send
 
 
 def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
@@ -24,6 +26,18 @@ def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
     if data or phantoms_are_fresh(folder):
         return load_case(find_cases(folder)[0])
     return replace(phantom_case(case_seed(seed, "train", 0), profile), name="case_00000")
+
+
+def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
+    """The patient of `first_case` on a hospital's grid: 48 slices of 512 x 512 voxels, 2 x 0.75 x 0.75 mm, (D, H, W).
+
+    Made once and kept in `data/`. A folder `data` already has its own grid, and the smoke profile only shows that
+    everything runs: there it is the first case as it is. Raises InputError as `course_data` does.
+    """
+    if data or profile.name == "smoke":
+        return first_case(profile, data, seed)
+    fine = replace(profile, name="fine", train_cases=1, test_cases=0, grid=FINE_GRID, spacing=FINE_SPACING)
+    return load_case(find_cases(course_data(fine, seed=seed))[0])
 
 
 def built(*functions: Any) -> bool:

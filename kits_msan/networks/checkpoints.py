@@ -96,15 +96,6 @@ def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     return {"model": about.get("model"), "sha256": digest, "weights": shared, "of": total}
 
 
-def mix(model: Network, path: str | Path, share: float) -> None:
-    """Make `share` of the weights those of a checkpoint, where they fit: a mean of two networks."""
-    own, (tensors, _) = model.state_dict(), load_checkpoint(path)
-    fit = {
-        name: value.to(own[name]) for name, value in tensors.items() if name in own and own[name].shape == value.shape
-    }
-    model.load_state_dict(own | {name: torch.lerp(own[name], value, share) for name, value in fit.items()})
-
-
 def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:
     """The trained network of a checkpoint, in eval mode, with its `profile` set.
 

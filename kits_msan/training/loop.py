@@ -21,7 +21,7 @@ from kits_msan.data.store import split_of
 from kits_msan.devices import THIS_MACHINE, Machine
 from kits_msan.errors import InputError
 from kits_msan.files import removed_on_bad_input
-from kits_msan.networks.checkpoints import describe_model, load_model, mix, start_from
+from kits_msan.networks.checkpoints import describe_model, load_model, start_from
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
 from kits_msan.phantom.make import PHANTOM_VERSION
@@ -64,7 +64,6 @@ def train(
     machine: Machine = THIS_MACHINE,
     validate: int = 0,
     start: Path | None = None,
-    keep: float = 0.0,
     save_seconds: float = 60,
     overwrite: bool = False,
     progress: bool = True,
@@ -81,8 +80,6 @@ def train(
     them. Without, there is no best: the short runs, whose learning rate ends at zero, are best at their end.
 
     start: a checkpoint whose weights, as far as they fit, are the ones to begin with.
-    keep: share of those weights in the result, which is their mean with the trained ones (Wortsman et al. 2022,
-    "Robust fine-tuning of zero-shot models"): what was learned before is not lost to a short training on new data.
 
     What the run folder holds is told in docs/training.md. A run that was stopped is resumed, a finished one is
     loaded. On one thread, or a number set by OMP_NUM_THREADS: same seed, same CPU, same weights, to the bit, however
@@ -97,7 +94,7 @@ def train(
     network = build_model(name, width=profile.width, poolings=profile.poolings)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names, "validation": held_out}
     if start is not None:
-        config["started_from"] = start_from(network, start) | {"kept": keep}
+        config["started_from"] = start_from(network, start)
     fabric.launch()
     first_process = fabric.is_global_zero
     folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
@@ -154,8 +151,6 @@ def train(
                 fabric.barrier()
                 raise TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
 
-        if start is not None and keep:
-            mix(network, start, keep)
         first_then_others(fabric, lambda: folder.finish(network))
     return load_model(run / MODEL, name)
 

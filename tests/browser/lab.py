@@ -55,7 +55,7 @@ class Lab:
 
     def show(self, page: Page, name: str, app: str = "lab/tree") -> None:
         """Open a notebook in `page` and wait until its kernel is idle, or a first key or cell would be lost."""
-        page.goto(f"{self.url}/{app}/{name}?token={self.token}&reset")
+        page.goto(f"{self.url}/{app}/{name}?token={self.token}&reset", timeout=120_000)
         page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=60_000,
@@ -127,7 +127,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
                 server.wait()
 
 
-def _wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def _wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and server.poll() is None:
         try:

@@ -90,6 +90,24 @@ def test_a_cell_that_runs_again_lets_the_volumes_of_its_viewer_go(page: Page, la
     assert page.locator(".kits-viewer").count() == 1
 
 
+def test_closed_viewers_leave_nothing_in_the_page(page: Page, lab: Lab) -> None:
+    """JupyterLab keeps the models of closed widgets; their volumes must be gone all the same."""
+    session = page.context.new_cdp_session(page)
+    make = "extra = SliceViewer(Case('large', image, None, case.spacing, case.affine)); display(extra)"
+    setup = "import numpy as np; from kits_msan.data.cases import Case; from IPython.display import display\n"
+    setup += "image = np.random.default_rng(0).integers(-1000, 1000, (16, 256, 256)).astype(np.int16)"
+    lab.run(page, setup)
+    sizes = []
+    for _ in range(6):
+        lab.run(page, make)  # two megabytes each
+        page.wait_for_timeout(1000)
+        lab.run(page, "extra.close()")
+        page.wait_for_timeout(500)
+        session.send("HeapProfiler.collectGarbage")
+        sizes.append(session.send("Runtime.getHeapUsage")["backingStorageSize"] / 2**20)
+    assert sizes[-1] - sizes[1] < 2, sizes  # four more viewers
+
+
 def test_jslink_moves_a_slider_and_the_viewer_without_python(page: Page, lab: Lab) -> None:
     lab.run(page, LINK)
     hand = Hand(page)

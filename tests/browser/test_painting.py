@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import Launch, OpenPage
 from browser.hand import Hand, assert_pixels, gray, known_case, painted, predictions
-from kits_msan.data.cases import Case
+from kits_msan.data.cases import Case, kits_affine
 from kits_msan.viewer.still import HEAT_COLORS
 from kits_msan.viewer.widget import SliceViewer
 
@@ -50,6 +50,25 @@ def test_outline_is_solid_and_one_voxel_wide(hand: Hand) -> None:
     assert CASE.image is not None
     assert_pixels(hand.pixels("truth"), painted(gray(CASE.image[8]), ring, 1.0))
     expect(hand.root.get_by_role("slider", name="opacity")).to_be_disabled()
+
+
+def test_an_outline_has_no_gap_where_the_screen_has_fewer_pixels_than_voxels(open_page: OpenPage) -> None:
+    label = np.zeros((1, 220, 220), np.uint8)
+    label[0, 60:160, 60:160] = 1
+    image = np.zeros(label.shape, np.int16)
+    hand = open_page(
+        SliceViewer(Case("fine", image, label, (1.0, 1.0, 1.0), kits_affine((1.0, 1.0, 1.0))), mode="outline")
+    )
+    hand.page.set_viewport_size({"width": 900, "height": 400})  # leaves the panel 150 pixels
+    colored = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, 110, 110, 1);
+        return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+    }"""  # of the left half of the middle row
+    overlay = hand.root.locator(".kv-colors")
+    hand.page.wait_for_function(f"({colored})(document.querySelector('.kv-colors')) === 2")
+    hand.press(*["+"] * 3)  # enlarged, it is one voxel wide
+    hand.page.wait_for_function(f"({colored})(document.querySelector('.kv-colors')) === 1")
+    assert overlay.evaluate("canvas => canvas.width") == 220
 
 
 def test_errors_show_missed_invented_and_confused_voxels(hand: Hand) -> None:

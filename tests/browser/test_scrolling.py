@@ -1,10 +1,12 @@
 """Every way of scrolling lands on the exact slice, on every panel, in every plane. Pages saved with `save_html`."""
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import OpenPage
 from browser.hand import Hand, first_pixels, gray, known_case, predictions
+from kits_msan.data.cases import Case
 from kits_msan.viewer.widget import SliceViewer
 
 pytestmark = pytest.mark.browser
@@ -124,3 +126,36 @@ def test_two_panels_never_differ_in_index(open_page: OpenPage) -> None:
     assert len(seen) >= 11
     assert all(len(set(grays)) == 1 for grays in seen)
     assert seen[-1] == pytest.approx([gray(20.0 * 11)] * 6, abs=1)
+
+
+def test_forty_fast_keys_all_arrive_and_each_is_drawn(open_page: OpenPage) -> None:
+    case = known_case()
+    assert case.image is not None
+    tall = Case("case_tall", np.repeat(case.image, 5, axis=0), None, case.spacing, case.affine)
+    hand = open_page(SliceViewer(tall, index=0))
+    hand.root.evaluate(
+        """root => {
+            window.drawn = 0;
+            new MutationObserver((changes) => { window.drawn += changes.length; })
+                .observe(root, { attributeFilter: ["data-shown"] });
+        }"""
+    )
+    hand.press(*["ArrowDown"] * 40)
+    hand.shows("axial", 40)
+    assert hand.page.evaluate("drawn") == 40
+
+
+def test_keys_add_up_where_drawing_is_too_slow_for_them(open_page: OpenPage) -> None:
+    """All forty come before the first can be drawn."""
+    case = known_case()
+    assert case.image is not None
+    tall = Case("case_tall", np.repeat(case.image, 5, axis=0), None, case.spacing, case.affine)
+    hand = open_page(SliceViewer(tall, index=0))
+    hand.panels.evaluate(
+        """panels => {
+            for (let n = 0; n < 40; n++) {
+                panels.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+            }
+        }"""
+    )
+    hand.shows("axial", 40)

@@ -149,6 +149,27 @@ def test_the_picture_is_saved_with_the_labels_it_shows(hand: Hand, tmp_path: Pat
         assert (np.abs(seen - color).max(axis=-1) < 3).sum() > 100
 
 
+def test_picture_window_pan_and_full_screen_by_keyboard_alone(hand: Hand) -> None:
+    hand.root.get_by_role("button", name="save PNG").focus()
+    with hand.page.expect_download():
+        hand.page.keyboard.press("Enter")
+    hand.root.get_by_label("level").focus()
+    hand.page.keyboard.press("ArrowUp")
+    expect(hand.root.get_by_label("level")).to_have_value("160")
+    hand.root.get_by_label("width").focus()
+    hand.page.keyboard.press("ArrowDown")
+    expect(hand.root.get_by_label("width")).to_have_value("690")
+    hand.press("p")
+    hand.page.set_viewport_size({"width": 1366, "height": 768})
+    hand.press("u")
+    hand.page.wait_for_function("document.fullscreenElement?.matches('.kits-viewer')")
+    surface = hand.root.locator(".kv-surface")
+    hand.page.wait_for_function("document.querySelector('.kv-surface').getBoundingClientRect().bottom < innerHeight")
+    expect(surface).to_be_visible()
+    hand.press("u")
+    hand.page.wait_for_function("!document.fullscreenElement")
+
+
 def test_labels_are_not_smoothed_and_the_image_on_wish(hand: Hand) -> None:
     rendering = "node => getComputedStyle(node).imageRendering"
     image, colors = (hand.root.locator(name).first for name in (".kv-image", ".kv-colors"))

@@ -4,15 +4,16 @@ import base64
 import html
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kits_msan.course.cells import built, first_case
+from kits_msan.course.cells import built, fine_case, first_case
 from kits_msan.course.explorables import widgets
 from kits_msan.data.cases import Case, kits_affine, load_case
 from kits_msan.errors import InputError
-from kits_msan.phantom import write_phantoms
+from kits_msan.phantom import case_seed, phantom_case, write_phantoms
 from kits_msan.profiles import PROFILES
 
 
@@ -96,3 +97,21 @@ def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch:
     assert alone.name == stored.name == first_case(smoke, seed=3).name
     with pytest.raises(InputError, match="does not exist"):
         first_case(smoke, "/nowhere")
+    assert fine_case(smoke, seed=3).shape == smoke.grid
+
+
+def test_the_fine_case_is_the_same_patient_and_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kits_msan.course.paths.ROOT", tmp_path)
+    monkeypatch.setattr("kits_msan.course.paths.require_repository", lambda: None)
+    monkeypatch.setattr("kits_msan.course.cells.FINE_GRID", (12, 64, 64))
+    monkeypatch.setattr("kits_msan.course.cells.FINE_SPACING", (8.0, 6.0, 6.0))
+    laptop = PROFILES["laptop"]
+    fine = fine_case(laptop, seed=3)
+    assert fine.shape == (12, 64, 64)
+    assert fine.spacing == (8.0, 6.0, 6.0)
+    same = phantom_case(case_seed(3, "train", 0), laptop, (12, 64, 64), (8.0, 6.0, 6.0))
+    assert same.label is not None
+    assert fine.label is not None
+    assert (fine.label == same.label).all()
+    monkeypatch.setattr("kits_msan.phantom.make.write_phantoms", None)  # it must not be made again
+    assert fine_case(laptop, seed=3).name == "case_00000"

@@ -106,17 +106,3 @@ def test_the_checkpoint_says_where_its_weights_began(tmp_path: Path) -> None:
     about = load_checkpoint(tmp_path / "run" / MODEL)[1]
     assert about["started_from"]["model"] == "unet3d"
     assert about["data"] == "phantoms version 4"
-
-
-def test_the_result_keeps_its_share_of_what_it_began_with(tmp_path: Path) -> None:
-    old = build_model("unet3d", **SIZE)
-    save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))
-    profile = replace(FRESH, steps=2)
-    new, mixed = (
-        train("unet3d", None, profile, tmp_path / str(keep), start=tmp_path / "old.safetensors", keep=keep,
-              machine=Machine("cpu"), progress=False).state_dict()
-        for keep in (0.0, 0.75)
-    )  # fmt: skip
-    for name, value in old.state_dict().items():
-        torch.testing.assert_close(mixed[name], 0.75 * value + 0.25 * new[name])
-    assert load_checkpoint(tmp_path / "0.75" / MODEL)[1]["started_from"]["kept"] == 0.75

@@ -67,7 +67,7 @@ def draw(grades: Sequence[Grade], path: Path) -> None:
     kinds = list(COLORS)
     rows = [[kinds.index(results.get((who, what), UNANSWERED)) for what in exercises] for who in students]
     table = np.array(sorted(rows, key=lambda row: row.count(0), reverse=True))
-    figure = Figure(figsize=(0.45 * len(exercises) + 2.5, 0.3 * len(students) + 1.6), layout="constrained")
+    figure = Figure(figsize=(max(0.45 * len(exercises) + 2.5, 6.0), 0.3 * len(students) + 1.6), layout="constrained")
     axes = figure.subplots()
     axes.imshow(table, cmap=ListedColormap(list(COLORS.values())), vmin=-0.5, vmax=3.5, aspect="auto")
     for row, column in np.ndindex(table.shape):

@@ -1,36 +1,62 @@
-// The clean-up: only the largest connected components of kidney-and-tumor stay; `keep_kidneys` of the package.
+// The clean-up: only the two kidneys with their tumors stay; `keep_kidneys` of the package.
 
-// Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor counts up to half the
-// kidney that it touches, so a component without any kidney goes; only where none has kidney does tumor stay alone.
-export function keepKidneys(labels, [D, H, W], components = 2) {
-  const island = new Int32Array(labels.length), sizes = [0], kidneys = [0]; // islands count from 1
-  const stack = [];
-  for (let seed = 0; seed < labels.length; seed++) {
-    if (!labels[seed] || island[seed]) continue;
-    const number = sizes.push(0) - 1;
-    kidneys.push(0);
-    const visit = (at) => {
-      if (!labels[at] || island[at]) return;
-      island[at] = number;
-      stack.push(at);
-    };
-    visit(seed);
-    while (stack.length) {
-      const at = stack.pop(), w = at % W, h = Math.floor(at / W) % H, d = Math.floor(at / (W * H));
-      sizes[number]++;
-      if (labels[at] === 1) kidneys[number]++;
-      if (w > 0) visit(at - 1);
-      if (w < W - 1) visit(at + 1);
-      if (h > 0) visit(at - W);
-      if (h < H - 1) visit(at + W);
-      if (d > 0) visit(at - W * H);
-      if (d < D - 1) visit(at + W * H);
+const KIDNEY = 1, TUMOR = 2;
+const CONTACT = 0.05; // of a tumor's surface that lies on kidney, at least
+
+// Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor of which hardly any
+// face lies on kidney goes first. What is left counts up to half the kidney that it touches, so a component without
+// any kidney goes; only where nothing is kidney does tumor stay alone.
+export function keepKidneys(labels, shape, components = 2) {
+  const anyKidney = labels.includes(KIDNEY);
+  for (const tumor of anyKidney ? islands(labels, shape, (label) => label === TUMOR) : []) {
+    let surface = 0, contact = 0;
+    for (const at of tumor) {
+      const inner = neighbors(at, shape);
+      surface += 6 - inner.length; // the scan's own border
+      for (const beside of inner) {
+        surface += labels[beside] !== TUMOR;
+        contact += labels[beside] === KIDNEY;
+      }
     }
+    if (contact < CONTACT * surface) for (const at of tumor) labels[at] = 0;
   }
-  const hasKidney = kidneys.some(Boolean);
-  const worth = sizes.map((size, number) => (hasKidney ? Math.min(size, Math.floor(1.5 * kidneys[number])) : size));
-  const largest = [...worth.keys()].slice(1).sort((a, b) => worth[b] - worth[a] || a - b).slice(0, components);
-  const kept = new Set(largest.filter((number) => worth[number]));
-  for (let at = 0; at < labels.length; at++) if (labels[at] && !kept.has(island[at])) labels[at] = 0;
+  const found = islands(labels, shape, (label) => label > 0);
+  const worth = found.map((island) => {
+    const kidney = island.filter((at) => labels[at] === KIDNEY).length;
+    return anyKidney ? Math.min(island.length, Math.floor(1.5 * kidney)) : island.length;
+  });
+  const order = [...found.keys()].sort((a, b) => worth[b] - worth[a] || a - b);
+  for (const [rank, number] of order.entries())
+    if (rank >= components || !worth[number]) for (const at of found[number]) labels[at] = 0;
   return labels;
+}
+
+// The connected components of the chosen voxels, each as the list of its voxels, in order of their first ones.
+function islands(labels, shape, chosen) {
+  const seen = new Uint8Array(labels.length), found = [];
+  for (let seed = 0; seed < labels.length; seed++) {
+    if (seen[seed] || !chosen(labels[seed])) continue;
+    const island = [seed];
+    seen[seed] = 1;
+    for (const at of island) // which grows meanwhile
+      for (const beside of neighbors(at, shape))
+        if (!seen[beside] && chosen(labels[beside])) {
+          seen[beside] = 1;
+          island.push(beside);
+        }
+    found.push(island);
+  }
+  return found;
+}
+
+// The voxels that share a face with one.
+function neighbors(at, [D, H, W]) {
+  const w = at % W, h = Math.floor(at / W) % H, d = Math.floor(at / (W * H)), beside = [];
+  if (w > 0) beside.push(at - 1);
+  if (w < W - 1) beside.push(at + 1);
+  if (h > 0) beside.push(at - W);
+  if (h < H - 1) beside.push(at + W);
+  if (d > 0) beside.push(at - W * H);
+  if (d < D - 1) beside.push(at + W * H);
+  return beside;
 }

@@ -35,7 +35,7 @@ export const TEMPLATE = `
   <div class="kv-bar">
     <label>window <select data-part="preset"></select></label>
     <label>level <input data-part="level" type="number" step="10"></label>
-    <label>width <input data-part="width" type="number" step="10" min="1"></label>
+    <label>width <input data-part="width" type="number" step="10" min="0"></label>
     <span class="kv-group" role="group" aria-label="drag to" data-part="tools">drag to</span>
     <span class="kv-group" role="group" aria-label="zoom" data-part="zooms"></span>
     <label><input data-part="smooth" type="checkbox" checked>smooth</label>

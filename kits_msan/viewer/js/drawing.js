@@ -17,14 +17,18 @@ function grayTable([low, high]) {
   return table;
 }
 
-// Keep a code only where one of its four neighbors differs.
-function keepOutline(codes, rows, cols, out) {
+// Keep a code only where a voxel above, below or beside it differs. How many voxels are looked at, up or down and to
+// either side, is `reach`: more than one where the screen shows fewer pixels than voxels, and a thinner line has gaps.
+function keepOutline(codes, rows, cols, out, [high, wide]) {
   for (let row = 0, p = 0; row < rows; row++) {
     for (let col = 0; col < cols; col++, p++) {
       const code = codes[p];
-      const inside = code === 0 || ((col === 0 || codes[p - 1] === code) && (col === cols - 1 || codes[p + 1] === code)
-        && (row === 0 || codes[p - cols] === code) && (row === rows - 1 || codes[p + cols] === code));
-      out[p] = inside ? 0 : code;
+      out[p] = 0;
+      if (code === 0) continue;
+      const left = Math.min(wide, col), right = Math.min(wide, cols - 1 - col);
+      const up = Math.min(high, row), down = Math.min(high, rows - 1 - row);
+      for (let k = -left; k <= right; k++) if (codes[p + k] !== code) out[p] = code;
+      for (let k = -up; k <= down; k++) if (codes[p + k * cols] !== code) out[p] = code;
     }
   }
 }
@@ -71,12 +75,14 @@ export class Drawing {
     for (const panel of panels) this.drawPanel(panel, state);
   }
 
-  drawPanel({ plane, spec, image, colors, canvas, overlay, drawn }, state) {
+  drawPanel(panel, state) {
+    const { plane, spec, image, colors, canvas, overlay, drawn } = panel;
     const slice = (this.slices[plane] ??= new Slice(plane, this.scene));
     const index = state.indices[slice.geometry.axes[0]];
     const { rows, cols } = slice.geometry;
     const place = `${plane} ${index} ${this.edition}`;
-    const look = `${place} ${state.mode} ${state.classes} ${spec.kind} ${spec.volume}`;
+    const reach = panel.voxelsPerPixel().map((count) => Math.max(1, Math.ceil(count - 0.01)));
+    const look = `${place} ${state.mode} ${state.classes} ${spec.kind} ${spec.volume} ${reach}`;
     if (canvas.width !== cols || canvas.height !== rows) {
       for (const each of [canvas, overlay]) Object.assign(each, { width: cols, height: rows });
       drawn.image = drawn.colors = null;
@@ -88,7 +94,7 @@ export class Drawing {
     }
     if (spec.kind !== "plain" && drawn.colors !== look) {
       drawn.colors = look;
-      const codes = this.codesOf(spec, slice, index, state);
+      const codes = this.codesOf(spec, slice, index, state, reach);
       const table = spec.kind === "heat" ? this.heatColors : this.labelColors;
       for (let p = 0; p < codes.length; p++) slice.colorPixels[p] = table[codes[p]];
       colors.putImageData(slice.colors, 0, 0);
@@ -104,7 +110,7 @@ export class Drawing {
   }
 
   // What a panel shows of a slice: heat from 0 to 255, or classes, or errors.
-  codesOf(spec, slice, index, { mode, classes }) {
+  codesOf(spec, slice, index, { mode, classes }, reach) {
     const { geometry, codes, truth, marked } = slice;
     if (spec.kind === "heat") {
       cut(this.volumes.heat[spec.volume], geometry, index, codes);
@@ -112,10 +118,10 @@ export class Drawing {
     }
     this.cutLabels(spec.volume, geometry, index, classes, codes);
     if (mode === "fill" || (mode === "errors" && spec.volume === this.truth)) return codes;
-    if (mode === "outline") keepOutline(codes, geometry.rows, geometry.cols, marked);
+    if (mode === "outline") keepOutline(codes, geometry.rows, geometry.cols, marked, reach);
     else {
       this.cutLabels(this.truth, geometry, index, classes, truth);
-      keepOutline(truth, geometry.rows, geometry.cols, marked);
+      keepOutline(truth, geometry.rows, geometry.cols, marked, reach);
       markErrors(codes, truth, marked);
     }
     return marked;

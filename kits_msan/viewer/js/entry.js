@@ -32,7 +32,12 @@ function keepInStep(model) {
 export function createWidget() {
   let volumes = null, views = 0;
   return {
-    initialize({ model }) { keepInStep(model); },
+    initialize({ model }) {
+      keepInStep(model);
+      return () => { // JupyterLab never lets go of a model that was closed, so at least its volumes go;
+        for (const none of [{}, null]) model.set("_data", none); // twice, as a model remembers its last state
+      };
+    },
     render({ model, el }) {
       const view = new View(model, el);
       volumes ??= model.get("_volumes") ? Promise.resolve(model.get("_volumes")) : readAll(model);

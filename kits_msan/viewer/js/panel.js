@@ -79,10 +79,21 @@ export class Panel {
   // The scale at which a voxel is one pixel wide.
   scaleOfOneToOne() { return this.geometry.cols / (this.frame.clientWidth || this.geometry.cols); }
 
+  // How many voxels one pixel of the screen covers, down and across. The frame's width is kept until it may have
+  // changed: to ask for it at each drawing would lay out the page each time.
+  voxelsPerPixel() {
+    this.width ||= this.frame.clientWidth;
+    const { rows, cols, pixel } = this.geometry;
+    const across = cols / (this.width * this.zoom.scale * devicePixelRatio);
+    return this.width ? [(across * pixel[1]) / pixel[0], across] : [1, 1]; // in true shape, mm by mm
+  }
+
   // Bring all that lies over the picture to its place.
   arrange() {
     const { geometry, plane, view, zoom } = this, { rows, cols, pixel } = geometry;
-    this.frame.style.setProperty("--aspect", (cols * pixel[1]) / (rows * pixel[0]));
+    const aspect = (cols * pixel[1]) / (rows * pixel[0]);
+    if (aspect !== this.aspect) this.width = 0;
+    this.frame.style.setProperty("--aspect", this.aspect = aspect);
     this.stage.style.transform = zoom.scale === 1 ? "" : `translate(${zoom.x * 100}%, ${zoom.y * 100}%) scale(${zoom.scale})`;
     this.title.textContent = this.ownPlane ?? this.spec.name;
     this.figure.classList.toggle("kv-active", this.ownPlane !== null && plane === view.plane);

@@ -13,7 +13,7 @@ import { linkView, tellLinked } from "./tools.js";
 import { geometryOf, PLANES } from "./volume.js";
 
 const WATCHED = ["plane", "_indices", "window", "opacity", "mode", "classes", "arrangement"];
-const SLOW = 20; // ms of a drawing, from which it is drawn once a frame
+const SLOW = 20, RECENT = 5; // ms of a drawing, if all recent ones took longer, from which it is drawn once a frame
 
 export class View {
   constructor(model, el) {
@@ -28,6 +28,7 @@ export class View {
     this.zooms = Object.fromEntries(PLANES.map((plane) => [plane, { scale: 1, x: 0, y: 0 }]));
     this.chosen = 0; // which of the scene's panels the three planes show
     this.tool = "scroll";
+    this.costs = [0]; // of no drawing, so that the first keys are drawn each
     buildControls(this);
     this.listen();
     this.buildPanels();
@@ -68,7 +69,10 @@ export class View {
     this.model.on("change:_scene", renew); // a page has replaced a volume
     window.addEventListener("keydown", key, true); // before Jupyter, which listens at the document
     const unlink = linkView(this);
-    const sized = new ResizeObserver(() => this.panels.forEach((panel) => panel.arrange()));
+    const sized = new ResizeObserver(() => {
+      for (const panel of this.panels) panel.width = 0;
+      redraw();
+    });
     sized.observe(this.part.panels);
     listenToPointer(this);
     this.forget = () => {
@@ -215,7 +219,7 @@ export class View {
   redraw() {
     if (!this.volumes || this.waiting) return;
     this.waiting = true;
-    if (this.cost < SLOW) queueMicrotask(() => this.draw());
+    if (Math.min(...this.costs) < SLOW) queueMicrotask(() => this.draw()); // one slow drawing is a busy machine
     else requestAnimationFrame(() => this.draw());
   }
 
@@ -225,14 +229,14 @@ export class View {
     if (!this.volumes) return; // removed meanwhile
     if (this.built !== `${this.hasPlanes} ${this.chosen}`) this.buildPanels();
     const [window, mode, classes] = ["window", "mode", "classes"].map((name) => this.model.get(name));
+    for (const panel of this.panels) panel.arrange(); // first, as outlines depend on a panel's size
     this.drawing.draw(this.panels, { window, mode, classes, indices: this.indices });
-    for (const panel of this.panels) panel.arrange();
     this.surface?.draw();
     this.describe();
     readOut(this);
     tellLinked(this);
     this.root.dataset.shown = `${this.plane}:${this.index}`;
-    this.cost = performance.now() - began; // ms
+    this.costs = [...this.costs, performance.now() - began].slice(-RECENT); // ms
   }
 
   describe() { describe(this); }
