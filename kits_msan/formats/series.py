@@ -144,10 +144,7 @@ def _images(path: Path) -> list[Slice]:
     damaged: list[Path] = []
     for level, files in enumerate(_levels(path)):
         for file in files:
-            if _is_lost(file):
-                damaged.append(file)
-                continue
-            if not (file.suffix.lower() == ".dcm" or is_dicom_file(file)):  # an empty .dcm is a slice that was lost
+            if not (_is_lost(file) or is_dicom_file(file) or file.suffix.lower() == ".dcm"):  # an empty one, say
                 continue
             try:
                 one = _read(file)
@@ -227,16 +224,13 @@ def _without_localizers(group: list[Slice]) -> list[Slice]:
     """The series without localizers, and without up to three slices that lie across all others; says so."""
     stack = [one for one in group if not one.localizer]
     stack = stack if len(stack) > 1 else group
-    directions = [
-        tuple(np.nan_to_num(np.rint(one.axes[:, :2].ravel() * 2))) for one in stack
-    ]  # in steps of 30 degrees
+    # in steps of 30 degrees
+    directions = [tuple(np.nan_to_num(np.rint(one.axes[:, :2].ravel() * 2))) for one in stack]
     usual, count = Counter(directions).most_common(1)[0]
     if count >= ENOUGH and len(stack) - count <= 3:
         stack = [one for one, direction in zip(stack, directions, strict=True) if direction == usual]
-    kept = {id(one) for one in stack}
-    left_out = [one.file.name for one in group if id(one) not in kept]
-    if left_out:
-        names = ", ".join(left_out[:3])
+    left_out = [one.file.name for one in group if one not in stack]
+    if names := ", ".join(left_out[:3]):
         note(f"{group[0].file.parent}: {names} left out, as a localizer or because it lies across the rest.")
     return stack
 
