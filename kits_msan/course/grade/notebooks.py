@@ -1,9 +1,11 @@
 """One student's notebook: found, prepared, run in a kernel with limits, and read."""
 
+import atexit
 import copy
 import logging
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,7 +168,14 @@ def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
             resources={"metadata": {"path": home}}, store_widget_state=False,
         )  # fmt: skip
         try:
-            client.execute(env=environment(Path(home), limits.memory, limits.seconds))
+            with ThreadPoolExecutor(1) as aside:  # in the main thread nbclient takes Ctrl-C for itself
+                running = aside.submit(client.execute, env=environment(Path(home), limits.memory, limits.seconds))
+                try:
+                    running.result()
+                except KeyboardInterrupt:
+                    atexit.unregister(client._cleanup_kernel)  # there is none left; no public way
+                    manager.provisioner.process.kill()
+                    raise
         except Exception as error:  # the kernel died of a limit, or did not even react to an interrupt
             return f"the notebook stopped: {type(error).__name__}, most likely at a limit of time or memory"
     return ""
