@@ -63,7 +63,7 @@ STEPS ?= 1500
 SEED ?= 202
 RUN_FIVE := runs/checkpoints-$(SEED)
 checkpoints: install  ## train the shipped networks on, STEPS=1500 SEED=202, and score them: it says first for how long; goes on
-	@echo "5 networks, $(STEPS) steps each: 0.3 to 0.7 s a step on a core of its own, so up to $$(($(STEPS) * 5 / 5100 + 1)) hours"
+	@echo "5 networks, $(STEPS) steps each: 0.3 to 1 s a step on a core of its own, so up to $$(($(STEPS) * 5 / 5100 + 1)) hours"
 	set -e; for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
 	  test -e $(RUN_FIVE)/$$name/model.safetensors || $(BIN)/kits-msan train $$name --profile shipped --steps $(STEPS) \
 	    --seed $(SEED) --start-from data/checkpoints/$$name.safetensors --out $(RUN_FIVE)/$$name; \
