@@ -174,7 +174,8 @@ def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
                     running.result()
                 except KeyboardInterrupt:
                     atexit.unregister(client._cleanup_kernel)  # there is none left; no public way
-                    manager.provisioner.process.kill()
+                    if kernel := getattr(manager.provisioner, "process", None):
+                        kernel.kill()
                     raise
         except Exception as error:  # the kernel died of a limit, or did not even react to an interrupt
             return f"the notebook stopped: {type(error).__name__}, most likely at a limit of time or memory"
