@@ -10,7 +10,7 @@ from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 
-FINE_GRID, FINE_SPACING = (20, 512, 512), (2.0, 0.75, 0.75)  # 4 cm of the body: more would be slow to make and send
+FINE_GRID, FINE_SPACING = (14, 512, 512), (2.0, 0.75, 0.75)  # 28 mm of the body: more would be slow to make, and large in a page
 
 
 def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
@@ -29,7 +29,7 @@ def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
 
 
 def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
-    """The patient of `first_case` on a hospital's grid: 20 slices of 512 x 512 voxels, 2 x 0.75 x 0.75 mm, (D, H, W).
+    """The patient of `first_case` on a hospital's grid: 14 slices of 512 x 512 voxels, 2 x 0.75 x 0.75 mm, (D, H, W).
 
     Made once and kept in `data/`. A folder `data` already has its own grid, and the smoke profile only shows that
     everything runs: there it is the first case as it is. Raises InputError as `course_data` does.
