@@ -1,6 +1,7 @@
 """Small synthetic cases and profiles: what most tests stand on, without the phantom and in milliseconds."""
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from kits_msan.data.cases import Case, kits_affine, save_case
 from kits_msan.profiles import SMOKE, Profile
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has its background jobs ignore
 settings.register_profile("here", deadline=None, derandomize=True)  # a busy machine is no failure
 settings.load_profile("here")
 
