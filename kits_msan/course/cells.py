@@ -10,7 +10,7 @@ from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile
 
-FINE_GRID, FINE_SPACING = (14, 512, 512), (2.0, 0.75, 0.75)  # 28 mm of the body: more would be slow to make, and large in a page
+FINE_GRID, FINE_SPACING = (14, 512, 512), (2.0, 0.75, 0.75)  # 28 mm: more would be slow, and large in a page
 
 
 def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
