@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from untrained import untrained
 
 from kits_msan.ablation.results import case_strata, describe_data, load_results
 from kits_msan.ablation.run import load_all, run_ablation, train_all
@@ -16,19 +17,10 @@ from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores, surface_scores
-from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
-
-@pytest.fixture
-def models(tiny: Profile, tmp_path: Path) -> Path:
-    """A folder of the five networks, untrained."""
-    for name in MODELS:
-        model = build_model(name, width=4, poolings=2)
-        save_model(tmp_path / "flat" / f"{name}.safetensors", model, describe_model(name, model, tiny))
-        save_model(tmp_path / "runs" / name / "model.safetensors", model, describe_model(name, model, tiny))
-    return tmp_path
+models = pytest.fixture(name="models")(untrained)
 
 
 @pytest.mark.parametrize("layout", ["flat", "runs"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from untrained import untrained
 
 from kits_msan.ablation import scoring
 from kits_msan.ablation.results import load_results
@@ -14,15 +15,7 @@ from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
-
-@pytest.fixture
-def models(tiny: Profile, tmp_path: Path) -> Path:
-    """A folder of the five networks, untrained."""
-    for name in MODELS:
-        model = build_model(name, width=4, poolings=2)
-        save_model(tmp_path / "flat" / f"{name}.safetensors", model, describe_model(name, model, tiny))
-        save_model(tmp_path / "runs" / name / "model.safetensors", model, describe_model(name, model, tiny))
-    return tmp_path
+models = pytest.fixture(name="models")(untrained)
 
 
 @pytest.fixture

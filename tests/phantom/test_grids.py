@@ -3,9 +3,9 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from coarse import pixels
 
-from kits_msan.data.cases import TUMOR, Case, kits_affine
+from kits_msan.data.cases import TUMOR, kits_affine
 from kits_msan.errors import InputError
 from kits_msan.phantom.make import (
     LARGEST_SEED,
@@ -18,15 +18,6 @@ from kits_msan.phantom.make import (
 from kits_msan.profiles import PROFILES
 
 SEEDS = range(12)
-
-
-COARSE = (40, 48, 48), (10.0, 8.0, 8.0)  # the smoke grid, but taller, so that no kidney is cut off
-
-
-def pixels(case: Case) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
-    assert case.image is not None
-    assert case.label is not None
-    return case.image, case.label
 
 
 # Grids

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coarse import COARSE, pixels
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -23,13 +24,6 @@ from kits_msan.phantom.shapes import Space
 from kits_msan.phantom.tissues import TISSUES
 
 SEEDS = range(12)
-COARSE = (40, 48, 48), (10.0, 8.0, 8.0)  # the smoke grid, but taller, so that no kidney is cut off
-
-
-def pixels(case: Case) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
-    assert case.image is not None
-    assert case.label is not None
-    return case.image, case.label
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_phantoms(tmp_path_factory.mktemp("phantoms") / "set", 2, 1, seed=5, profile="smoke")
 
 
-COARSE = (40, 48, 48), (10.0, 8.0, 8.0)  # the smoke grid, but taller, so that no kidney is cut off
-
-
 # On disk
 
 
