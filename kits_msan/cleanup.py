@@ -43,11 +43,11 @@ def remove_islands(labels: NDArray[np.uint8], components: int = 2) -> None:
     if not plane.any():
         return
     inside = labels[:, *ndimage.find_objects(plane.astype(np.uint8))[0]]  # far smaller than the scan
-    if any_kidney := bool((inside == KIDNEY).any()):
-        surface, contact, island_of = _islands(inside, _is_tumor, _faces)
+    surface, contact, island_of = _islands(inside, _is_tumor, _faces)
+    if contact.any():  # else tumor goes below, or nothing is kidney
         _keep(inside, _is_tumor, (contact >= CONTACT * surface)[island_of])
     size, kidney, island_of = _islands(inside, np.sign, _voxels)
-    if any_kidney:
+    if kidney.any():
         size = np.minimum(size, kidney + kidney // 2)
     largest = np.argsort(-size, kind="stable")[:components]
     _keep(inside, np.sign, np.isin(island_of, largest[size[largest] > 0]))
