@@ -70,7 +70,8 @@ checkpoints: install  ## train the shipped networks on, STEPS=1500 SEED=202, and
 	done
 	test -e data/phantoms-$(SEED)/split.json || \
 	  $(BIN)/kits-msan phantom data/phantoms-$(SEED) --profile shipped --seed $(SEED) --cases 72 --test 72
-	$(BIN)/kits-msan ablation --data data/phantoms-$(SEED) --profile shipped --checkpoints $(RUN_FIVE) --out $(RUN_FIVE)/scores
+	$(BIN)/kits-msan ablation --data data/phantoms-$(SEED) --profile shipped --seed $(SEED) --checkpoints $(RUN_FIVE) \
+	  --out $(RUN_FIVE)/scores
 	for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
 	  cp $(RUN_FIVE)/$$name/model.safetensors data/checkpoints/$$name.safetensors; \
 	  cp $(RUN_FIVE)/$$name/metrics.csv data/checkpoints/$$name.csv; \

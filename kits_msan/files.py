@@ -92,6 +92,14 @@ def refuse_results(path: str | Path, overwrite: bool) -> None:
         raise InputError(f"{path} already holds results; name another folder or add --overwrite.")
 
 
+def refuse_file(path: Path, overwrite: bool) -> None:
+    """Raise InputError if the file `path` exists and `overwrite` is false, or if it is a folder."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it.")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists; name another file or add --overwrite.")
+
+
 @contextmanager
 def only_user(folder: Path, what: str) -> Iterator[None]:
     """Keep the folder, which is made, to this process. Raises InputError where another `what` uses it.

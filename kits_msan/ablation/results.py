@@ -14,9 +14,9 @@ from kits_msan.ablation.scoring import Results
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, read_json, refuse_results, write_csv, write_json
+from kits_msan.phantom.make import MANIFEST
 
 ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
-MANIFEST = "manifest.json"  # of a folder of phantoms
 PHANTOMS_ANEW = "make the cases again with `kits-msan phantom`"
 
 

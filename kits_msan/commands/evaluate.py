@@ -3,7 +3,6 @@
 import argparse
 
 from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
-from kits_msan.errors import InputError
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -20,11 +19,10 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from kits_msan.files import write_csv
+    from kits_msan.files import refuse_file, write_csv
     from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
 
-    if args.out.exists() and not args.overwrite:
-        raise InputError(f"{args.out} exists; name another file or add --overwrite.")
+    refuse_file(args.out, args.overwrite)
     scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst)
     write_csv(args.out, scores)
     for score in SCORES:

@@ -3,7 +3,7 @@
 import argparse
 
 from kits_msan.commands.options import Command, add_overwrite, path
-from kits_msan.errors import InputError
+from kits_msan.files import refuse_file
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -15,11 +15,7 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    if args.onnx.is_dir():
-        raise InputError(f"{args.onnx} is a folder; name a file in it, such as {args.onnx / 'model.onnx'}.")
-    if args.onnx.exists() and not args.overwrite:
-        raise InputError(f"{args.onnx} exists; name another file or add --overwrite.")
-
+    refuse_file(args.onnx, args.overwrite)
     from kits_msan.networks.checkpoints import checkpoint_file, load_checkpoint, load_model
     from kits_msan.networks.export import export_onnx
 

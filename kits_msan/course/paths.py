@@ -61,9 +61,9 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
 
 def phantoms_are_fresh(folder: Path) -> bool:
     """Whether a folder holds the phantoms that this version of the package makes."""
-    from kits_msan.phantom.make import PHANTOM_VERSION
+    from kits_msan.phantom.make import MANIFEST, PHANTOM_VERSION
 
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     if not manifest.exists():
         return False
     try:

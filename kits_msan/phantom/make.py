@@ -27,6 +27,7 @@ from kits_msan.phantom.shapes import Canvas, Field, Part, Space, smooth_noise
 from kits_msan.phantom.tissues import TISSUES
 from kits_msan.profiles import Profile, get_profile
 
+MANIFEST = "manifest.json"  # of a folder of phantoms
 PHANTOM_VERSION = 4  # goes up when the same seed gives other voxels
 SPLITS = ("train", "test", "validation")
 MOST_CASES, LARGEST_SEED = 100_000, 2**31 - 1  # in a split; as a base seed
@@ -113,7 +114,7 @@ def write_phantoms(
         names = {split: [row["name"] for row in rows if row["split"] == split] for split in ("train", "test")}
         write_json(folder / "split.json", names)
         made = {"phantom_version": PHANTOM_VERSION, "package_version": __version__, "profile": profile.name}
-        write_json(folder / "manifest.json", made | {"seed": seed, "cases": rows})
+        write_json(folder / MANIFEST, made | {"seed": seed, "cases": rows})
     return Path(out)
 
 
