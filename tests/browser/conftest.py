@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from browser.compute import Run, caller
 from browser.hand import Hand
 from browser.lab import CHROMIUM_ARGS, Lab, find_chromium, running_lab
+from browser.segment.compute import Run, caller
 from kits_msan.viewer.widget import SliceViewer
 
 Launch = Callable[..., Browser]

@@ -1,5 +1,5 @@
-import gzip
-import tracemalloc
+"""Cases read and written: axes, number types, names."""
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nibabel import orientations
+from volumes import SHAPE, SPACING, affine, labels, load, slope_of, volume, write
 
 from kits_msan.data.cases import (
     IMAGE,
@@ -26,53 +26,8 @@ from kits_msan.data.cases import (
 )
 from kits_msan.errors import InputError
 
-SHAPE, SPACING = (20, 7, 5), (3.0, 0.75, 0.5)  # all different, and more slices than are read at once
 AXES = ["IPL", "RAS", "LPS", "LPI", "SAR", "PIR", "ALI"]
 TILTS = [0, 20]  # degrees
-
-
-def volume() -> np.ndarray:
-    """(D, H, W) int16 in which every voxel has a value of its own, from -340 to 359."""
-    return (np.arange(np.prod(SHAPE)) - 340).reshape(SHAPE).astype(np.int16)
-
-
-def labels() -> np.ndarray:
-    """(D, H, W) uint8, without any symmetry."""
-    return np.random.default_rng(0).integers(0, 3, SHAPE).astype(np.uint8)
-
-
-def affine(tilt: float) -> np.ndarray:
-    """IPL, turned by `tilt` degrees about the patient's left-right axis, with an origin."""
-    cos, sin = np.cos(np.deg2rad(tilt)), np.sin(np.deg2rad(tilt))
-    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-    out = kits_affine(SPACING)
-    out[:3, :3] = turn @ out[:3, :3]
-    out[:3, 3] = 90, -40, 300
-    return out
-
-
-def load(path: Path) -> nib.Nifti1Image:
-    image = nib.load(path)
-    assert isinstance(image, nib.Nifti1Image)
-    return image
-
-
-def slope_of(path: Path) -> tuple[float, float]:
-    proxy = load(path).dataobj
-    assert isinstance(proxy, nib.arrayproxy.ArrayProxy)
-    return proxy.slope, proxy.inter
-
-
-def write(path: Path, array: np.ndarray, axes: str = "IPL", tilt: float = 0) -> nib.Nifti1Image:
-    """A (D, H, W) array as NIfTI with other axes, by nibabel's own means; with units and a description."""
-    image = nib.Nifti1Image(array, affine(tilt))
-    there = orientations.axcodes2ornt(axes)
-    image = image.as_reoriented(orientations.ornt_transform(orientations.axcodes2ornt("IPL"), there))
-    image.header.set_xyzt_units("mm", "sec")
-    image.header["descrip"] = b"made up"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.to_filename(path)
-    return image
 
 
 @pytest.mark.parametrize("tilt", TILTS)
@@ -231,131 +186,6 @@ def test_segmentation_of_another_shape_is_refused(tmp_path: Path, make_case: Cal
     with pytest.raises(InputError, match=r"labels of shape \(2, 2, 2\) do not fit case_00000"):
         save_segmentation(np.zeros((2, 2, 2), np.uint8), make_case(), tmp_path / "out.nii.gz")
     assert not any(tmp_path.iterdir())
-
-
-def gzipped(content: bytes) -> bytes:
-    return gzip.compress(content, compresslevel=0)
-
-
-def nifti(array: np.ndarray, row: float | None = None, origin: float | None = None) -> bytes:
-    """`row`: what stands in the affine's second row instead of numbers that make sense; `origin`: at its end."""
-    content = bytearray(nib.Nifti1Image(array, affine(0)).to_bytes())
-    if row is not None:
-        content[296:312] = np.full(4, row, "<f4").tobytes()
-    if origin is not None:
-        content[308:312] = np.array(origin, "<f4").tobytes()
-    return bytes(content)
-
-
-def with_value(value: float) -> np.ndarray:
-    image = volume().astype(np.float32)
-    image[-1, -1, -1] = value
-    return image
-
-
-NOISE = np.random.default_rng(2).integers(-1000, 1000, (40, 30, 30)).astype(np.int16)
-BAD_IMAGES = {  # file name, content, what the message says
-    "not-nifti-name": ("scan.png", b"x", "is not a NIfTI file; its name must end in"),
-    "empty": ("scan.nii.gz", b"", "is not a readable NIfTI file"),
-    "text": ("scan.nii", b"no header at all" * 40, "is not a readable NIfTI file"),
-    "text-in-gzip": ("scan.nii.gz", gzipped(b"no header at all" * 40), "is not a readable NIfTI file"),
-    "truncated-gzip": ("scan.nii.gz", gzip.compress(nifti(NOISE))[:20_000], "is truncated or damaged"),
-    "truncated-plain": ("scan.nii", nifti(NOISE)[:20_000], "is truncated: it is too short"),
-    "truncated-header": ("scan.nii", nifti(NOISE)[:200], "is not a readable NIfTI file"),
-    "two-axes": ("scan.nii.gz", gzipped(nifti(volume()[0])), "has shape .* three axes"),
-    "four-axes": ("scan.nii.gz", gzipped(nifti(np.stack([volume()] * 2, axis=-1))), "has shape .* three axes"),
-    "nan": ("scan.nii.gz", gzipped(nifti(with_value(np.nan))), "holds NaN or infinite voxels"),
-    "infinite": ("scan.nii.gz", gzipped(nifti(with_value(-np.inf))), "holds NaN or infinite voxels"),
-    "air": ("scan.nii.gz", gzipped(nifti(np.full(SHAPE, -1000, np.int16))), "holds only air"),
-    "constant": ("scan.nii.gz", gzipped(nifti(np.full(SHAPE, 40, np.int16))), "holds the value 40 in every voxel"),
-    "photo": (
-        "scan.nii.gz",
-        gzipped(nifti(np.abs(volume() % 256).astype(np.uint8))),
-        "has values 0 to 255, so it is",
-    ),
-    "colors": ("scan.nii", nifti(np.zeros(SHAPE, [(c, "u1") for c in "RGB"])), "holds colors or complex numbers"),
-    "thick": ("scan.nii", nifti(volume(), 1e4), r"has voxels of .* mm, which no CT has"),
-    "far": ("scan.nii", nifti(volume(), origin=1e9), "farther from its origin than any scanner"),
-    "no-hounsfield": ("scan.nii.gz", gzipped(nifti(volume() + np.int16(340))), "not in Hounsfield units"),
-    "singular": ("scan.nii", nifti(volume(), 0), "NIfTI file|which no CT has"),
-    "affine-nan": ("scan.nii", nifti(volume(), np.nan), "affine that is not finite"),
-}
-
-
-@pytest.mark.parametrize("bad", BAD_IMAGES)
-def test_bad_image_is_named_in_one_sentence(tmp_path: Path, bad: str) -> None:
-    name, content, message = BAD_IMAGES[bad]
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=message) as error:
-        load_case(path)
-    assert str(error.value).startswith(str(path))
-    assert "\n" not in str(error.value)
-
-
-def test_header_that_claims_more_than_the_file_can_hold_takes_no_memory(tmp_path: Path) -> None:
-    image = nib.Nifti1Image(volume(), np.diag([0.1, 0.1, 0.1, 1]))
-    content = bytearray(image.to_bytes())
-    content[42:48] = np.array([30_000] * 3, "<i2").tobytes()  # 54 TB, though only 3 m a side
-    (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(bytes(content)))
-    with pytest.raises(InputError, match="is truncated: it is too short"):
-        load_case(tmp_path / "scan.nii.gz")
-
-
-def test_extension_that_claims_more_than_the_file_can_hold_takes_no_memory(tmp_path: Path) -> None:
-    content = bytearray(nib.Nifti1Image(volume(), affine(0)).to_bytes())
-    content[108:112] = np.array(368, "<f4").tobytes()  # voxels begin 16 bytes later
-    content[348:352] = bytes([1, 0, 0, 0])
-    content[352:352] = np.array([2**31 - 16, 6], "<i4").tobytes() + bytes(8)
-    (tmp_path / "scan.nii").write_bytes(content)
-    tracemalloc.start()
-    np.testing.assert_array_equal(load_case(tmp_path / "scan.nii").image, volume())
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2**24
-
-
-def test_segmentation_of_the_second_nifti_version_is_of_it_too(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    nib.Nifti2Image(volume(), affine(0)).to_filename(tmp_path / "two.nii.gz")
-    save_segmentation(labels(), load_case(tmp_path / "two.nii.gz"), tmp_path / "out.nii.gz")
-    assert isinstance(load(tmp_path / "out.nii.gz"), nib.Nifti2Image)
-    np.testing.assert_array_equal(load_label(tmp_path / "out.nii.gz").label, labels())
-    assert not caplog.records  # nibabel has nothing to remark
-
-
-def test_label_and_image_of_different_shape(tmp_path: Path) -> None:
-    write(tmp_path / "case_00000" / IMAGE, volume())
-    write(tmp_path / "case_00000" / LABEL, labels()[1:])
-    with pytest.raises(InputError, match=r"segmentation.nii.gz has shape \(19, 7, 5\).*\(20, 7, 5\)"):
-        load_case(tmp_path / "case_00000")
-    assert load_case(tmp_path / "case_00000", label=False).shape == SHAPE
-
-
-def test_label_beyond_tumor(tmp_path: Path) -> None:
-    write(tmp_path / "case_00000" / LABEL, labels() + np.uint8(1))
-    with pytest.raises(InputError, match="holds the label 3; labels are 0, 1"):
-        load_case(tmp_path / "case_00000")
-
-
-@pytest.mark.parametrize("function", [load_case, load_label, find_cases])
-def test_missing_path(tmp_path: Path, function: Callable[[Path], object]) -> None:
-    with pytest.raises(InputError, match="absent does not exist"):
-        function(tmp_path / "absent")
-
-
-@pytest.mark.parametrize("function", [load_case, load_label, find_cases])
-def test_folder_without_a_case(tmp_path: Path, function: Callable[[Path], object]) -> None:
-    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError, match="holds no"):
-        function(tmp_path)
-
-
-def test_case_that_lacks_what_is_asked_for(tmp_path: Path) -> None:
-    write(tmp_path / "case_00000" / LABEL, labels())
-    with pytest.raises(InputError, match=r"holds no imaging\.nii\.gz;"):
-        load_case(tmp_path / "case_00000", label=False)
 
 
 def test_cases_are_found_sorted_and_hidden_ones_are_not(tmp_path: Path) -> None:

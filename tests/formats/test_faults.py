@@ -1,44 +1,18 @@
 """Real faults of real data sets, a test for each kind: read right, or refused in one sentence."""
 
 import gzip
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK
 from nibabel import orientations
+from turned import Make, turned, write_pair
 
 from kits_msan.data.cases import IMAGE, LABEL, Case, case_name, find_cases, load_case, load_label, save_case
 from kits_msan.errors import InputError, InputNote
 from kits_msan.metrics import score_folders
-
-Make = Callable[..., Case]
-
-
-def turned(case: Case, degrees: float = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image, label and affine of a case on LPS axes, (i, j, k), turned about the patient's long axis."""
-    assert case.image is not None
-    assert case.label is not None
-    image, label = (array.transpose(2, 1, 0)[:, :, ::-1] for array in (case.image, case.label))
-    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    affine = np.diag([-8.0, -8.0, 10.0, 1.0])
-    affine[:3, :3] = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ affine[:3, :3]
-    affine[:3, 3] = 100, 120, -60
-    return image, label, affine
-
-
-def write_pair(folder: Path, case: Case, other: np.ndarray | None = None, degrees: float = 0) -> Path:
-    """A case folder whose label has the affine `other`; by default the image's."""
-    image, label, affine = turned(case, degrees)
-    folder.mkdir(parents=True, exist_ok=True)
-    nib.Nifti1Image(image, affine).to_filename(folder / IMAGE)
-    nib.Nifti1Image(label, affine if other is None else other).to_filename(folder / LABEL)
-    return folder
-
 
 # ---- one grid ----
 
@@ -240,114 +214,3 @@ def test_cyst_counts_as_what_is_asked_for(tmp_path: Path, make_case: Make, cyst:
     true = make_case().label
     assert true is not None
     np.testing.assert_array_equal(read, np.where(true == 2, value, true))
-
-
-# ---- names ----
-
-
-def test_a_link_has_its_own_name_not_its_targets(tmp_path: Path, make_case: Make) -> None:
-    save_case(make_case("patient"), tmp_path / "store/patient")
-    (tmp_path / "farm").mkdir()
-    (tmp_path / "farm/case_00007").symlink_to(tmp_path / "store/patient")
-    (tmp_path / "store/5fd924625f6a").write_bytes((tmp_path / "store/patient" / LABEL).read_bytes())
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "labels/case_00007.nii.gz").symlink_to("../store/5fd924625f6a")
-    assert [case_name(path) for path in find_cases(tmp_path / "farm")] == ["case_00007"]
-    assert load_case(tmp_path / "farm/case_00007").name == "case_00007"
-    scores = score_folders(tmp_path / "labels", tmp_path / "farm")
-    assert scores["case"].tolist() == ["case_00007"]
-    assert scores["kidney"].tolist() == [1.0]
-
-
-def test_link_to_an_absent_file_is_said(tmp_path: Path) -> None:
-    (tmp_path / "scan.nii.gz").symlink_to(tmp_path / "annex/absent")
-    with pytest.raises(InputError, match=r"scan\.nii\.gz is a link to a file that is absent"):
-        load_case(find_cases(tmp_path)[0])
-
-
-def loop(path: Path) -> None:
-    path.symlink_to(path)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (loop, "is a link to a file that is absent"),
-        (os.mkfifo, "is a folder, a pipe or a device, not a file"),
-        (lambda path: path.symlink_to("/dev/zero"), "is a folder, a pipe or a device, not a file"),
-        (Path.mkdir, "holds no case"),
-    ],
-    ids=["link to itself", "pipe", "device", "folder"],
-)
-def test_what_is_no_file_costs_one_scan_and_nobody_waits_for_it(
-    tmp_path: Path, make_case: Make, make: Callable[[Path], None], message: str
-) -> None:
-    path = tmp_path / "one" / "scan.nii.gz"
-    path.parent.mkdir()
-    make(path)
-    with pytest.raises(InputError, match=message):
-        find_cases(path)
-    save_case(make_case(), tmp_path / "one/case_00000")
-    for found in set(find_cases(path.parent)) - {path.parent / "case_00000"}:
-        with pytest.raises(InputError, match=message):
-            load_case(found)
-
-
-def test_two_of_one_name_and_truths_without_prediction(tmp_path: Path, make_case: Make) -> None:
-    for name in ("case_00000", "case_00001"):
-        save_case(make_case(name), tmp_path / "truth" / name)
-    shutil.copytree(tmp_path / "truth/case_00000", tmp_path / "found/case_00000")
-    with pytest.warns(InputNote, match="lacks 1 of the 2 cases in .*: case_00001"):
-        assert len(score_folders(tmp_path / "found", tmp_path / "truth")) == 1
-    shutil.copy(tmp_path / "truth/case_00000" / LABEL, tmp_path / "truth/case_00000.nii.gz")
-    with pytest.raises(InputError, match=r"two scans named case_00000, case_00000 and case_00000\.nii\.gz"):
-        score_folders(tmp_path / "found", tmp_path / "truth")
-
-
-# ---- other formats ----
-
-
-@pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd", "scan.hdr", "scan.MHA"])
-def test_other_formats_are_read_on_the_same_points(tmp_path: Path, make_case: Make, name: str) -> None:
-    image, _, affine = turned(make_case(), 10)
-    nifti = nib.Nifti1Image(image, affine)
-    nifti.set_qform(affine, 1)
-    nifti.to_filename(tmp_path / "true.nii.gz")
-    (tmp_path / "in").mkdir()
-    if name == "scan.hdr":
-        nib.Nifti1Pair(image, affine).to_filename(tmp_path / "in" / name)
-    else:
-        SimpleITK.WriteImage(SimpleITK.ReadImage(str(tmp_path / "true.nii.gz")), str(tmp_path / "in/scan.mha"))
-        if name.endswith("nrrd"):
-            SimpleITK.WriteImage(SimpleITK.ReadImage(str(tmp_path / "true.nii.gz")), str(tmp_path / "in" / name))
-            (tmp_path / "in/scan.mha").unlink()
-        elif name != "scan.mha":
-            (tmp_path / "in/scan.mha").rename(tmp_path / "in" / name)
-    [path] = find_cases(tmp_path / "in")
-    case, true = load_case(path), load_case(tmp_path / "true.nii.gz")
-    assert case.name == "scan"
-    np.testing.assert_array_equal(case.image, true.image)
-    np.testing.assert_allclose(case.affine, true.affine, atol=1e-3)
-
-
-def test_damaged_files_of_other_formats_are_refused(tmp_path: Path) -> None:
-    header = "ObjectType = Image\nNDims = 999999999999999999999999999999\nBinaryData = True\nOffset = 0 0 0\n"
-    matrix = "TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementSize = 8 9 6\n"
-    (tmp_path / "dies.mha").write_text(header + matrix, encoding="ascii")
-    with pytest.raises(InputError, match=r"dies\.mha is not a readable volume"):  # a process that reads it crashes
-        load_case(tmp_path / "dies.mha")
-    for name in ("scan.mha", "scan.nrrd", "scan.hdr"):
-        (tmp_path / name).write_bytes(b"no header" * 99)
-        with pytest.raises(InputError, match=name):
-            load_case(tmp_path / name)
-
-
-@pytest.mark.parametrize("kind", [128, 32, 16])
-def test_pair_of_colors_or_short_of_voxels_is_refused(tmp_path: Path, make_case: Make, kind: int) -> None:
-    nib.Nifti1Pair(make_case().image, np.eye(4)).to_filename(tmp_path / "scan.hdr")
-    content = bytearray((tmp_path / "scan.hdr").read_bytes())
-    content[70:72] = kind.to_bytes(2, "little")
-    content[112:116] = np.float32(2).tobytes()  # a slope
-    (tmp_path / "scan.hdr").write_bytes(content)
-    with pytest.raises(InputError, match=r"scan\.hdr (holds colors or complex numbers|is truncated or damaged)"):
-        load_case(tmp_path / "scan.hdr")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from browser.compute import Run
+from browser.segment.compute import Run
 from kits_msan.data.cases import Case, kits_affine, load_case, save_segmentation
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.errors import InputError

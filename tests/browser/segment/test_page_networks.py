@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 import kits_msan.page.scripts
-from browser.compute import ROOT, Run
+from browser.segment.compute import ROOT, Run
 from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import window
 from kits_msan.inference import predict

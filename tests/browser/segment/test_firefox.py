@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from browser.firefox import Firefox, find_firefox, running_firefox
-from browser.test_segment import DROP, folder, load_case_label  # noqa: F401  (`folder` is a fixture)
+from browser.segment.firefox import Firefox, find_firefox, running_firefox
+from browser.segment.test_segment import DROP, folder, load_case_label  # noqa: F401  (`folder` is a fixture)
 from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.registry import MODELS

@@ -60,4 +60,4 @@ def caller(page: Page) -> Run:
     return call
 
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]

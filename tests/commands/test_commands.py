@@ -1,0 +1,167 @@
+"""The commands by their real entry points: what works."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import MODULE, NOTE, SCRIPT, nifti, run, tree
+
+import kits_msan
+from kits_msan.cli import main
+from kits_msan.data.cases import IMAGE, LABEL, Case, kits_affine, load_case, load_label
+from kits_msan.inference import predict
+from kits_msan.networks.registry import MODELS
+from kits_msan.profiles import SMOKE
+
+COMMANDS = (
+    *("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation"),
+    *("export", "course", "site", "doctor"),
+)
+
+
+@pytest.mark.parametrize("entry", [SCRIPT, MODULE])
+def test_help_and_version(entry: list[str]) -> None:
+    result = run("--help", entry=entry)
+    assert result.code == 0
+    assert result.err == ""
+    assert [command for command in COMMANDS if not re.search(rf"\n +{command} +\w", result.out)] == []
+    assert run("--version", entry=entry).out == f"kits-msan {kits_msan.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("phantom", ["OUT", "--cases", "--test", "--seed", "--profile", "--overwrite"]),
+        ("train", ["MODEL", "--data", "--profile", "--out", "--seed", "--device", "--precision", "--overwrite"]),
+        ("predict", ["INPUT", "--checkpoint", "--out", "--device", "--no-clean", "--overwrite"]),
+        ("evaluate", ["PREDICTIONS", "TRUTH", "--out", "--surface", "--overwrite"]),
+        (
+            "ablation",
+            [
+                "--data",
+                "--profile",
+                "--out",
+                "--checkpoints",
+                "--seed",
+                "--seeds",
+                "--peers",
+                "--devices",
+                "--overwrite",
+            ],
+        ),
+        ("course", ["--profile", "--out", "--data", "--no-train", "--seed", "--device", "--overwrite"]),
+    ],
+)
+def test_help_of_every_command(command: str, options: list[str]) -> None:
+    result = run(command, "--help")
+    assert result.code == 0
+    assert result.err == ""
+    assert result.out.startswith(f"usage: kits-msan {command} ")
+    assert [option for option in options if option not in result.out] == []
+
+
+def test_phantom_makes_the_layout_of_kits19(phantoms: Path) -> None:
+    names = [f"case_{number:05d}" for number in range(3)]
+    assert tree(phantoms) == sorted(
+        [*names, *(f"{name}/{file}" for name in names for file in (IMAGE, LABEL)), "manifest.json", "split.json"]
+    )
+    assert json.loads((phantoms / "split.json").read_text(encoding="utf-8")) == {
+        "train": names[:2],
+        "test": names[2:],
+    }
+    case = load_case(phantoms / names[0])
+    assert (case.shape, case.spacing) == (SMOKE.grid, SMOKE.spacing)
+    assert case.label is not None
+    assert set(np.unique(case.label)) >= {0, 1}
+
+
+def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Path) -> None:
+    trained = tmp_path / "run" / "model.safetensors"
+    result = run(
+        "train", "msan_v1_ds", "--data", phantoms, "--profile", "smoke", "--steps", 2, "--out", tmp_path / "run",
+        "--device", "cpu", entry=MODULE,
+    )  # fmt: skip
+    assert (result.code, result.out) == (0, f"trained network in {trained}\n"), result.err
+
+    out = tmp_path / "found"
+    several = ["--checkpoint", trained, "--checkpoint", checkpoints / "unet3d.safetensors"]
+    result = run("predict", phantoms, *several, "--out", out, "--device", "cpu")
+    assert result.code == 0, result.err
+    assert result.err == ""
+    names = [f"case_{number:05d}" for number in range(3)]
+    assert result.out.splitlines() == [NOTE, *(str(out / name / LABEL) for name in names)]
+    assert tree(out) == sorted([*names, *(f"{name}/{LABEL}" for name in names)])
+    models = [kits_msan.load_model(trained), kits_msan.load_model(checkpoints / "unet3d.safetensors")]
+    for name in names:
+        wanted = predict(models, load_case(phantoms / name))
+        np.testing.assert_array_equal(load_label(out / name).label, wanted)
+        np.testing.assert_array_equal(nifti(out / name / LABEL).affine, nifti(phantoms / name / IMAGE).affine)
+
+    result = run("evaluate", out, phantoms, "--out", tmp_path / "scores.csv")
+    assert result.code == 0, result.err
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["case"].tolist() == names
+    assert scores.columns.tolist() == ["case", "kidney", "tumor", "composite"]
+    lines = result.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["kidney", "tumor", "composite"]
+    assert float(lines[0].split()[1]) == pytest.approx(100 * scores["kidney"].mean(), abs=0.01)
+    assert lines[0].endswith("n = 3")
+
+
+def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
+    checkpoints: Path, tmp_path: Path, make_case: Callable[..., Case]
+) -> None:
+    image = make_case(shape=(3, 31, 29)).image  # fewer slices than a slab
+    assert image is not None
+    affine = np.array([[8, 0, 0, -100], [0, 7.5, 2.5, 50], [0, -2.5, 7.5, 20], [0, 0, 0, 1]])  # RAS, oblique
+    stored = nib.Nifti1Image(image[::-1, ::-1, ::-1].transpose(2, 1, 0), affine)
+    stored.header.set_xyzt_units("mm", "sec")
+    stored.to_filename(tmp_path / "scan.nii")
+    out = tmp_path / "out"
+    wanted = ["predict", str(tmp_path / "scan.nii"), "--out", str(out), "--no-clean", "--checkpoint"]
+    assert main([*wanted, str(checkpoints / "unet3d.safetensors")]) == 0
+    result = run(*wanted, checkpoints / "msan_v2.safetensors", "--overwrite")
+    removed = f"1 older segmentation was removed from {out}."
+    assert result == (0, f"{removed}\n{NOTE}\n{out / 'scan' / LABEL}\n", "")
+    written = nifti(out / "scan" / LABEL)
+    assert written.shape == (29, 31, 3)
+    np.testing.assert_array_equal(written.affine, nifti(tmp_path / "scan.nii").affine)
+    assert written.header.get_xyzt_units() == ("mm", "sec")
+    assert written.get_data_dtype() == np.uint8
+
+
+def test_ablation_from_checkpoints(phantoms: Path, checkpoints: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run(
+        "ablation", "--data", phantoms, "--profile", "smoke", "--checkpoints", checkpoints, "--out", out
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert tree(out) == ["about.json", "agreement.csv", "calibration.csv", "parts.csv", "scores.csv", "table.md"]
+    scores = pd.read_csv(out / "scores.csv")
+    assert scores["model"].tolist() == [*MODELS, "ensemble"]
+    assert set(scores["case"]) == {"case_00002"}
+    assert result.out.rstrip() == (out / "table.md").read_text(encoding="utf-8").rstrip()
+    assert "phantoms version" in result.out
+    assert "| Ensemble |" in result.out
+
+
+def test_same_seed_same_phantoms_and_same_weights(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    again = tmp_path / "again"
+    assert main(["phantom", str(again), "--cases", "3", "--test", "1", "--seed", "7", "--profile", "smoke"]) == 0
+    assert tree(again) == tree(phantoms)
+    for name in ("case_00000", "case_00002"):
+        first, second = load_case(phantoms / name), load_case(again / name)
+        np.testing.assert_array_equal(first.image, second.image)
+        np.testing.assert_array_equal(first.label, second.label)
+    capsys.readouterr()
+
+
+def test_affine_of_the_made_scans_is_not_lost(phantoms: Path) -> None:
+    np.testing.assert_allclose(load_case(phantoms / "case_00001").affine, kits_affine((10.0, 8.0, 8.0)))

@@ -1,0 +1,92 @@
+"""Running the course: its minutes, its table, and the cell that fails."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import kits_msan
+import kits_msan.course.run
+import kits_msan.phantom.make
+from kits_msan.cli import main
+from kits_msan.errors import InputError
+from kits_msan.profiles import SMOKE
+
+
+def notebook(folder: Path, name: str, source: str) -> None:
+    cells = [
+        nbformat.v4.new_code_cell("profile = device = data = out = ''\ntrain, seed = True, 0", id="settings"),
+        nbformat.v4.new_code_cell(source, id="the-work"),
+    ]
+    cells[0].metadata["tags"] = ["parameters"]
+    book = nbformat.v4.new_notebook(cells=cells)
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, folder / name)
+
+
+@pytest.fixture
+def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of five notebooks that the course takes for its own; the first two do something."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(kits_msan.course.run, "NOTEBOOKS", folder)
+    for number in range(1, 6):
+        notebook(folder, f"0{number}_part.ipynb", "")
+    return folder
+
+
+def test_failing_notebook_is_named_with_its_cell(
+    books: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    notebook(books, "01_part.ipynb", "assert profile == 'smoke' and train is False and seed == 3 and device == 'cpu'")
+    notebook(books, "02_part.ipynb", "raise ValueError('no kidneys')")
+    out = tmp_path / "out"
+    code = main(f"course --profile smoke --out {out} --data {data} --no-train --seed 3 --device cpu".split())
+    assert code == 1
+    err = capsys.readouterr().err
+    assert "02_part.ipynb failed in cell 'the-work' [" in err
+    assert err.rstrip().endswith("ValueError: no kidneys")
+    assert "Traceback" not in err
+    # the rest is not run; what failed can be looked at
+    assert sorted(path.name for path in out.iterdir()) == ["01_part.ipynb", "02_part.ipynb", "course.json"]
+
+
+def test_course_ends_with_minutes_and_the_table(
+    books: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def execute(source: Path, target: Path, parameters: dict, timeout: int | None, keep_widgets: bool) -> None:
+        shutil.copy(source, target)
+        (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
+        (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
+
+    monkeypatch.setattr(kits_msan.course.run, "execute", execute)
+    assert main(["course", "--profile", "smoke", "--out", str(tmp_path / "out"), "--data", str(data)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines if " min  0" in line] == [f"0{i}_part.ipynb" for i in range(1, 6)]
+    assert lines[-1] == "| the table |"
+    assert len(json.loads((tmp_path / "out" / "seconds.json").read_text(encoding="utf-8"))) == 5
+
+
+def test_course_without_notebooks_is_refused(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kits_msan.course.paths, "ROOT", tmp_path)
+    with pytest.raises(InputError, match="lies in the repository of kits_msan, not in the package"):
+        kits_msan.course.run.run_course(SMOKE, tmp_path / "out", data=data)
+    assert not (tmp_path / "out").exists()
+
+
+def test_phantoms_of_the_course_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kits_msan.course.paths, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / kits_msan.course.paths.FIRST).touch()
+    folder = kits_msan.course.paths.course_data(SMOKE, seed=2)
+    assert folder == tmp_path / "data" / "phantoms-smoke-2"
+    assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases
+    made = []
+    monkeypatch.setattr(kits_msan.phantom.make, "write_phantoms", lambda *arguments, **_: made.append(arguments))
+    assert kits_msan.course.paths.course_data(SMOKE, seed=2) == folder
+    assert made == []
+    monkeypatch.setattr(kits_msan.phantom.make, "PHANTOM_VERSION", -1)  # another version of the package draws others
+    kits_msan.course.paths.course_data(SMOKE, seed=2)
+    assert len(made) == 1

@@ -1,0 +1,58 @@
+"""Formats other than NIfTI and DICOM: read on the same points, or refused."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK
+from turned import Make, turned
+
+from kits_msan.data.cases import find_cases, load_case
+from kits_msan.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd", "scan.hdr", "scan.MHA"])
+def test_other_formats_are_read_on_the_same_points(tmp_path: Path, make_case: Make, name: str) -> None:
+    image, _, affine = turned(make_case(), 10)
+    nifti = nib.Nifti1Image(image, affine)
+    nifti.set_qform(affine, 1)
+    nifti.to_filename(tmp_path / "true.nii.gz")
+    (tmp_path / "in").mkdir()
+    if name == "scan.hdr":
+        nib.Nifti1Pair(image, affine).to_filename(tmp_path / "in" / name)
+    else:
+        SimpleITK.WriteImage(SimpleITK.ReadImage(str(tmp_path / "true.nii.gz")), str(tmp_path / "in/scan.mha"))
+        if name.endswith("nrrd"):
+            SimpleITK.WriteImage(SimpleITK.ReadImage(str(tmp_path / "true.nii.gz")), str(tmp_path / "in" / name))
+            (tmp_path / "in/scan.mha").unlink()
+        elif name != "scan.mha":
+            (tmp_path / "in/scan.mha").rename(tmp_path / "in" / name)
+    [path] = find_cases(tmp_path / "in")
+    case, true = load_case(path), load_case(tmp_path / "true.nii.gz")
+    assert case.name == "scan"
+    np.testing.assert_array_equal(case.image, true.image)
+    np.testing.assert_allclose(case.affine, true.affine, atol=1e-3)
+
+
+def test_damaged_files_of_other_formats_are_refused(tmp_path: Path) -> None:
+    header = "ObjectType = Image\nNDims = 999999999999999999999999999999\nBinaryData = True\nOffset = 0 0 0\n"
+    matrix = "TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementSize = 8 9 6\n"
+    (tmp_path / "dies.mha").write_text(header + matrix, encoding="ascii")
+    with pytest.raises(InputError, match=r"dies\.mha is not a readable volume"):  # a process that reads it crashes
+        load_case(tmp_path / "dies.mha")
+    for name in ("scan.mha", "scan.nrrd", "scan.hdr"):
+        (tmp_path / name).write_bytes(b"no header" * 99)
+        with pytest.raises(InputError, match=name):
+            load_case(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [128, 32, 16])
+def test_pair_of_colors_or_short_of_voxels_is_refused(tmp_path: Path, make_case: Make, kind: int) -> None:
+    nib.Nifti1Pair(make_case().image, np.eye(4)).to_filename(tmp_path / "scan.hdr")
+    content = bytearray((tmp_path / "scan.hdr").read_bytes())
+    content[70:72] = kind.to_bytes(2, "little")
+    content[112:116] = np.float32(2).tobytes()  # a slope
+    (tmp_path / "scan.hdr").write_bytes(content)
+    with pytest.raises(InputError, match=r"scan\.hdr (holds colors or complex numbers|is truncated or damaged)"):
+        load_case(tmp_path / "scan.hdr")
