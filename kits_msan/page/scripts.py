@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 COMPUTE = (
     *("scans/header", "scans/grids", "scans/hounsfield", "scans/resampling", "scans/stream", "scans/nifti"),
     *("networks/engine", "networks/layers", "networks/msan", "networks/vote", "networks/inference"),
-    *("networks/cleanup", "segment/worker"),
+    *("networks/cleanup", "../viewer/js/volume", "segment/worker"),
 )
 PAGE = ("segment/helpers", "segment/controls", "segment/component")
 

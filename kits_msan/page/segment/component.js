@@ -38,7 +38,8 @@ class Segment {
       event.preventDefault();
       root.classList.remove("ks-over");
       const [file] = event.dataTransfer.files;
-      if (file) this.attempt(() => this.openFile(file));
+      if (this.isBusy) this.say("still busy with the scan before: press Stop, or wait, and drop the file again.", true);
+      else if (file) this.attempt(() => this.openFile(file));
     };
   }
 
@@ -74,6 +75,7 @@ class Segment {
 
   async openPhantom(name) {
     const { file, title } = MANIFEST.scans.find((scan) => scan.name === name);
+    this.part.scan.value = name;
     this.say("opening the phantom…");
     await this.open({ name: `${name}.nii.gz`, ...await loaded(this.store.scans, name, file) }, title);
   }
@@ -114,7 +116,7 @@ class Segment {
   async start() {
     const names = this.chosen, { part } = this, began = performance.now();
     if (!names.length) throw new Error("choose a network first.");
-    if (!this.scan) await this.openPhantom(part.scan.value ||= MANIFEST.scans[0].name);
+    if (!this.scan) await this.openPhantom(part.scan.value || MANIFEST.scans[0].name);
     const { image, shape } = await this.prepare();
     const todo = names.filter((name) => !this.found.has(name)), shares = Object.fromEntries(todo.map((name) => [name, 0]));
     const tell = () => { part.bar.value = Object.values(shares).reduce((a, b) => a + b, 0) / todo.length; };
@@ -160,8 +162,9 @@ class Segment {
     this.labels = {};
     for (const name of [...names, ...(names.length > 1 ? [VOTE] : [])]) {
       const isVote = name === VOTE, title = isVote ? `Vote of ${names.length}` : this.networks[name].title;
-      const { labels, ...worth } = await this.desk.run("labels", { names: isVote ? names : [name], clean });
-      this.labels[name] = { labels, title };
+      const given = { names: isVote ? names : [name], clean };
+      const { labels, tumor, ...worth } = await this.desk.run("labels", given);
+      this.labels[name] = { title, labels, tumor };
       rows.push({ name, title, ...worth, ...this.found.get(name), shown: this.shown.has(name) });
     }
     fillTable(part, rows, Boolean(this.scan.truth), (name, isShown) => {
@@ -194,13 +197,14 @@ class Segment {
   // A viewer with a panel for the truth, each result that is shown, and the heat; it looks as the one before.
   draw() {
     const { scan, part, heat, labels } = this;
-    const shown = Object.entries(labels).filter(([name]) => this.shown.has(name)).map(([, one]) => [one.title, one.labels]);
-    const panels = Object.fromEntries([...(scan.truth ? [["truth", scan.truth]] : []), ...shown]);
+    const truth = scan.truth ? [{ title: "truth", labels: scan.truth, tumor: scan.tumor }] : [];
+    const panels = [...truth, ...Object.entries(labels).filter(([name]) => this.shown.has(name)).map(([, one]) => one)];
+    const of = (what) => Object.fromEntries(panels.map((one) => [one.title, one[what]]));
     this.removeViewer();
-    this.look.indices ??= scan.truth ? this.mostTumor() : undefined;
+    this.look.indices ??= scan.indices ?? undefined;
     if (!scan.truth && this.look.mode === "errors") this.look.mode = "fill";
-    const given = { ...scan, name: scan.title, labels: panels, heat: heat ? { [heat.title]: heat } : {} };
-    this.viewer = KitsViewer.show(part.viewer, given, this.look);
+    const given = { ...scan, name: scan.title, labels: of("labels"), tumor: of("tumor") };
+    this.viewer = KitsViewer.show(part.viewer, { ...given, heat: heat ? { [heat.title]: heat } : {} }, this.look);
   }
 
   removeViewer() {
@@ -209,19 +213,6 @@ class Segment {
     this.viewer.remove();
     this.viewer = null;
     this.part.viewer.replaceChildren();
-  }
-
-  // In each plane the slice with most tumor in the truth, or with most kidney.
-  mostTumor() {
-    const { truth, shape: [D, H, W] } = this.scan, counts = [D, H, W].map((count) => new Int32Array(count));
-    for (let at = 0; at < truth.length; at++) {
-      if (!truth[at]) continue;
-      const worth = truth[at] === 2 ? 1000 : 1;
-      counts[0][Math.floor(at / (H * W))] += worth;
-      counts[1][Math.floor(at / W) % H] += worth;
-      counts[2][at % W] += worth;
-    }
-    return counts.map((count) => count.indexOf(Math.max(...count)));
   }
 
   // The vote, or the network's labels where there is one alone, as NIfTI on the scan's own grid.

@@ -42,6 +42,7 @@ export function buildControls(root, { scans, networks }, chosen) {
   root.innerHTML = TEMPLATE;
   const part = {};
   for (const node of root.querySelectorAll("[data-part]")) part[node.dataset.part] = node;
+  part.scan.append(element("option", { value: "", textContent: "your own file", hidden: true })); // chosen by a file alone
   for (const { name, title } of scans) part.scan.append(element("option", { value: name, textContent: title }));
   for (const { name, title, megabytes } of networks) {
     const box = element("input", { type: "checkbox", value: name, checked: chosen.includes(name) });

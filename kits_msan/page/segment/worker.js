@@ -6,6 +6,7 @@ import { dice, volumes, voteScores } from "../networks/vote.js";
 import { keepKidneys } from "../networks/cleanup.js";
 import { gridShape, isSameSpacing, labelsOnGrid, resampleImage } from "../scans/resampling.js";
 import { readNifti, readScan, writeLabels } from "../scans/nifti.js";
+import { tumorPerSlice } from "../../viewer/js/volume.js";
 
 function bytesOf(base64) {
   const text = atob(base64), bytes = new Uint8Array(text.length);
@@ -24,17 +25,32 @@ async function modelOf(weights) {
   return loadModel(instance.exports, await unpacked(weights));
 }
 
+// In each plane the slice with most tumor, or else with most kidney.
+function mostTumor(labels, [d, h, w]) {
+  const counts = [d, h, w].map((count) => new Int32Array(count));
+  for (let at = 0; at < labels.length; at++) {
+    if (!labels[at]) continue;
+    const worth = labels[at] === 2 ? 1000 : 1;
+    counts[0][Math.floor(at / (h * w))] += worth;
+    counts[1][Math.floor(at / w) % h] += worth;
+    counts[2][at % w] += worth;
+  }
+  return counts.map((count) => count.indexOf(Math.max(...count)));
+}
+
 let scan = null, truth = null, small = null, results = {}; // what the worker at the desk holds
 
 export const TASKS = {
-  // A scan from base64 (with the truth, of a phantom) or from a file. Returns what a viewer needs, and a remark.
+  // A scan from base64 (with the truth, of a phantom) or from a file. Returns what a viewer needs, the slices to begin
+  // with, and a remark.
   async open({ name, base64, label, file }) {
     scan = truth = small = null; // first, so that two never lie in memory together
     results = {};
     scan = base64 ? await readNifti(name, new Blob([bytesOf(base64)])) : await readScan(name, file);
     truth = label ? Uint8Array.from((await readNifti(name, new Blob([bytesOf(label)]))).image) : null;
     const { image, shape, spacing, affine, note } = scan;
-    return { image: image.slice(), truth: truth?.slice() ?? null, shape, spacing, affine, note };
+    const tumor = truth && tumorPerSlice(truth, shape), indices = truth && mostTumor(truth, shape);
+    return { image: image.slice(), truth: truth?.slice() ?? null, tumor, indices, shape, spacing, affine, note };
   },
 
   // The open scan at the networks' spacing: { image, shape }.
@@ -65,7 +81,8 @@ export const TASKS = {
     const scores = voteScores(names.map((name) => results[name]));
     const labels = labelsOnGrid(scores, small.shape, scan.shape);
     if (clean) keepKidneys(labels, scan.shape);
-    return { labels, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
+    const tumor = tumorPerSlice(labels, scan.shape);
+    return { labels, tumor, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
   },
 
   // A map at the networks' spacing, 0 to 1, on the scan's grid and in 256 steps, as viewers take it.

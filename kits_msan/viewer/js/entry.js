@@ -83,12 +83,14 @@ export function showSlices(el, state) {
 
 // Show in `el` volumes that the page itself has made:
 //   show(el, { name, shape: [D, H, W], spacing: [mm, mm, mm], image: Int16Array in HU,
-//              labels: { truth: Uint8Array of 0, 1, 2 }, heat: { votes: { values: Uint8Array, low, high } } },
+//              labels: { truth: Uint8Array of 0, 1, 2 }, tumor: { truth: as `tumorPerSlice` },
+//              heat: { votes: { values: Uint8Array, low, high } } },
 //        { plane, window, opacity, mode, classes, arrangement, indices: [d, h, w] })
-// A panel for each of `labels` and `heat`; the one named "truth" is what errors are counted against.
+// `tumor` may be left out; who counts it elsewhere spares a large scan the wait. A panel for each of `labels` and `heat`;
+// the one named "truth" is what errors are counted against.
 // Returns { get(), how it is shown now, as such options; set(changes), setLabels(name, labels), setHeat(name, { values, low, high }), setImage(image), remove() }.
 export function show(el, data, { indices, ...options } = {}) {
-  const { shape, spacing, labels = {}, heat = {} } = data;
+  const { shape, spacing, labels = {}, tumor = {}, heat = {} } = data;
   const volumes = { image: data.image, labels: Object.values(labels), heat: Object.values(heat).map(({ values }) => values) };
   const affine = data.affine ?? [[0, 0, -spacing[2], 0], [0, -spacing[1], 0, 0], [-spacing[0], 0, 0, 0]];
   const panels = [
@@ -98,7 +100,7 @@ export function show(el, data, { indices, ...options } = {}) {
   const scene = {
     name: data.name, shape, spacing, affine, hu_step: 1,
     panels: panels.length ? panels : [{ name: "CT", kind: "plain" }],
-    labels: Object.entries(labels).map(([name, values]) => ({ name, tumor: tumorPerSlice(values, shape) })),
+    labels: Object.entries(labels).map(([name, values]) => ({ name, tumor: tumor[name] ?? tumorPerSlice(values, shape) })),
   };
   const state = {
     plane: "axial", _indices: indices ?? shape.map((count) => count >> 1), window: SCENE.presets[0].slice(1), opacity: 0.5,
