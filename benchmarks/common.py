@@ -31,6 +31,7 @@ PARTS = (
     "memory",
     "slabs",
     "kills",
+    "hardship",
     "phantom",
     "start",
     "viewer",
