@@ -54,15 +54,31 @@ def _oddity(voxels: NDArray[np.int16], low: int, high: int) -> str | None:
     body, raised = _share(values, *BODY), _share(values, *HIGH)
     if body < 0.005:
         return f"only {body:.1%} are from {BODY[0]} to {BODY[1]}, where a body lies"
-    air = values[(values >= AIR[0]) & (values <= AIR[1])]
-    natural_air = air.size - (np.unique(air, return_counts=True)[1].max() if air.size else 0)  # not one padding value
+    air = _natural_share(values, *AIR)
+    if air < 0.01 and (seen := _air_elsewhere(values, low, high)):
+        return seen
     around = max(_share(values, 300, 700), 2 * _share(values, HIGH[1], 2**15))
-    if raised > 0.03 and raised > around and natural_air < 0.01 * values.size:
+    if raised > 0.03 and raised > around and air < 0.01:
         soft = values[(values >= -200) & (values <= 250)]
         fat = _share(soft, -200, -30) if soft.size else 0
         if fat < 0.1 or raised > len(soft) / len(values):
             middle = np.median(values[(values >= HIGH[0]) & (values <= HIGH[1])])
             return f"{raised:.0%} are near {middle:.0f}, where a body lies if 1024 was not taken off"
+    return None
+
+
+def _air_elsewhere(values: NDArray[np.int16], low: int, high: int) -> str | None:
+    """Whether what has no air near -1000 HU has it where a wrong sign, scale or number of bits puts it."""
+    if (turned := _natural_share(values, -AIR[1], -AIR[0])) > 0.1 and _share(values, -AIR[0], 2**15) < 0.01:
+        return f"{turned:.0%} are near 1000 and hardly any near -1000, where air would be"
+    if (between := _natural_share(values, -700, -300)) > 0.1:
+        return f"{between:.0%} are from -700 to -300, where little lies, and none near -1000, where air would be"
+    middle = values[values > -60]
+    shrunk = _natural_share(values, -115, -75)
+    if low > -200 and shrunk > 0.05 and middle.size and _share(middle, -25, 45) > 0.95:
+        return f"{shrunk:.0%} are near -100 and nearly all others round 0, as if divided by ten"
+    if -128 <= low <= -127 and 126 <= high <= 127:
+        return "they are just those of a signed byte, in which no CT fits"
     return None
 
 
@@ -76,6 +92,12 @@ def _without_padding(values: NDArray[np.int16]) -> NDArray[np.int16]:
     if rest.size and int(rest.min()) - lowest >= GAP and tissue.size - rest.size > 0.01 * tissue.size:
         return rest
     return tissue
+
+
+def _natural_share(values: NDArray[np.int16], low: float, high: float) -> float:
+    """The share of values from `low` to `high`, without the most frequent one, which may be a padding."""
+    part = values[(values >= low) & (values <= high)]
+    return (part.size - np.unique(part, return_counts=True)[1].max()) / values.size if part.size else 0.0
 
 
 def _share(values: NDArray, low: float, high: float) -> float:

@@ -1,5 +1,7 @@
 """Whether a scan is in HU is judged by its distribution: no CT is refused, and nothing else is taken."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,23 @@ def test_scaled_values_are_noticed_and_are_no_padding(hu: np.ndarray) -> None:
 def test_standardized_intensities_are_noticed(hu: np.ndarray) -> None:
     assert "within 20 of zero" in looked_at((hu - hu.mean()) / hu.std())
     assert "within 20 of zero" in looked_at((np.clip(hu, -79, 304) - 101) / 76.9)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda hu: -hu, "near 1000 and hardly any near -1000"),
+        (lambda hu: hu / 2, "from -700 to -300"),
+        (lambda hu: hu / 10, "divided by ten"),
+        (lambda hu: (hu + 128) % 256 - 128, "of a signed byte|at its lower end"),
+        (lambda hu: hu % 256, "just above it"),
+    ],
+    ids=["negated", "halved", "tenth", "wrapped to int8", "wrapped to uint8"],
+)
+def test_air_in_the_wrong_place_is_noticed(
+    hu: np.ndarray, change: Callable[[np.ndarray], np.ndarray], says: str
+) -> None:
+    assert re.search(says, looked_at(change(hu)))
 
 
 def test_crops_slabs_metal_and_contrast_are_taken(hu: np.ndarray) -> None:

@@ -19,10 +19,14 @@ export function checkHounsfield(image) {
     + "with its rescale slope and intercept.";
 }
 
-// Some of the values, sorted, without padding: what is beyond any tissue, and one low value far from the rest.
+// Some of the values, sorted.
 function sample(image) {
   const step = Math.max(1, Math.floor(image.length / SAMPLE)) | 1;
-  const values = Int16Array.from({ length: Math.ceil(image.length / step) }, (_, i) => image[i * step]).sort();
+  return Int16Array.from({ length: Math.ceil(image.length / step) }, (_, i) => image[i * step]).sort();
+}
+
+// The values without padding: what is beyond any tissue, and one low value far from the rest.
+function withoutPadding(values) {
   const tissue = values.subarray(values.findIndex((value) => value > NO_TISSUE));
   if (values.at(-1) <= NO_TISSUE) return values;
   const first = tissue.findIndex((value) => value > tissue[0]);
@@ -40,8 +44,39 @@ function percentile(values, q) {
   return values[below] + (values[above] - values[below]) * (place - below);
 }
 
+// How often each of the values from `low` to `high` stands there, most frequent first.
+function multiplicities(values, low, high) {
+  const times = new Map();
+  for (const value of values) if (value >= low && value <= high) times.set(value, (times.get(value) ?? 0) + 1);
+  return [...times.values()].sort((a, b) => b - a);
+}
+
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+// The share of values from `low` to `high`, without the most frequent one, which may be a padding.
+const naturalShare = (values, low, high) => sum(multiplicities(values, low, high).slice(1)) / values.length;
+
+// Whether what has no air near -1000 HU has it where a wrong sign, scale or number of bits puts it.
+function airElsewhere(values, low, high) {
+  const turned = naturalShare(values, -AIR[1], -AIR[0]), between = naturalShare(values, -700, -300);
+  if (turned > 0.1 && share(values, -AIR[0], 2 ** 15) < 0.01) {
+    return `${percent(turned)} are near 1000 and hardly any near -1000, where air would be`;
+  }
+  if (between > 0.1) {
+    return `${percent(between)} are from -700 to -300, where little lies, and none near -1000, where air would be`;
+  }
+  const middle = values.filter((value) => value > -60), shrunk = naturalShare(values, -115, -75);
+  if (low > -200 && shrunk > 0.05 && middle.length && share(middle, -25, 45) > 0.95) {
+    return `${percent(shrunk)} are near -100 and nearly all others round 0, as if divided by ten`;
+  }
+  if (low >= -128 && low <= -127 && high >= 126 && high <= 127) return "they are just those of a signed byte, in which no CT fits";
+  return "";
+}
+
 // What no CT in HU shows, as part of a sentence; empty if it is one.
-function oddity(values, low, high) {
+function oddity(all, low, high) {
+  const spread = sum(multiplicities(all, -(2 ** 15), NO_TISSUE).slice(2)) / all.length; // no padding
+  if (spread > 0.05) return `${percent(spread)} are spread below ${NO_TISSUE}, where nothing but padding can be`;
+  const values = withoutPadding(all);
   const first = percentile(values, 0.5), last = percentile(values, 99.5);
   if (first >= -20 && last <= 20) return "nearly all of them are within 20 of zero, as after normalizing";
   const nearZero = share(values, 0, 0.1 * percentile(values, 99));
@@ -54,11 +89,10 @@ function oddity(values, low, high) {
   }
   const body = share(values, ...BODY), raised = share(values, ...RAISED);
   if (body < 0.005) return `only ${percent(body, 1)} are from ${BODY[0]} to ${BODY[1]}, where a body lies`;
-  const air = values.filter((value) => value >= AIR[0] && value <= AIR[1]), times = new Map();
-  for (const value of air) times.set(value, (times.get(value) ?? 0) + 1);
-  const naturalAir = air.length - Math.max(0, ...times.values()); // without one value that fills a space
+  const air = naturalShare(values, ...AIR), seen = air < 0.01 && airElsewhere(values, low, high);
+  if (seen) return seen;
   const around = Math.max(share(values, 300, 700), 2 * share(values, RAISED[1], 2 ** 15));
-  if (raised > 0.03 && raised > around && naturalAir < 0.01 * values.length) {
+  if (raised > 0.03 && raised > around && air < 0.01) {
     const soft = count(values, -200, 250), fat = soft ? count(values, -200, -30) / soft : 0;
     if (fat < 0.1 || raised > soft / values.length) {
       const middle = percentile(values.filter((value) => value >= RAISED[0] && value <= RAISED[1]), 50);
