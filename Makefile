@@ -90,7 +90,7 @@ ablation: install  ## three trainings of every network, its peers and variants, 
 	cp runs/ablation/*.csv runs/ablation/about.json runs/ablation/table.md data/ablation-seeds
 
 bench: install  ## measure speed and memory against peers; minutes, on a machine that does nothing else
-	set -e; for part in step busy inference memory slabs phantom start viewer; do $(BIN)/python benchmarks/$$part.py; done
+	set -e; for part in step busy inference memory slabs phantom start viewer page; do $(BIN)/python benchmarks/$$part.py; done
 
 clean:  ## remove the environment and all runs
 	rm -rf .venv runs site

@@ -35,6 +35,7 @@ PARTS = (
     "phantom",
     "start",
     "viewer",
+    "page",
 )  # in the order of the table
 PACKAGES = ("torch", "monai", "numpy", "nnunetv2", "blosc2")
 Row = dict[str, Any]
