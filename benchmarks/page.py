@@ -40,9 +40,9 @@ requestAnimationFrame(frame);
 </script>"""
 LIMITS = {"one network": 3.0, "vote of five": 15.0, "longest frame": 0.1}  # seconds
 METHOD = (
-    "Shipped networks in a page from disk, in headless Chromium: from the button to the labels on the screen, over all "
-    "phantoms of the page ({grid} voxels). The longest frame is the longest time between two frames on the way. The "
-    "peer is the limit that the page was designed for."
+    "Shipped networks in a page from disk, in headless Chromium: from the button to the labels on the screen, over "
+    "all phantoms of the page ({grid} voxels). The longest frame is the longest time between two frames on the way. "
+    "The peer is the limit that the page was designed for."
 )
 
 
