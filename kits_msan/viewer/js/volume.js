@@ -2,7 +2,7 @@
 // A volume is a flat array of (D, H, W) voxels, as in Python: D axial slices, superior first.
 
 export const PLANES = ["axial", "coronal", "sagittal"]; // plane k cuts across axis k
-export const EDGES = { axial: "RLAP", coronal: "RLSI", sagittal: "APSI" }; // patient side at left, right, top, bottom
+export const PATIENT_SIDES = { axial: "RLAP", coronal: "RLSI", sagittal: "APSI" }; // patient side at left, right, top, bottom
 
 async function inflate(bytes) {
   const { writable, readable } = new DecompressionStream("deflate");
