@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from command_line import run
 
+from commands.command_line import run
 from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import MODULE, NOTE, SCRIPT, nifti, run, tree
 
 import kits_msan
+from commands.command_line import MODULE, NOTE, SCRIPT, nifti, run, tree
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, Case, kits_affine, load_case, load_label
 from kits_msan.inference import predict

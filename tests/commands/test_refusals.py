@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from command_line import NOTE, Result, run, shown, tree
 
+from commands.command_line import NOTE, Result, run, shown, tree
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
 from kits_msan.networks.checkpoints import describe_model, save_model
