@@ -19,9 +19,9 @@ from kits_msan.course.exercises.limits import LONGEST, interrupted_after
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
 STOPPED = {
     "NameError": "Is the name spelled right, and was the cell that defines it run?",
-    "IndexError": "An index lies outside: Python counts from 0, and voxels are chosen by a mask, such as label > 0.",
-    "KeyError": "It looks up a name that is not there.",
-    "UFuncTypeError": "The array holds whole numbers and cannot take others in place; make it float first: "
+    "IndexError": "An index lies outside the array: Python counts from 0. Choose voxels by a mask, such as label > 0.",
+    "KeyError": "It looks up a key that does not exist.",
+    "UFuncTypeError": "The array holds whole numbers and cannot store fractions; make it float first: "
     "x = x.astype(float).",
     "AttributeError": "Look at what this thing is: print(type(...)) helps.",
     "ZeroDivisionError": "It divides by zero for this input.",
@@ -171,12 +171,12 @@ def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError)
 
 def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str) -> str:
     if printed.strip():
-        return "Wrong: your function returns nothing, it prints; end it with return and the result."
+        return "Wrong: your function prints and returns nothing; end it with return and the result."
     if all(result is None for result in results):
         return "Wrong: your function returns nothing; end it with return and the result."
     first = trials[next(i for i, result in enumerate(results) if result is None)]
     given = named(exercise.solution, first)
-    return f"Wrong: your function returns nothing for {given}; every way through it must end with return."
+    return f"Wrong: your function returns nothing for {given}; every path through it must end with return."
 
 
 def _example(exercise: Exercise, arguments: tuple[Any, ...], got: Any, want: Any) -> str:

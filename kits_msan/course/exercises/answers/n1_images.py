@@ -90,7 +90,7 @@ EXERCISES = {
             "every case. Scale by the window.": (
                 lambda image, low, high: (image.astype(float) - image.min()) / np.ptp(image.astype(float))
             ),
-            "you scaled by the smallest and largest value that are left after clipping; a case without air or bone "
+            "you scaled by the smallest and largest value that remain after clipping; a case without air or bone "
             "would look different. Scale by low and high.": _range_of_image,
             "this is a mask, black or white; between low and high gray must rise evenly.": (
                 lambda image, low, high: ((image >= low) & (image <= high)).astype(float)
@@ -107,10 +107,10 @@ EXERCISES = {
             "low and high are HU: clip the HU to them, or the gray to 0 and 1. You clipped the gray to them.": (
                 lambda image, low, high: np.clip((image - low) / (high - low), low, high)
             ),
-            "the lower limit was not taken off: it is (HU - low) / (high - low), clipped to 0 and 1.": (
+            "the lower limit was not taken off (subtracted): it is (HU - low) / (high - low), clipped to 0 and 1.": (
                 lambda image, low, high: np.clip(image / (high - low), 0, 1)
             ),
-            "the lower limit was added; take it off: (HU - low) / (high - low), clipped to 0 and 1.": (
+            "the lower limit was added; subtract it: (HU - low) / (high - low), clipped to 0 and 1.": (
                 lambda image, low, high: np.clip((image + low) / (high - low), 0, 1)
             ),
             "you divided by the upper limit; it is (HU - low) / (high - low), clipped to 0 and 1.": (
@@ -125,7 +125,7 @@ EXERCISES = {
             "you scaled by the paper's window, -200 and 500; scale by low and high.": (
                 lambda image, low, high: (np.clip(image, low, high).astype(float) + 200) / 700
             ),
-            "the gray was rounded to 256 steps on the way; keep what lies between.": (
+            "you rounded the gray to 256 steps on the way; do not round.": (
                 lambda image, low, high: np.round(_gray()(image, low, high) * 255) / 255
             ),
             "the window is cut in three: 0, a half and 1. Between low and high gray must rise evenly.": (
@@ -144,7 +144,7 @@ EXERCISES = {
             "bone turned black: what is above the window must become 1, not 0. Clip instead of masking.": {
                 "clip": "mask"
             },
-            "you divided without taking off the lower limit, so black is not 0.": {"less": lambda low, high: 0},
+            "you divided without subtracting the lower limit, so black is not 0.": {"less": lambda low, high: 0},
             "you added the lower limit; subtract it, so that low becomes 0.": {"less": lambda low, high: -low},
             "you added abs(low): right only while low is negative. Subtract low.": {
                 "less": lambda low, high: -abs(low)
@@ -181,7 +181,7 @@ EXERCISES = {
             "len(label[2]) is the number of rows of a slice; count the voxels where label == 2.": (
                 lambda label, spacing: len(label[2]) * np.prod(spacing) / 1000
             ),
-            "the last of the counts is the kidney's where there is no tumor; count label == 2.": (
+            "in a case without a tumor, the last of your counts is the kidney's; count label == 2.": (
                 lambda label, spacing: np.unique(label, return_counts=True)[1][-1] * np.prod(spacing) / 1000
             ),
             "you divided by the volume of a voxel; multiply by it.": (
@@ -198,7 +198,9 @@ EXERCISES = {
                 "unit": 1,
             },
             "a voxel is a box: its volume is the product of the three spacings.": {"voxel": lambda spacing: 1},
-            "the kidney is in it too; take label == 2 alone.": {"count": lambda label: np.count_nonzero(label > 0)},
+            "you counted the kidney too; take label == 2 alone.": {
+                "count": lambda label: np.count_nonzero(label > 0)
+            },
             "that is the kidney; tumor has the label 2.": {"count": lambda label: np.count_nonzero(label == 1)},
             "you counted the background; tumor has the label 2.": {
                 "count": lambda label: np.count_nonzero(label == 0)

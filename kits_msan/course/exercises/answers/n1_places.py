@@ -95,7 +95,7 @@ EXERCISES = {
             "you returned four numbers; the last is always 1 and is dropped.": lambda affine, index: (
                 affine @ (*index, 1)
             ),
-            "you dropped the first number; the last one is always 1 and goes.": (
+            "you dropped the first number; drop the last one, which is always 1.": (
                 lambda affine, index: (affine @ (*index, 1))[1:]
             ),
             "you multiplied from the wrong side; it is affine @ index, with the index as a column.": (
@@ -104,7 +104,9 @@ EXERCISES = {
             "you multiplied from the wrong side; the affine is on the left: affine[:3, :3] @ index + origin.": (
                 lambda affine, index: np.array(index) @ affine[:3, :3] + affine[:3, 3]
             ),
-            "the 1 stands before the index; append it behind.": lambda affine, index: (affine @ (1, *index))[:3],
+            "you put the 1 before the index; append it after the index.": lambda affine, index: (
+                affine @ (1, *index)
+            )[:3],
             "you gave the index as column, row, slice; the affine takes it in the array's own order.": (
                 lambda affine, index: _patient(affine, index[::-1])
             ),
@@ -187,9 +189,7 @@ EXERCISES = {
                     (a, min(b, label.shape[0])) for a, b in _box()(label, spacing, margin)
                 ]
             ),
-            "the margin has no say in it: you took 5 mm always. Use `margin`.": (
-                lambda label, spacing, margin: _box()(label, spacing, 5.0)
-            ),
+            "you always took 5 mm: use `margin`.": (lambda label, spacing, margin: _box()(label, spacing, 5.0)),
             "the axes are in the reverse order; give slices, rows, columns.": (
                 lambda label, spacing, margin: _box()(label, spacing, margin)[::-1]
             ),
@@ -218,7 +218,7 @@ EXERCISES = {
             },
             "stop can be larger than the volume; clip it to the size of the axis.": {"clip": "low"},
             "start can be negative, and would count from the end; clip it to 0.": {"clip": "high"},
-            "stop may be as large as the size of the axis, for it is left out; you clipped it to size - 1.": {
+            "stop may be as large as the axis, since stop is left out; you clipped it to size - 1.": {
                 "clip": "tight"
             },
             "the tumor is cut off; it belongs to the box, so look for label > 0.": {"mask": lambda label: label == 1},

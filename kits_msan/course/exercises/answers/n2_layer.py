@@ -131,7 +131,7 @@ EXERCISES = {
             "you added F once more after the multiplication; that is another layer (residual attention).": {
                 "multiply": lambda feature, weights, total: feature + feature * weights
             },
-            "large sums must pass: W is 1 / (1 + exp(-S)), and yours is 1 - W. Look at the sign.": {
+            "a large sum must give a weight near 1: W is 1 / (1 + exp(-S)), and yours is 1 - W. Look at the sign.": {
                 "multiply": lambda feature, weights, total: feature * (1 - weights)
             },
             "F was multiplied by the weights twice.": {
@@ -165,7 +165,7 @@ EXERCISES = {
             "the sum was halved before the sigmoid; S goes into it as it is.": {
                 "squash": lambda total: _sigmoid(total / 2)
             },
-            "the 1 below is missing: the sigmoid is 1 / (1 + exp(-S)).": {"squash": np.exp},
+            "the 1 below the line is missing: the sigmoid is 1 / (1 + exp(-S)).": {"squash": np.exp},
             "the feature map itself is missing from the sum.": {
                 "add": lambda feature, finer, coarser: finer + coarser
             },

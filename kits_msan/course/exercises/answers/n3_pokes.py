@@ -153,7 +153,7 @@ EXERCISES = {
             "you compared with 0; a layer with a bias answers an empty input too. Compare with that.": {
                 "compare": False
             },
-            "all along the row seems to change. Poke one voxel only; compare with the empty map's answer.": {
+            "in yours, the whole row seems to change. Poke one voxel only; compare with the empty map's answer.": {
                 "place": _row
             },
             "a whole column was poked; poke one voxel, in the middle of slices, rows and columns.": {

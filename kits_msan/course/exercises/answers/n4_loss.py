@@ -47,7 +47,7 @@ def _dice(
 EXERCISES = {
     "4.1": Exercise(
         solution=_dice(),
-        why="three sums and a fraction; a class that is absent has a loss too, and it falls with every false voxel.",
+        why="three sums and a fraction; a class that is absent has a loss too, which grows with every false voxel.",
         inputs=_voxels,
         hint="The loss is 1 - Dice. Compute the sums of the formula one by one for this input, and compare.",
         mistakes={
@@ -69,7 +69,7 @@ EXERCISES = {
             "the 2 multiplies the overlap only: 2 Σpt + 1, not 2 (Σpt + 1).": (
                 lambda p, t: 1 - 2 * ((p * t).sum() + 1) / (p.sum() + t.sum() + 1)
             ),
-            "above stands 2 Σpt + 2, and below + 2; the formula has a 1 in each place.": (
+            "you have 2 Σpt + 2 above the line and + 2 below it; the formula has a 1 in each place.": (
                 lambda p, t: 1 - (2 * (p * t).sum() + 2) / (p.sum() + t.sum() + 2)
             ),
             "a mean of fractions was summed; sum over the voxels first, then divide once.": (
@@ -87,10 +87,10 @@ EXERCISES = {
             "this is the mean with the background's loss; one class is asked.": (
                 lambda p, t: (_dice()(p, t) + _dice()(1 - p, 1 - t)) / 2
             ),
-            "an absent class was made a case of its own; the 1 above and below settles it.": (
+            "you made an absent class a special case; with the 1 above and below it needs none.": (
                 lambda p, t: _dice()(p, t) if t.sum() else 0.0
             ),
-            "an absent class was made a case of its own, and the 1 is missing elsewhere.": (
+            "you made an absent class a special case, and the 1 is missing elsewhere.": (
                 lambda p, t: _dice(above=0, below=0)(p, t) if t.sum() else 0.0
             ),
             "the largest values were compared; add up over the voxels.": (
@@ -129,8 +129,8 @@ EXERCISES = {
                 "above": 0,
                 "below": 0,
             },
-            "the 1 stands above the line too; else a perfect answer would still have a loss.": {"above": 0},
-            "the 1 stands below the line too; else an absent class that is called nowhere divides by 0.": {
+            "the 1 stands above the line too; otherwise a perfect answer would still have a loss.": {"above": 0},
+            "the 1 stands below the line too; otherwise an absent class that is called nowhere divides by 0.": {
                 "below": 0
             },
             "a tiny number stands in place of the 1; then one false voxel of an absent class costs 1.": {
@@ -138,28 +138,32 @@ EXERCISES = {
                 "below": 1e-6,
             },
             "a tiny number stands below in place of the 1, and nothing above.": {"above": 0, "below": 1e-6},
-            "you made the answer hard before comparing; a threshold has no gradient to learn from.": {"hard": True},
+            "you made each p 0 or 1 before comparing; such a threshold has no gradient to learn from.": {
+                "hard": True
+            },
             "you counted where p and t are the same number; the overlap is Σ p·t.": {
                 "overlap": lambda p, t: 2 * (p == t).sum()
             },
             "you squared the probabilities below, as V-Net does; ours adds them as they are.": {
                 "sizes": lambda p, t: (p**2).sum() + (t**2).sum()
             },
-            "the truth is missing below: divide by Σp + Σt + 1.": {"sizes": lambda p, t: p.sum()},
-            "the probabilities are missing below: divide by Σp + Σt + 1.": {"sizes": lambda p, t: t.sum()},
-            "the overlap was taken off below; Dice divides by the sum of both sizes.": {
+            "the truth is missing below the line: divide by Σp + Σt + 1.": {"sizes": lambda p, t: p.sum()},
+            "the probabilities are missing below the line: divide by Σp + Σt + 1.": {"sizes": lambda p, t: t.sum()},
+            "you subtracted the overlap below the line; Dice divides by the sum of both sizes.": {
                 "sizes": lambda p, t: p.sum() + t.sum() - (p * t).sum()
             },
-            "below stands the number of voxels; it is Σp + Σt.": {"sizes": lambda p, t: p.size},
-            "below stands twice the number of voxels; it is Σp + Σt.": {"sizes": lambda p, t: 2 * p.size},
-            "the sizes are multiplied below; add them.": {"sizes": lambda p, t: p.sum() * t.sum()},
+            "below the line you have the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: p.size},
+            "below the line you have twice the number of voxels; it must be Σp + Σt + 1.": {
+                "sizes": lambda p, t: 2 * p.size
+            },
+            "you multiplied the sizes below the line; add them.": {"sizes": lambda p, t: p.sum() * t.sum()},
         },
     ),
     "4.2": Exercise(
         solution=lambda step: 1e-3 * 0.1 ** (step // 100_000),
         why="four stairs, from 0.001 down to 0.000001, and each begins exactly at its hundred thousand.",
         inputs=_steps,
-        hint="Count how many whole hundred thousands lie behind, and divide by 10 so often.",
+        hint="Count how many whole hundred thousands of steps are complete, and divide by 10 that many times.",
         tolerance=1e-9,
         mistakes={
             "the rate falls in stairs: between them it stays, so only whole hundred thousands count.": (
@@ -220,7 +224,7 @@ EXERCISES = {
             "`%` is what is left over; `//` counts the whole hundred thousands.": (
                 lambda step: 1e-3 * 0.1 ** (step % 100_000)
             ),
-            "the number of the stair is a power of 0.1; you multiplied by it.": (
+            "the number of the stair is the power to which 0.1 is raised; you multiplied by it.": (
                 lambda step: 1e-3 * 0.1 * (step // 100_000)
             ),
             "each stair is a tenth of the one before; yours is nine tenths.": (

@@ -72,7 +72,7 @@ EXERCISES = {
             "a rate that is too low makes no jumps; look at A again.": lambda: (LOW, RIGHT, HIGH),
             "a good rate brings the loss down smoothly; look at A again, and then at B.": lambda: (RIGHT, HIGH, LOW),
             "none is where you think; jumps mean too high, a nearly flat line too low.": lambda: (LOW, HIGH, RIGHT),
-            "the flat line is no jump: with too high a rate the loss would not move so calmly.": (
+            "a flat line does not jump: with a rate that is too high, the loss would not be so calm.": (
                 lambda: (RIGHT, LOW, HIGH)
             ),
         },
@@ -147,7 +147,7 @@ EXERCISES = {
             "the 0.001 before the squared gradient is missing in v.": {"new": (1, 1000)},
             "the 0.1 and the 0.001 before the gradient are missing.": {"new": (10, 1000)},
             "you went uphill; subtract the step from the weights.": {"sign": 1},
-            "the 10^-8 stands under the root; it is added after it.": {"eps": "inside"},
+            "the 10^-8 stands under the root; take the root first, then add it.": {"eps": "inside"},
             "the 10^-8 is missing; a gradient of 0 divides by 0.": {"eps": "none"},
             "the small number is 10^-8, and yours is larger.": {"size": 1e-6},
             "the small number is 10^-8, and yours is larger, 10^-7.": {"size": 1e-7},

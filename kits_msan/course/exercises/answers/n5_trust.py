@@ -107,7 +107,7 @@ EXERCISES = {
             "the differences lost their sign before the spread was taken.": {
                 "spread": lambda first, second, ddof: np.abs(first - second).std(ddof=ddof)
             },
-            "this is the spread of single cases; the mean of n cases is known better by the root of n.": {
+            "this is the spread of single cases; for that of their mean, divide by the root of n.": {
                 "root": lambda n: 1
             },
             "divide by the root of n, not by n.": {"root": lambda n: n},
@@ -118,7 +118,7 @@ EXERCISES = {
                 "root": lambda n: np.sqrt(n) / 1.96
             },
             "NumPy's std divides by n; the spread of a sample is estimated with n - 1: ddof=1.": {"ddof": 0},
-            "the sign is turned: a positive difference says that the first is better.": {
+            "the sign is the wrong way round: a positive difference says that the first is better.": {
                 "mean": lambda first, second: (second - first).mean()
             },
             "the differences lost their sign: a mean of absolute values cannot be negative.": {
@@ -198,19 +198,17 @@ EXERCISES = {
             "every number counts once in yours, and ties are left out; compare all voxels.": (
                 lambda wrong, right: _chance(tie=0)(np.unique(wrong), np.unique(right))
             ),
-            "ties were left out, above and below; a tie counts half, and all pairs are divided by.": (
+            "ties were left out, above and below; a tie counts half, and you divide by the number of all pairs.": (
                 lambda wrong, right: float((wrong[:, None] < right).sum() / max((wrong[:, None] != right).sum(), 1))
             ),
         },
         make=_chance,
         flaws={
-            "ties are left out; a tie is a coin's throw, so it counts half.": {"tie": 0.0},
-            "ties count whole; a tie is a coin's throw, so it counts half.": {"tie": 1.0},
-            "ties are taken off; a tie is a coin's throw, so it counts half.": {"tie": -0.5},
-            "ties count twice; a tie is a coin's throw, so it counts half.": {"tie": 2.0},
-            "ties are in it already, since <= holds for them; count those with < and add half of the ties.": {
-                "below": np.less_equal
-            },
+            "ties are left out; a tie is like tossing a coin, so it counts half.": {"tie": 0.0},
+            "ties count whole; a tie is like tossing a coin, so it counts half.": {"tie": 1.0},
+            "ties are subtracted; a tie is like tossing a coin, so it counts half.": {"tie": -0.5},
+            "ties count twice; a tie is like tossing a coin, so it counts half.": {"tie": 2.0},
+            "<= counts the ties in already; count with <, and add half of the ties.": {"below": np.less_equal},
             "this is the number of pairs; divide by how many pairs there are.": {"count": np.sum},
             "you divided by the number of wrong voxels; divide by all pairs.": {
                 "count": lambda pairs: pairs.sum() / pairs.shape[0]

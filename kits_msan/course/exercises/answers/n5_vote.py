@@ -210,29 +210,33 @@ EXERCISES = {
             "this is the share halfway to 1; write down overlap and sizes.": lambda share: (1 + share) / 2,
             "this is the loss, 1 - Dice.": lambda share: 1 - 2 * share / (1 + share),
             "brackets are missing: 2 * share / 1 + share is 3 times the share.": lambda share: 2 * share / 1 + share,
-            "the share below is doubled; the sizes are 1 and share.": lambda share: 2 * share / (1 + 2 * share),
-            "what is missing was added below; the prediction holds `share`, so the sizes add up to 1 + share.": (
+            "you doubled the share below; the sizes are 1 and share.": lambda share: 2 * share / (1 + 2 * share),
+            "you added what is missing; the prediction holds `share`, so the sizes add up to 1 + share.": (
                 lambda share: 2 * share / (2 - share)
             ),
             "the truth counts twice below; the sizes are 1 and share.": (lambda share: 2 * share / (2 + share)),
             "this is share / (2 - share); the sizes add up to 1 + share, and the overlap counts twice above.": (
                 lambda share: share / (2 - share)
             ),
-            "the share is squared below; the sizes are 1 and share.": lambda share: 2 * share / (1 + share**2),
+            "you squared the share below; the sizes are 1 and share.": lambda share: 2 * share / (1 + share**2),
             "this is the Dice of what was missed; write down overlap and sizes.": (
                 lambda share: 2 * (1 - share) / (2 - share)
             ),
-            "above stands the truth, not the overlap, which is `share`.": lambda share: 1 / (1 + share),
-            "above stands twice the truth, not twice the overlap, which is `share`.": lambda share: 2 / (1 + share),
+            "above the line you have the truth; put twice the overlap there, 2 * share.": lambda share: (
+                1 / (1 + share)
+            ),
+            "above the line you have twice the truth; put twice the overlap there, 2 * share.": lambda share: (
+                2 / (1 + share)
+            ),
             "you multiplied by the sum of the sizes; divide by it.": lambda share: 2 * share * (1 + share),
             "this is what was missed; write down overlap and sizes.": lambda share: 1 - share,
             "the share was squared; the overlap is `share`, once.": lambda share: share**2,
-            "above stands twice the square; the overlap is `share`, once.": lambda share: 2 * share**2 / (1 + share),
+            "above is twice the square; the overlap is `share`, once.": lambda share: 2 * share**2 / (1 + share),
             "this is the precision: nothing false was found, so it is always 1. Dice knows the missed part too.": (
                 lambda share: 1.0
             ),
             "this is the root of the share; write down overlap and sizes.": lambda share: share**0.5,
-            "the sum of both sizes stands above, and twice the overlap below; turn the fraction over.": (
+            "your fraction is upside down: twice the overlap belongs above, the sum of both sizes below.": (
                 lambda share: (1 + share) / (2 * share)
             ),
             "a 1 was added above and below, as in the loss; the score has none.": (

@@ -91,7 +91,7 @@ BUILDS: dict[str, Build] = {
                     "exchange": True
                 },
                 "this is plain SGD; take torch.optim.AdamW.": {"optimizer": torch.optim.SGD},
-                "this is Adam without the decay of weights; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},
+                "this is Adam without weight decay; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},
                 "the optimizer has its own rate; give it `rate`.": {"of_rate": lambda rate: 1e-3},
                 "you went uphill; the loss must fall.": {"sign": -1},
                 "this is the last loss only; return the list of all.": {"give": lambda losses: losses[-1]},

@@ -130,7 +130,7 @@ BUILDS: dict[str, Build] = {
                 "these are medians of the draws; take their means.": {"measure": np.median},
                 "these are sums of the draws; take their means.": {"measure": np.sum},
                 "each draw holds one case; draw as many as there are.": {"one": True},
-                "`level` has no say in it: you took 95 % always.": {"outside": lambda level: (2.5, 97.5)},
+                "you always took 95 %; use `level`.": {"outside": lambda level: (2.5, 97.5)},
                 "what lies outside was not halved: 2.5 % on each side make 95 %.": {
                     "outside": lambda level: (100 - level, level)
                 },
