@@ -19,7 +19,7 @@ from kits_msan.course.exercises.limits import LONGEST, interrupted_after
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
 STOPPED = {
     "NameError": "Is the name spelled right, and was the cell that defines it run?",
-    "IndexError": "An index lies outside the array: Python counts from 0. Choose voxels by a mask, such as label > 0.",
+    "IndexError": "An index lies outside the array: Python counts from 0. Choose voxels by a mask, as label > 0.",
     "KeyError": "It looks up a key that does not exist.",
     "UFuncTypeError": "The array holds whole numbers and cannot store fractions; make it float first: "
     "x = x.astype(float).",

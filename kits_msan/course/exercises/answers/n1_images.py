@@ -198,9 +198,7 @@ EXERCISES = {
                 "unit": 1,
             },
             "a voxel is a box: its volume is the product of the three spacings.": {"voxel": lambda spacing: 1},
-            "you counted the kidney too; take label == 2 alone.": {
-                "count": lambda label: np.count_nonzero(label > 0)
-            },
+            "you counted kidney too; take label == 2 alone.": {"count": lambda label: np.count_nonzero(label > 0)},
             "that is the kidney; tumor has the label 2.": {"count": lambda label: np.count_nonzero(label == 1)},
             "you counted the background; tumor has the label 2.": {
                 "count": lambda label: np.count_nonzero(label == 0)

@@ -138,9 +138,7 @@ EXERCISES = {
                 "below": 1e-6,
             },
             "a tiny number stands below in place of the 1, and nothing above.": {"above": 0, "below": 1e-6},
-            "you made each p 0 or 1 before comparing; such a threshold has no gradient to learn from.": {
-                "hard": True
-            },
+            "you made each p 0 or 1 first; such a threshold has no gradient to learn from.": {"hard": True},
             "you counted where p and t are the same number; the overlap is Σ p·t.": {
                 "overlap": lambda p, t: 2 * (p == t).sum()
             },
@@ -152,10 +150,8 @@ EXERCISES = {
             "you subtracted the overlap below the line; Dice divides by the sum of both sizes.": {
                 "sizes": lambda p, t: p.sum() + t.sum() - (p * t).sum()
             },
-            "below the line you have the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: p.size},
-            "below the line you have twice the number of voxels; it must be Σp + Σt + 1.": {
-                "sizes": lambda p, t: 2 * p.size
-            },
+            "below is the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: p.size},
+            "below is twice the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: 2 * p.size},
             "you multiplied the sizes below the line; add them.": {"sizes": lambda p, t: p.sum() * t.sum()},
         },
     ),
