@@ -162,10 +162,10 @@ def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
     parts = [
         "<h1>A multi-scale attention network for kidney tumor segmentation</h1>",
         _picture(top),
-        "<p>A course in five notebooks. These are their pages as they look when they have run: read, answer the "
-        "questions, move the drawings, scroll through the viewers (click on one, then wheel or arrow keys), search. "
-        "To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks run in the "
-        "pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is teaching "
+        "<p>A course in five notebooks. These pages show them after they have run. Read, search, answer the "
+        "questions, and move the drawings. To scroll through a scan, click on its viewer; then use the wheel or the "
+        "arrow keys. To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks run "
+        "in the pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is teaching "
         "material, not a medical device.</p>",
     ]
     for notebook, page in zip(notebooks, pages, strict=True):

@@ -33,16 +33,16 @@ off, and look at the attention weights. <a href="network.html">How a network run
 <ul>
 <li>The phantoms are test cases: no network has seen them in training. Which one is hardest? Where do the networks
 disagree?</li>
-<li>Choose the labels <em>errors</em> in the viewer: what was missed, and what was invented?</li>
+<li>Show the <em>errors</em> in the viewer (key <code>e</code>): what was missed, and what was invented?</li>
 <li>Switch the clean-up off. Which islands come back?</li>
-<li>A real CT is not a phantom. Expect worse results, above all without contrast.</li>
+<li>A real CT is not a phantom, a synthetic patient. Expect worse results, above all without contrast agent.</li>
 </ul>
 <h2 id="what-it-needs">What it needs</h2>
-<p>A browser of the last years; it was tried in Chromium and in Firefox. The networks are those of the course
-(<code>data/checkpoints/</code>), with weights of 16 bits. On the phantoms of this page their vote differs from
-Python's in 5 voxels at most; a test holds that. The table above gives the memory of each network. A large CT needs
-more for itself: with five networks and 200 x 512 x 512 voxels, Chromium took 1.0 GB. Files of more than 268 million
-voxels (1,024 slices of 512 x 512) are refused.</p>
+<p>A browser that is at most a few years old; the page was tried in Chromium and in Firefox. The networks are those
+of the course (<code>data/checkpoints/</code>), with weights of 16 bits. On the phantoms of this page their vote
+differs from that of the Python package in 5 voxels at most; a test checks this. After a run, the table above gives
+the memory of each network. A large CT needs memory too: with five networks and 200 x 512 x 512 voxels, Chromium took
+1.0 GB. Files of more than 268 million voxels (1,024 slices of 512 x 512) are refused.</p>
 """
 
 
@@ -54,8 +54,9 @@ def segment_page() -> Page:
 def code_page() -> Page:
     """The networks in Python and, line by line, in JavaScript."""
     parts = [
-        "<h1>How a network runs in a page</h1><p>Each Python file has one in JavaScript that says the same, in the "
-        "same order. A page has no gradients, and takes one slab at a time. The arithmetic itself comes last.</p>"
+        "<h1>How a network runs in a page</h1><p>Beside each Python file stands one in JavaScript that does the same, "
+        "in the same order. A page computes no gradients, and takes one slab at a time. The arithmetic itself comes "
+        "last.</p>"
     ]
     for heading, paths in CODE.items():
         parts.append(f'<h2 id="{slug(heading)}">{heading}</h2>')

@@ -4,7 +4,7 @@ export const VOTE = "vote";
 
 const TEMPLATE = `
   <p class="ks-warning"><strong>Teaching material, not a medical device.</strong> A scan never leaves this page:
-    nothing is sent, all is computed here.</p>
+    nothing is sent, and everything is computed here.</p>
   <fieldset data-part="source"><legend>Scan</legend>
     <label>phantom <select data-part="scan"></select></label>
     <label class="ks-drop">or a CT of your own, as NIfTI; choose it or drop it here
@@ -72,8 +72,8 @@ const number = (value, digits) => (Number.isNaN(value) ? "–" : value.toFixed(d
 // A row for each network and the vote: whether it is shown, Dice or milliliters, seconds.
 export function fillTable(part, rows, hasTruth, onShow) {
   const [table, head, body] = ["table", "thead tr", "tbody"].map((selector) => part.results.querySelector(selector));
-  table.caption.textContent = hasTruth ? "Dice with the truth; kidney counts the tumor in, as KiTS19 does"
-    : "Volumes; without a truth no Dice can be told";
+  table.caption.textContent = hasTruth ? "Dice with the truth; kidney includes the tumor, as in KiTS19"
+    : "Volumes; without a truth there is no Dice";
   const unit = hasTruth ? "" : ", ml";
   const titles = ["", `kidney${unit}`, `tumor${unit}`, "seconds", "memory, MB", "shown"];
   head.replaceChildren(...titles.map((textContent) => element("th", { textContent, scope: "col" })));
