@@ -164,9 +164,9 @@ def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
         _picture(top),
         "<p>A course in five notebooks. These pages show them after they have run. Read, search, answer the "
         "questions, and move the drawings. To scroll through a scan, click on its viewer; then use the wheel or the "
-        "arrow keys. To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks run "
-        "in the pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is teaching "
-        "material, not a medical device.</p>",
+        "arrow keys. To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks "
+        "run in the pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is "
+        "teaching material, not a medical device.</p>",
     ]
     for notebook, page in zip(notebooks, pages, strict=True):
         text = notebook.cells[0].source

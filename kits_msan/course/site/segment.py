@@ -54,9 +54,9 @@ def segment_page() -> Page:
 def code_page() -> Page:
     """The networks in Python and, line by line, in JavaScript."""
     parts = [
-        "<h1>How a network runs in a page</h1><p>Beside each Python file stands one in JavaScript that does the same, "
-        "in the same order. A page computes no gradients, and takes one slab at a time. The arithmetic itself comes "
-        "last.</p>"
+        "<h1>How a network runs in a page</h1><p>Beside each Python file stands one in JavaScript that does the "
+        "same, in the same order. A page computes no gradients, and takes one slab at a time. The arithmetic "
+        "itself comes last.</p>"
     ]
     for heading, paths in CODE.items():
         parts.append(f'<h2 id="{slug(heading)}">{heading}</h2>')
