@@ -53,7 +53,7 @@ export function loaded(store, name, file) {
     script.onerror = () => {
       delete loading[file];
       script.remove();
-      reject(new Error(`${file} could not be read; it lies beside this page.`));
+      reject(new Error(`${file} could not be read; it must lie beside this page.`));
     };
     document.head.append(script);
   });
