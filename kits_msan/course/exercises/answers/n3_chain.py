@@ -116,7 +116,7 @@ EXERCISES = {
         make=_chain,
         flaws={
             "y_2 is x_2 itself; it goes through the first convolution, K_2.": {"first": lambda outputs, conv, x: x},
-            "each group works alone here: from the third on, add the result of the group before to the input.": {
+            "the groups do not talk: from the third on, add the result of the group before to the input.": {
                 "later": lambda outputs, groups, conv, k: conv(groups[k])
             },
             "you added the previous result after the convolution; it goes through it with x_k.": {

@@ -178,7 +178,7 @@ BUILDS: dict[str, Build] = {
                 "the input was multiplied; add it.": {"residual": lambda y, x: torch.relu(y * x)},
                 "`reduce` is missing: x goes through it before it is split.": {"reduced": False},
                 "`expand` is missing after the groups are joined.": {"expanded": False},
-                "each group works alone here: put them through your chain.": {"previous": lambda outputs: 0},
+                "the groups do not talk: put them through your chain.": {"previous": lambda outputs: 0},
                 "y_2 takes x_2 alone; your second group took y_1 too.": {"previous": lambda outputs: outputs[-1]},
                 "the groups were joined in the reverse order.": {
                     "join": lambda outputs: torch.cat(outputs[::-1], dim=1)
