@@ -17,7 +17,7 @@ from kits_msan.networks.layers import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.vote import vote_scores
 
-PIXELS = 2**19  # of the slabs that pass a network together: what bounds the memory
+PIXELS = 2**18  # of the slabs that pass a network together: what bounds the memory
 LONGER = 2  # slabs than in training: an organ's neighbors above and below tell it from a tumor
 
 
