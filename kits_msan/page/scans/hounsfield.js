@@ -55,6 +55,14 @@ const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 // The share of values from `low` to `high`, without the most frequent one, which may be a padding.
 const naturalShare = (values, low, high) => sum(multiplicities(values, low, high).slice(1)) / values.length;
 
+// Whether what is near -100 lies within 3 of one value, as air divided by ten does; fat is spread by noise.
+function isNarrow(values) {
+  const times = new Map();
+  for (const value of values) if (value >= -115 && value <= -75) times.set(value, (times.get(value) ?? 0) + 1);
+  const [most] = [...times].reduce((best, one) => (one[1] > best[1] ? one : best));
+  return count(values, most - 3, most + 3) > 0.5 * count(values, -115, -75);
+}
+
 // Whether what has no air near -1000 HU has it where a wrong sign, scale or number of bits puts it.
 function airElsewhere(values, low, high) {
   const turned = naturalShare(values, -AIR[1], -AIR[0]), between = naturalShare(values, -700, -300);
@@ -65,7 +73,7 @@ function airElsewhere(values, low, high) {
     return `${percent(between)} are from -700 to -300, where little lies, and none near -1000, where air would be`;
   }
   const middle = values.filter((value) => value > -60), shrunk = naturalShare(values, -115, -75);
-  if (low > -200 && shrunk > 0.05 && middle.length && share(middle, -25, 45) > 0.95) {
+  if (low > -200 && shrunk > 0.05 && isNarrow(values) && share(middle, -25, 60) > 0.85) {
     return `${percent(shrunk)} are near -100 and nearly all others round 0, as if divided by ten`;
   }
   if (low >= -128 && low <= -127 && high >= 126 && high <= 127) return "they are just those of a signed byte, in which no CT fits";
