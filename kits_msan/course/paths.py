@@ -20,9 +20,14 @@ NOTEBOOKS = ROOT / "notebooks"
 CHECKPOINTS = ROOT / "data" / "checkpoints"
 
 
+def in_repository() -> bool:
+    """Whether the notebooks are at hand: a package that is installed does not bring them."""
+    return (ROOT / FIRST).exists()
+
+
 def require_repository() -> None:
-    """Raise InputError where the notebooks are not at hand: a package that is installed does not bring them."""
-    if not (ROOT / FIRST).exists():
+    """Raise InputError where the notebooks are not at hand."""
+    if not in_repository():
         raise InputError(
             f"the course lies in the repository of kits_msan, not in the package, and {Path.cwd()} is not in a clone "
             "of it; run this in a clone."

@@ -1,16 +1,19 @@
 """The doctor: every line says ok, look or missing and what to do, and no broken machine makes it fall over."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from kits_msan.course import paths
 from kits_msan.course.doctor import examine as doctor
 from kits_msan.course.doctor import software
 from kits_msan.course.doctor.software import LOOK, MISSING, OK, Finding
@@ -22,6 +25,16 @@ Answer = Callable[..., "subprocess.Popen[str]"]
 
 def states(check: Callable[..., Iterator[Finding]], *arguments: object) -> list[str]:
     return [finding.state for finding in check(*arguments)]
+
+
+def skip_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what depends on the clone is looked at."""
+    monkeypatch.setattr(doctor, "TORCH", "print('{}')")
+    monkeypatch.setattr(
+        doctor, "torch_and_gpu", lambda process: iter([Finding(OK, "no GPU", process.communicate()[0])])
+    )
+    for name in ("python", "packages", "cores", "memory", "jupyter", "browser"):
+        monkeypatch.setattr(doctor, name, lambda: iter([]))
 
 
 def torch_says(**about: object) -> "subprocess.Popen[str]":
@@ -115,9 +128,10 @@ def test_small_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "available_cores", lambda: 1)
     monkeypatch.setattr(doctor, "available_memory", lambda: 1.9)
     assert (states(doctor.cores), states(doctor.memory)) == ([LOOK], [LOOK])
+    assert states(doctor.data_folder) == [OK]
     full = shutil.disk_usage(doctor.ROOT)._replace(free=10**8)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    assert states(doctor.disk) == [MISSING]
+    assert states(doctor.data_folder) == [MISSING]
 
     def no_browser() -> None:
         raise webbrowser.Error
@@ -163,11 +177,33 @@ def test_broken_checkpoints_are_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert finding.found == f"4 of 5 in {folder}"
 
 
-def test_a_data_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)  # without data/
+def test_a_clone_that_cannot_be_written_can_run_the_course_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(dir: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     [finding] = doctor.data_folder()
-    assert finding.state == MISSING
-    assert "move the project" in finding.todo
+    assert finding.state == LOOK
+    assert finding.found == f"{doctor.ROOT / 'data'} cannot be written: Read-only file system"
+    assert "set data= to that folder and out= to another" in finding.todo
+    skip_the_machine(monkeypatch)
+    assert doctor.examine() == 0
+    assert "make course" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_outside_a_clone_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    skip_the_machine(monkeypatch)
+    assert doctor.examine() == 2
+    report = capsys.readouterr().out.splitlines()
+    assert f"missing clone        {tmp_path} is not in a clone of kits_msan" in report
+    assert report[-1] == "The course cannot run yet: see clone above."
+    assert not [line for line in report if "checkpoints" in line or "data folder" in line]
 
 
 def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

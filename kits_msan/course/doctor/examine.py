@@ -28,21 +28,23 @@ from kits_msan.course.doctor.software import (
     python,
     torch_and_gpu,
 )
-from kits_msan.course.paths import CHECKPOINTS, ROOT
+from kits_msan.course.paths import CHECKPOINTS, ROOT, in_repository
 from kits_msan.course.run import MINUTES
 from kits_msan.threads import available_cores
 
-LEAST_MEMORY, LEAST_DISK = 3.0, 2.0  # GB: the laptop profile, its phantoms and runs
+LEAST_MEMORY = 3.0  # GB: the laptop profile
+LEAST_DISK = 2.0  # GB: its phantoms and runs
 
 
 def examine() -> int:
     """Print a line for everything that the course needs; 0 if it can run here, 2 if something is missing."""
+    rest = (checkpoints, data_folder) if in_repository() else (clone,)
     with subprocess.Popen(
         [sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as torch:  # starts first, since it takes longest
         findings = [
             finding
-            for check in (python, packages, cores, memory, disk, jupyter, browser, checkpoints, data_folder)
+            for check in (python, packages, cores, memory, jupyter, browser, *rest)
             for finding in _guarded(check)
         ]
         gpus = list(_guarded(torch_and_gpu, torch))
@@ -90,16 +92,6 @@ def memory() -> Iterator[Finding]:
     )
 
 
-def disk() -> Iterator[Finding]:
-    """Free room where phantoms and runs go."""
-    free = shutil.disk_usage(ROOT).free / 1e9
-    if free < LEAST_DISK:
-        todo = f"make room: phantoms and runs take up to {LEAST_DISK:.0f} GB"
-        yield Finding(MISSING, "disk", f"{free:.1f} GB free at {ROOT}", todo)
-    else:
-        yield Finding(OK, "disk", f"{free:.0f} GB free")
-
-
 def browser() -> Iterator[Finding]:
     """A browser that Python can open."""
     try:
@@ -123,16 +115,29 @@ def checkpoints() -> Iterator[Finding]:
 
 
 def data_folder() -> Iterator[Finding]:
-    """Whether phantoms can be written."""
+    """Whether phantoms and runs can be written, and have room."""
     folder = ROOT / "data"
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        todo = "move the project to a folder that you may write to"
-        yield Finding(MISSING, "data folder", f"{folder}: {error.strerror or error}", todo)
+        todo = (
+            "make cases elsewhere, kits-msan phantom FOLDER --profile laptop, and set data= to that folder and out= to "
+            "another in the notebooks; instead of make course, kits-msan course --data FOLDER --out FOLDER"
+        )
+        yield Finding(LOOK, "data folder", f"{folder} cannot be written: {error.strerror or error}", todo)
+        return
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < LEAST_DISK:
+        todo = f"make room: phantoms and runs take up to {LEAST_DISK:.0f} GB"
+        yield Finding(MISSING, "data folder", f"{free:.1f} GB free in {folder}", todo)
     else:
-        yield Finding(OK, "data folder", f"{folder} can be written")
+        yield Finding(OK, "data folder", f"{folder} can be written, {free:.0f} GB free")
+
+
+def clone() -> Iterator[Finding]:
+    """The notebooks and trained networks, which an installed package does not bring."""
+    yield Finding(MISSING, "clone", f"{Path.cwd()} is not in a clone of kits_msan", "run this in a clone")
 
 
 def _guarded(check: Callable[..., Iterator[Finding]], *arguments: Any) -> Iterator[Finding]:
