@@ -21,11 +21,12 @@ import torch
 from common import arguments, record, row
 
 from kits_msan.devices import Machine
-from kits_msan.networks.checkpoints import load_checkpoint
+from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint
 from kits_msan.phantom.make import write_phantoms
 from kits_msan.profiles import SMOKE
-from kits_msan.training.loop import METRICS, read_metrics, train
-from kits_msan.training.runs import BEST, LAST, MODEL
+from kits_msan.training.logs import METRICS, read_metrics
+from kits_msan.training.loop import train
+from kits_msan.training.runs import BEST
 
 NAME, SAVE_SECONDS, SEED = "msan_v2_ds", 0.1, 0
 METHOD = "Weights, best weights and logged losses of killed and resumed trainings against an uninterrupted one."

@@ -152,7 +152,9 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
 
 def main(args: argparse.Namespace) -> None:
     found = versions()
-    readers = ["monai", "ours"] + ["nnunet"] * ("nnunetv2" in found and "blosc2" in found)
+    readers = ["monai", "ours"]
+    if "nnunetv2" in found and "blosc2" in found:
+        readers.append("nnunet")
     details: dict[str, Any] = {"slab": list(SIZE), "cases": CASES, "slices_a_case": DEPTH, "draws": DRAWS}
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -166,9 +168,10 @@ def main(args: argparse.Namespace) -> None:
             (folder / "nnunet").mkdir()
             make_nnunet(folder)
         runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in readers}
+        quick = ["--quick"] if args.quick else []
         for _ in range(1 if args.quick else REPEATS):
             for reader in readers:  # in turn, so that whatever else the machine does meets all of them
-                runs[reader].append(child(__file__, *["--quick"] * args.quick, "--child", reader, name))
+                runs[reader].append(child(__file__, *quick, "--child", reader, name))
         disk = {"ours": "store", "monai": "monai", "nnunet": "nnunet"}
         for reader, measured in runs.items():
             for each in measured:

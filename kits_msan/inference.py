@@ -12,7 +12,7 @@ from kits_msan.cleanup import remove_islands
 from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.devices import pick_device
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, millimeters
 from kits_msan.networks.layers import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.vote import vote_scores
@@ -113,8 +113,9 @@ def slab_probabilities(
     for first in range(0, len(starts), together):
         chosen = starts[first : first + together]
         slabs = [torch.from_numpy(window(image[start : start + slab])) for start in chosen]  # each (d, H, W)
-        stacked = torch.stack(slabs + slabs[:1] * (len(slabs) == 1))  # (B, d, H, W)
-        x = F.pad(stacked, padding)[:, None].to(where)  # -> (B, 1, slab, H + p, W + q); 0 is air after windowing
+        if len(slabs) == 1:
+            slabs *= 2
+        x = F.pad(torch.stack(slabs), padding)[:, None].to(where)  # (B, 1, slab, H + p, W + q); 0 is air
         for index, model in enumerate(models):
             results[: len(x), index] = model(x)[..., :height, :width].softmax(1)
         for start, following, probabilities in zip(chosen, [*starts[first + 1 :], depth], results, strict=False):
@@ -131,8 +132,8 @@ def spacing_note(models: Sequence[Network]) -> str:
     profile = common_profile(models)
     if profile.spacing is None:
         return f"scans at their own spacing (profile {profile.name})"
-    size = " x ".join(f"{edge:g}" for edge in profile.spacing)
-    return f"{size} mm (profile {profile.name}); scans are resampled to it, and their segmentations back"
+    spacing = millimeters(profile.spacing)
+    return f"{spacing} (profile {profile.name}); scans are resampled to it, and their segmentations back"
 
 
 def common_profile(models: Sequence[Network]) -> Profile:

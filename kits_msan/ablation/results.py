@@ -16,7 +16,9 @@ from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, read_json, refuse_results, write_csv, write_json
 from kits_msan.phantom.make import MANIFEST
 
-ABOUT, SCORES, TABLE = "about.json", "scores.csv", "table.md"
+ABOUT = "about.json"
+SCORES = "scores.csv"
+TABLE = "table.md"
 PHANTOMS_ANEW = "make the cases again with `kits-msan phantom`"
 
 

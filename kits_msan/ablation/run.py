@@ -26,11 +26,11 @@ from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import is_store
 from kits_msan.devices import THIS_MACHINE, Machine
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import load_model
+from kits_msan.networks.checkpoints import MODEL, load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
 from kits_msan.profiles import Profile
-from kits_msan.training.loop import MODEL, train
+from kits_msan.training.loop import train
 from kits_msan.training.side_by_side import Job, side_by_side
 
 
@@ -140,7 +140,8 @@ def run_ablation(
             else:
                 models = load_all(folder, names)
             digests = {name: digest(path) for name, path in _paths(folder, names).items()}
-            if done.get(str(seed), {}) | digests != done.get(str(seed)):
+            scored_before = done.get(str(seed), {})  # by the networks' names: perhaps of more than these
+            if any(scored_before.get(name) != value for name, value in digests.items()):
                 kept = [without_seed(results, seed)] if results else []
                 scored = score_cases(models, paths, seed, strata, device=machine.device, progress=progress)
                 results = join([*kept, scored])

@@ -16,12 +16,10 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     refuse_file(args.onnx, args.overwrite)
-    from kits_msan.networks.checkpoints import checkpoint_file, load_checkpoint, load_model
+    from kits_msan.networks.checkpoints import load_model
     from kits_msan.networks.export import export_onnx
 
-    checkpoint = checkpoint_file(args.checkpoint)
-    model = load_model(checkpoint)
-    export_onnx(model, args.onnx, load_checkpoint(checkpoint)[1]["model"])
+    export_onnx(load_model(args.checkpoint), args.onnx)
     print(args.onnx)
 
 

@@ -70,8 +70,10 @@ def _run(args: argparse.Namespace) -> None:
                 print(f"kits-msan: {one_line(sentence)}", file=sys.stderr)
                 failed += 1
             else:
-                print(*[note] * bool(note), target, sep="\n")
-                note = ""  # once, above the list
+                if note:
+                    print(note)
+                    note = ""  # once, above the list
+                print(target)
     if failed:
         raise InputError(
             f"{failed} of {len(scans)} scans failed, for the reasons above; the others are in {args.out}."

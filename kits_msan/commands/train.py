@@ -52,8 +52,10 @@ def _options(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.data.store import split_of
     from kits_msan.devices import Machine
-    from kits_msan.training.loop import CONFIG, MODEL, train
+    from kits_msan.networks.checkpoints import MODEL
+    from kits_msan.training.loop import train
     from kits_msan.training.processes import is_first_process
+    from kits_msan.training.runs import CONFIG
 
     profile = profile_of(args)
     split = split_of(args.data, args.split, excluded(args)) if args.data is not None else None

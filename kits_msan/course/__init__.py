@@ -6,7 +6,6 @@ __getattr__, __dir__, __all__ = public(
     __name__,
     {
         "CHECKPOINTS": "paths",
-        "NOTEBOOKS": "paths",
         "ROOT": "paths",
         "built": "cells",
         "check_parameters": "parameters",
@@ -15,6 +14,5 @@ __getattr__, __dir__, __all__ = public(
         "explorables": "explorables",
         "fine_case": "cells",
         "first_case": "cells",
-        "run_course": "run",
     },
 )

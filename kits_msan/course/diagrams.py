@@ -9,8 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-FEATURE, WEIGHT, PLAIN, CONVOLUTION, RESULT = "#D5E8F5", "#F5D5E5", "#E5E5E5", "#F5E6C8", "#D5F5E0"
-PINK, ORANGE, GRAY = "#CC79A7", "#D55E00", "0.4"
+FEATURE = "#D5E8F5"
+WEIGHT = "#F5D5E5"
+PLAIN = "#E5E5E5"
+CONVOLUTION = "#F5E6C8"
+RESULT = "#D5F5E0"
+PINK = "#CC79A7"
+ORANGE = "#D55E00"
+GRAY = "0.4"
 Point = tuple[float, float]
 
 

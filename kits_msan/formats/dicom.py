@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
 from kits_msan.files import plain_name
-from kits_msan.formats.grids import check_geometry, in_file_order, shape_after, to_kits_order
+from kits_msan.formats.grids import LPS_TO_RAS, check_geometry, in_file_order, shape_after, to_kits_order
 from kits_msan.formats.nifti import new_header
 from kits_msan.formats.series import SAME_DIRECTION, Slice, choose_series
 from kits_msan.formats.volumes import as_whole
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 UNEVEN = 0.1  # share by which the steps between slices may differ
 UPRIGHT = 0.2  # pixels that a stack may slide sideways before it counts as tilted
 AIR = -1024  # HU; what fills the corners when a tilted stack is set upright

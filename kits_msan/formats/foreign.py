@@ -19,15 +19,11 @@ from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
 from kits_msan.files import plain_name
+from kits_msan.formats.grids import LPS_TO_RAS
 from kits_msan.formats.nifti import MOST_DEFLATE, new_header
 
 PAIR = (".hdr", ".img")
 ENDINGS = (".mha", ".nrrd", *PAIR)
-LPS_TO_RAS = np.diag(
-    [-1.0, -1.0, 1.0, 1.0]
-)  # ITK counts millimeters to the left and back, NIfTI to the right and front
-
-
 TRIAL = """
 import math, SimpleITK, sys
 reader = SimpleITK.ImageFileReader()
@@ -68,7 +64,8 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], LPS_TO_RAS @ affine)
+    affine[:3] = LPS_TO_RAS @ affine[:3]
+    return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], affine)
 
 
 def _execute(path: Path, reader: Any) -> Any:

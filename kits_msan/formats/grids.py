@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError
 
 AXES = "IPL"  # the first slice is superior, the first row anterior, the first column at the patient's right
-EDGES, LONGEST = (0.01, 100.0), 4000.0  # mm that a voxel's edge and a scan's side can have
+EDGES = (0.01, 100.0)  # mm that a voxel's edge can have
+LONGEST = 4000.0  # mm that a scan's side can have
 FARTHEST = 1e6  # mm from the origin
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])  # DICOM and ITK count to the left and back, NIfTI to the right and front
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
 
 

@@ -16,7 +16,9 @@ NOT_AIR = -200  # HU; nothing above it, nothing to segment
 SAMPLE = 2**20  # voxels that are looked at
 NO_TISSUE = -1500  # HU; what lies below is padding
 GAP = 50  # between a padding and the next value
-AIR, BODY, HIGH = (-1100, -900), (-300, 400), (700, 1400)  # HIGH: where 1000 or 1024 too much puts a body
+AIR = (-1100, -900)
+BODY = (-300, 400)
+HIGH = (700, 1400)  # where 1000 or 1024 too much puts a body
 
 
 def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:

@@ -246,5 +246,5 @@ def _described(group: Sequence[Slice]) -> str:
     steps = np.diff(sorted(one.height for one in group))
     apart = f", {np.median(steps):.2g} mm apart" if len(steps) and np.median(steps) > 0 else ""
     name = f' "{first.description[:40]}"' if first.description else ""
-    images = f"{len(group)} slice{'s' * (len(group) > 1)}"
+    images = f"{len(group)} slice{'s' if len(group) > 1 else ''}"
     return f"series {first.number or first.series}{name} ({first.modality or 'CT'}, {images}{apart})"

@@ -7,11 +7,5 @@ __getattr__, __dir__, __all__ = public(
     {
         "MODELS": "registry",
         "TITLES": "registry",
-        "VARIANTS": "registry",
-        "MSAN": "msan",
-        "UNet3D": "msan",
-        "build_model": "registry",
-        "load_model": "checkpoints",
-        "Network": "layers",
     },
 )

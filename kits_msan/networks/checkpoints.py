@@ -97,7 +97,7 @@ def start_from(model: Network, path: str | Path) -> dict[str, Any]:
 
 
 def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:
-    """The trained network of a checkpoint, in eval mode, with its `profile` set.
+    """The trained network of a checkpoint, in eval mode, with its `name` and `profile` set.
 
     path: the file, or the folder of a finished run, whose model.safetensors is taken.
     name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
@@ -116,7 +116,7 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
     try:
         model = build_model(about["model"], **about["config"])
         model.load_state_dict(tensors)
-        model.profile = profile_from(about["profile"])
+        model.name, model.profile = about["model"], profile_from(about["profile"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} does not fit the networks of this version; train it again.") from error
     return model.eval().to(device)

@@ -24,12 +24,12 @@ NEEDED = ("onnx", "onnxscript")  # by torch.onnx
 OPSET = 18  # of 2022: what it exports to without conversion
 
 
-def export_onnx(model: Network, path: str | Path, name: str) -> None:
+def export_onnx(model: Network, path: str | Path) -> None:
     """Write a network as ONNX: input "image" (N, 1, D, H, W) float32, output "logits" (N, 3, D, H, W) float32.
 
     The image is in HU, clipped to "window_hu" and scaled to 0..1. N, D, H and W are free; D, H and W must be
     multiples of "multiple". Labels are the largest of the three logits.
-    model: one with a `profile`, as `load_model` gives it; it stays as it is. name: its name, such as "msan_v2_ds".
+    model: one with its `name` and `profile`, as `load_model` gives it; it stays as it is.
     Raises InputError where the extra `onnx` is not installed.
     """
     if missing := [package for package in NEEDED if find_spec(package) is None]:
@@ -43,18 +43,18 @@ def export_onnx(model: Network, path: str | Path, name: str) -> None:
             output_names=["logits"], dynamic_shapes=({0: "N", 2: "D", 3: "H", 4: "W"},),
         )  # fmt: skip
     assert program is not None
-    program.model.metadata_props.update({key: json.dumps(value) for key, value in about(model, name).items()})
+    program.model.metadata_props.update({key: json.dumps(value) for key, value in about(model).items()})
     with atomic_file(path) as temporary:
         program.save(temporary)
 
 
-def about(model: Network, name: str) -> dict[str, Any]:
+def about(model: Network) -> dict[str, Any]:
     """What a program must know to use the network, JSON-able; each is an entry of the file's metadata."""
     profile = model.profile
     if profile is None:
         raise InputError("the network does not say at which spacing it was trained; load it with `load_model`.")
     return {
-        "model": name,
+        "model": model.name,
         "classes": CLASSES,
         "window_hu": WINDOW,
         "axes": "slices from head to feet, rows from front to back, columns from the patient's right to left",

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kits_msan.errors import check_choice
 from kits_msan.networks.norms import InstanceNorm
 from kits_msan.profiles import Profile
 
@@ -27,7 +28,8 @@ class Network(nn.Module):
     multiple: D, H and W must be multiples of these.
     """
 
-    profile: Profile | None = None  # the one that it was trained with; set on loading
+    name = ""  # the one that `build_model` knows it by; set on loading, as is the next
+    profile: Profile | None = None  # the one that it was trained with
     supervision_weight = 0.0  # in the loss, of what a network in training returns beside its output
 
     def __init__(self, config: dict[str, Any], multiple: tuple[int, int, int]) -> None:
@@ -93,13 +95,12 @@ class MultiScaleAttention(nn.Module):
     feature maps": "neighbors" (i-1 and i+1, our default), "finer" (i-1 only) or "all". The paper gives neither P
     nor the way of resizing: finer maps are max-pooled as in the encoder, coarser ones interpolated.
 
-    Raises ValueError for an unknown reading or fewer than two levels.
+    Raises InputError, a ValueError, for an unknown reading, and ValueError for fewer than two levels.
     """
 
     def __init__(self, channels: Sequence[int], reading: str = "neighbors") -> None:
         super().__init__()
-        if reading not in READINGS:
-            raise ValueError(f"unknown reading {reading!r}; choose one of {', '.join(READINGS)}.")
+        check_choice("reading", reading, READINGS)
         if len(channels) < 2:
             raise ValueError("attention needs the maps of at least two levels.")
         self.sources = [_sources(level, len(channels), reading) for level in range(len(channels) - 1)]

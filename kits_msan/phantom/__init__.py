@@ -5,7 +5,6 @@ from kits_msan.lazy import public
 __getattr__, __dir__, __all__ = public(
     __name__,
     {
-        "PHANTOM_VERSION": "make",
         "case_seed": "make",
         "phantom_case": "make",
         "write_phantoms": "make",

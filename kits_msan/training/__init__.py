@@ -6,7 +6,6 @@ __getattr__, __dir__, __all__ = public(
     __name__,
     {
         "METRICS": "logs",
-        "TrainingStopped": "processes",
         "devices_for": "side_by_side",
         "learning_rate": "loop",
         "read_metrics": "logs",

@@ -8,10 +8,13 @@ from typing import Any
 
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
+from kits_msan.metrics import SCORES
 
-METRICS, VALIDATION, CURVE, EVENTS = "metrics.csv", "validation.csv", "curve.png", "events"
+METRICS = "metrics.csv"
+VALIDATION = "validation.csv"
+CURVE = "curve.png"
+EVENTS = "events"
 ROWS = 200  # about so many rows has metrics.csv
-SCORES = ("kidney", "tumor", "composite")
 
 
 class MetricsLog:

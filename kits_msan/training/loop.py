@@ -21,21 +21,18 @@ from kits_msan.data.store import split_of
 from kits_msan.devices import THIS_MACHINE, Machine
 from kits_msan.errors import InputError
 from kits_msan.files import removed_on_bad_input
-from kits_msan.networks.checkpoints import describe_model, load_model, start_from
+from kits_msan.networks.checkpoints import MODEL, describe_model, load_model, start_from
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
 from kits_msan.phantom.make import PHANTOM_VERSION
 from kits_msan.profiles import Profile
 from kits_msan.threads import adapted
 from kits_msan.training.fresh import FreshPhantoms
-from kits_msan.training.logs import METRICS, read_metrics
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
 from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
-from kits_msan.training.runs import BEST, CONFIG, LAST, MODEL, RunFolder, fingerprint
+from kits_msan.training.runs import RunFolder, fingerprint
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
-
-__all__ = ["BEST", "CONFIG", "LAST", "METRICS", "MODEL", "learning_rate", "read_metrics", "train"]
 
 
 def learning_rate(profile: Profile, step: int) -> float:

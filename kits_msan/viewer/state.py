@@ -4,7 +4,6 @@
 one message with `plane` and `index`: so a plane never gets the index of another.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import anywidget
@@ -12,7 +11,7 @@ import numpy as np
 import traitlets
 
 from kits_msan.data.cases import WINDOW
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_choice
 from kits_msan.viewer import still
 from kits_msan.viewer.scripts import TRUTH
 from kits_msan.viewer.volumes import PLANES
@@ -51,16 +50,16 @@ class SharedState(anywidget.AnyWidget):
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         if name == "plane":
-            one_of(name, value, PLANES)
+            check_choice(name, value, PLANES)
         elif name == "arrangement":
-            one_of(name, value, ARRANGEMENTS)
+            check_choice(name, value, ARRANGEMENTS)
         elif name == "mode":
-            one_of(name, value, MODES)
+            check_choice(name, value, MODES)
             if value == "errors" and not self._has_truth:
                 raise InputError(f"the errors mode compares with an overlay named {TRUTH!r} or the case's own label.")
         elif name == "classes":
             for item in value:
-                one_of("class", item, CLASSES)
+                check_choice("class", item, CLASSES)
         elif name == "window":
             limits = np.array(value, float)
             if limits.shape != (2,) or not np.isfinite(limits).all() or limits[0] >= limits[1]:
@@ -89,10 +88,3 @@ class SharedState(anywidget.AnyWidget):
 
     def _count(self) -> int:
         return self._shape[PLANES.index(self.plane)]
-
-
-def one_of(name: str, value: str, choices: Sequence[str]) -> str:
-    """`value`, if it is one of `choices`; or InputError, which names them."""
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
-    return value

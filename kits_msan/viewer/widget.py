@@ -17,17 +17,18 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import WINDOW, Case
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_choice
 from kits_msan.files import atomic_file
 from kits_msan.viewer import still, volumes
 from kits_msan.viewer.cells import close_earlier
 from kits_msan.viewer.page import page
 from kits_msan.viewer.scripts import TRUTH, page_style, widget_script
-from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState, one_of
+from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState
 from kits_msan.viewer.volumes import PLANES
 
 MAX_PANELS = 6
-EXACT_VOXELS, COARSE_STEP = 8_000_000, 8  # `save_html` rounds larger volumes to 8 HU, to a third of their size
+EXACT_VOXELS = 8_000_000  # what is larger is rounded by `save_html`, to a third of its size
+COARSE_STEP = 8  # HU: to multiples of this
 
 
 class SliceViewer(SharedState):
@@ -86,7 +87,8 @@ class SliceViewer(SharedState):
         self._tumor = {name: volumes.tumor_per_slice(labels) for name, labels in self._labels.items()}
 
         indices = self._first_indices()
-        axis = PLANES.index(one_of("plane", plane, PLANES))
+        check_choice("plane", plane, PLANES)
+        axis = PLANES.index(plane)
         if index is not None:
             indices[axis] = int(index)
         super().__init__(

@@ -20,8 +20,9 @@ from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import MANIFEST, is_store, split_of
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
+from kits_msan.networks.checkpoints import MODEL
 from kits_msan.profiles import Profile
-from kits_msan.training.loop import MODEL, train
+from kits_msan.training.loop import train
 
 NAMES = [f"case_{number:05d}" for number in range(4)]
 

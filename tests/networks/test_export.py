@@ -31,7 +31,7 @@ def network(name: str, x: torch.Tensor | None = None) -> Network:
     if x is not None:
         with torch.no_grad():
             model.head.bias -= model(x).mean(dim=(0, 2, 3, 4))  # type: ignore[union-attr]
-    model.profile = SMOKE
+    model.name, model.profile = name, SMOKE
     return model
 
 
@@ -57,7 +57,7 @@ def test_onnxruntime_gives_the_labels_of_pytorch(tmp_path: Path, name: str) -> N
     assert image is not None
     x = torch.from_numpy(window(image))[None, None, :8]  # (1, 1, 8, 48, 48)
     model = network(name, x)
-    export_onnx(model, tmp_path / "m.onnx", name)
+    export_onnx(model, tmp_path / "m.onnx")
     for part in (x, torch.cat([x, x.flip(4), x.flip(3)])[..., 1:6, :32, 8:]):
         with torch.inference_mode():
             wanted = model(part).numpy()

@@ -11,12 +11,12 @@ import torch
 from kits_msan.data.store import StoredCase
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import describe_model, load_checkpoint, save_model, start_from
+from kits_msan.networks.checkpoints import MODEL, describe_model, load_checkpoint, save_model, start_from
 from kits_msan.networks.registry import build_model
 from kits_msan.phantom.make import case_seed, phantom_case
 from kits_msan.profiles import SMOKE
 from kits_msan.training.fresh import FreshPhantoms
-from kits_msan.training.loop import MODEL, train
+from kits_msan.training.loop import train
 
 FRESH = replace(SMOKE, train_cases=2, fresh=2, steps=5, grid=(8, 32, 32), augment="")
 SIZE = {"width": SMOKE.width, "poolings": SMOKE.poolings}

@@ -19,7 +19,7 @@ from kits_msan.cli import main
 from kits_msan.data.slabs import Batch, SlabSampler
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import load_checkpoint
+from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import METRICS, VALIDATION, read_metrics
 from kits_msan.training.loop import train
@@ -30,7 +30,7 @@ from kits_msan.training.processes import (
     first_then_others,
     is_first_process,
 )
-from kits_msan.training.runs import BEST, LAST, MODEL
+from kits_msan.training.runs import BEST
 
 SCRIPT = """
 import sys

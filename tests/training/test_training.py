@@ -15,13 +15,14 @@ import kits_msan.training.runs
 from kits_msan.data.slabs import Batch, SlabSampler
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import load_checkpoint
+from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
 from kits_msan.profiles import Profile
-from kits_msan.training.loop import CONFIG, LAST, METRICS, MODEL, learning_rate, read_metrics, train
+from kits_msan.training.logs import METRICS, read_metrics
+from kits_msan.training.loop import learning_rate, train
 from kits_msan.training.losses import DiceLoss
-from kits_msan.training.runs import CURVE, EVENTS, LOCK, RunFolder
+from kits_msan.training.runs import CONFIG, CURVE, EVENTS, LOCK, RunFolder
 
 
 def same(first: Network, second: Network) -> bool:

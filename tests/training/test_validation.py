@@ -9,11 +9,11 @@ from kits_msan.data.cases import load_case
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores
-from kits_msan.networks.checkpoints import load_checkpoint, load_model
+from kits_msan.networks.checkpoints import MODEL, load_checkpoint, load_model
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import VALIDATION, read_metrics
 from kits_msan.training.loop import train
-from kits_msan.training.runs import BEST, MODEL
+from kits_msan.training.runs import BEST
 from kits_msan.training.validation import hold_out, is_scored
 
 

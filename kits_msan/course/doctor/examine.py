@@ -122,8 +122,8 @@ def data_folder() -> Iterator[Finding]:
             pass
     except OSError as error:
         todo = (
-            "make cases elsewhere, kits-msan phantom FOLDER --profile laptop, and set data= to that folder and out= to "
-            "another in the notebooks; instead of make course, kits-msan course --data FOLDER --out FOLDER"
+            "make cases elsewhere, kits-msan phantom FOLDER --profile laptop, and set data= to that folder and out= "
+            "to another in the notebooks; instead of make course, kits-msan course --data FOLDER --out FOLDER"
         )
         yield Finding(LOOK, "data folder", f"{folder} cannot be written: {error.strerror or error}", todo)
         return

@@ -15,9 +15,12 @@ from typing import NamedTuple
 from kits_msan.course.doctor.machine import graphics_card
 from kits_msan.course.paths import ROOT
 
-OK, LOOK, MISSING = "ok", "look", "missing"  # the course runs; it runs, but read this; it does not run
+OK = "ok"  # the course runs
+LOOK = "look"  # it runs, but read this
+MISSING = "missing"  # it does not run
 INSTALL = "install the packages: make install, or pip install -c constraints.txt -e .[test]"
-LEAST_PYTHON, TESTED_PYTHON = (3, 11), (3, 13)  # the oldest that works, the newest that the tests run with
+LEAST_PYTHON = (3, 11)  # the oldest that works
+TESTED_PYTHON = (3, 13)  # the newest that the tests run with
 LEAST_GPU = 12.0  # GB: the gpu profile
 TORCH_SECONDS = 60  # a slow disk may take long over the first import
 TORCH = """

@@ -67,7 +67,7 @@ def _kind(tried: Tried) -> str | None:
         if not isinstance(got, list | tuple) and np.ndim(_array(got)) == 0:
             return f"your answer is one value; {wanted}"
         if len(list(got)) != len(want):
-            return f"your answer has {len(list(got))} value{'s' * (len(list(got)) != 1)}; {wanted}"
+            return f"your answer has {len(list(got))} value{'' if len(list(got)) == 1 else 's'}; {wanted}"
         return "the values are right, but their order is not." if _reordered(tried) else None
     a, b = _array(got), _array(want)
     if np.ndim(a) == 0 and np.isnan(a) and not isinstance(got, float):

@@ -92,7 +92,7 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     if not _takes(answer, len(names)):
         return (
             f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
-            f"argument{'s' * (len(names) != 1)}, {', '.join(names)}, and it takes others."
+            f"argument{'' if len(names) == 1 else 's'}, {', '.join(names)}, and it takes others."
         )
     try:
         results, printed = results_of(answer, trials, LONGEST)

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from traitlets import Bool
 
 from kits_msan.course.exercises.checks import EXERCISES
 from kits_msan.course.grade.kernel import environment, launch
@@ -20,7 +23,10 @@ from kits_msan.errors import InputError
 OURS = 600  # seconds for a cell that is the teacher's own, such as the imports
 CHECK = re.compile(r'checks\.check\("(\d\.\d)"')
 EXAMPLE = re.compile(r" (For \w+ = |The input was |It is not ).*", re.DOTALL)
-RIGHT, WRONG, UNANSWERED, NOT_RUN = "right", "wrong", "unanswered", "not run"
+RIGHT = "right"
+WRONG = "wrong"
+UNANSWERED = "unanswered"
+NOT_RUN = "not run"
 WORDS = {"Right": RIGHT, "Wrong": WRONG, "Not answered yet": UNANSWERED}
 
 
@@ -47,6 +53,15 @@ class Grade:
     def hint(self) -> str:
         """The sentence that names the mistake."""
         return EXAMPLE.sub("", self.said).removeprefix("Wrong: ")
+
+
+class _OneKernel(KernelSpecManager):
+    """Under every name the kernel with limits, whatever is installed on this machine."""
+
+    isolated = Bool()
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(argv=launch(self.isolated), display_name="grade", language="python")
 
 
 def collected(folder: Path) -> list[tuple[str, int, Path]]:
@@ -153,15 +168,12 @@ def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
 
     ours: the sources of cells that get more time than a student's.
     """
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpec
     from nbclient import NotebookClient
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # nbclient loses a task with each kernel that dies
     with tempfile.TemporaryDirectory(prefix="kits-grade-") as home:
         where = {"transport": "ipc", "ip": f"{home}/k"} if limits.isolated else {"ip": "127.0.0.1"}
-        manager = AsyncKernelManager(**where)
-        manager._kernel_spec = KernelSpec(argv=launch(limits.isolated), display_name="grade", language="python")
+        manager = AsyncKernelManager(kernel_spec_manager=_OneKernel(isolated=limits.isolated), **where)
         client = NotebookClient(
             notebook, km=manager, interrupt_on_timeout=True, allow_errors=True, record_timing=False,
             timeout_func=lambda cell: OURS if cell.source in ours else limits.cell_seconds,

@@ -30,7 +30,8 @@ from kits_msan.page.build import write_segment
 from kits_msan.page.scripts import segment_style
 from kits_msan.viewer.scripts import page_script, page_style
 
-WIDGETS, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
 DOCUMENTS = ("README.md", "docs/*.md")
 PAGE = """<!doctype html>
 <html lang="en" data-theme="light">
