@@ -1,21 +1,28 @@
 """The two ways to install, pip and conda, list the same packages, and what is imported is declared."""
 
 import ast
+import json
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name as canonical
 
 ROOT = Path(__file__).parents[1]
 RENAMED = {"pytorch": "torch"}  # conda's names
 IMPORTED_AS = {
     "lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX",
-    "ipython": "IPython", "jupyter-client": "jupyter_client", "pillow": "PIL",
+    "ipython": "IPython", "jupyter-client": "jupyter_client", "pillow": "PIL", "pyyaml": "yaml",
+    "websocket-client": "websocket",
 }  # fmt: skip
 TOOLS = {"jupyterlab", "nbval", "ipywidgets"}  # used from the command line
+WHERE_FOUND = {"atheris", "nnunetv2"}  # a fuzzer and a peer that tests and benchmarks use if they are there
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COURSE = METADATA["optional-dependencies"]["course"]
 DECLARED = METADATA["dependencies"] + COURSE
@@ -62,11 +69,59 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared() ->
     assert foreign == {IMPORTED_AS.get(name_of(line), name_of(line)) for line in DECLARED} - TOOLS
 
 
+def test_what_tests_benchmarks_and_pages_import_is_declared() -> None:
+    files = [path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
+    own = {path.stem for path in files} | {"browser"}
+    declared = {IMPORTED_AS.get(name_of(line), name_of(line)) for line in DECLARED + ONNX + TEST}
+    assert imported_by(files) - own - WHERE_FOUND - declared == set()
+
+
 def test_only_viewer_and_course_need_the_packages_of_the_course() -> None:
     files = (ROOT / "kits_msan").rglob("*.py")
     core = [path for path in files if not {"viewer", "course", "page"} & set(path.parts)]
     own = {IMPORTED_AS.get(name_of(line), name_of(line)) for line in COURSE} & imported_by(core)
     assert own == set()
+
+
+def required_by(names: Iterable[str]) -> set[str]:
+    """These packages and all that they bring when they are installed here."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = canonical(todo.pop())
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            requirements = [Requirement(line) for line in metadata.requires(name) or []]
+        except metadata.PackageNotFoundError:  # for another system
+            continue
+        todo += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+@pytest.mark.slow
+def test_the_package_alone_trains_predicts_and_evaluates(data: Path, tmp_path: Path) -> None:
+    """Without the packages of [course], [onnx] and [test], as after `pip install kits_msan`."""
+    there = required_by(name_of(line) for line in METADATA["dependencies"])
+    absent = [name_of(line) for line in COURSE + ONNX + TEST if canonical(name_of(line)) not in there]
+    assert {"ipython", "anywidget", "onnx", "pytest"} <= set(absent)
+    modules = [IMPORTED_AS.get(name, name.replace("-", "_")) for name in absent]
+    commands = [
+        ["train", "unet3d", "--data", data, "--profile", "smoke", "--steps", "2", "--out", tmp_path / "run"],
+        ["predict", data / "case_00003", "--checkpoint", tmp_path / "run", "--out", tmp_path / "predicted"],
+        ["evaluate", tmp_path / "predicted", data, "--out", tmp_path / "scores.csv"],
+    ]
+    code = (
+        "import json, sys; modules, commands = json.load(sys.stdin)\n"
+        "sys.modules.update(dict.fromkeys(modules))\n"
+        "from kits_msan.cli import main\n"
+        "sys.exit(any(main(command) for command in commands))"
+    )
+    given = json.dumps([modules, [[str(word) for word in command] for command in commands]])
+    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").startswith("case,kidney,tumor,composite")
 
 
 @pytest.mark.parametrize("name", [name_of(line) for line in DECLARED + ONNX + TEST])

@@ -3,12 +3,17 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+
+import pytest
 
 import kits_msan
 
 PACKAGE = Path(kits_msan.__file__).parent
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+SHARED = ("__init__", "conftest", "common")  # beside which a folder may hold twelve files
 
 
 def mapped() -> list[str]:
@@ -47,11 +52,13 @@ def test_every_module_is_on_the_map() -> None:
     assert len(ORDER) == len(set(ORDER))
 
 
-def test_no_file_is_long_and_no_folder_crowded() -> None:
-    for folder in {path.parent for path in PACKAGE.rglob("*.py")}:
-        files = [path for path in folder.glob("*.py") if path.stem != "__init__"]
-        assert len(files) <= 12, folder
-        assert [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 250] == []
+@pytest.mark.parametrize("root", [PACKAGE, ROOT / "tests", ROOT / "benchmarks"], ids=lambda root: root.name)
+@pytest.mark.parametrize("kind", ["py", "js"])
+def test_no_file_is_long_and_no_folder_crowded(root: Path, kind: str) -> None:
+    files = [path for path in root.rglob(f"*.{kind}") if path.stem not in SHARED]
+    assert {path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 250} == set()
+    folders = Counter(path.parent.relative_to(root) for path in files)
+    assert {folder for folder, count in folders.items() if count > 12} == set()
 
 
 def test_a_module_imports_only_from_those_before_it() -> None:

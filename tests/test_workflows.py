@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kits_msan.cli import build_parser
+
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -100,6 +102,16 @@ def test_other_instruction_sets_are_tried_weekly() -> None:
     assert set(triggers(workflow)) == {"schedule", "workflow_dispatch"}
     wanted = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"}
     assert wanted in [step.get("env") for step in workflow["jobs"]["nbval"]["steps"]]
+
+
+def test_the_package_alone_is_tried_weekly_outside_the_clone() -> None:
+    said = "\n".join(step.get("run", "") for step in load("weekly.yml")["jobs"]["bare"]["steps"])
+    assert "pip install .\n" in said  # no extra
+    assert said.index('cd "$RUNNER_TEMP"') < said.index("kits-msan predict")
+    for name in re.findall(r"\$GITHUB_WORKSPACE/([\w./]+)", said):
+        assert (ROOT / name).exists(), name
+    for line in re.findall(r"^kits-msan (.*)$", said, re.MULTILINE):
+        build_parser().parse_args(line.replace('"', "").split())
 
 
 def test_a_gpu_runs_by_label_by_hand_and_weekly_and_never_for_a_fork() -> None:

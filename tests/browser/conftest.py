@@ -12,8 +12,17 @@ from browser.lab import CHROMIUM_ARGS, Lab, find_chromium, running_lab
 from browser.segment.compute import Run, caller
 from kits_msan.viewer.widget import SliceViewer
 
+HERE = Path(__file__).parent
 Launch = Callable[..., Browser]
 OpenPage = Callable[[SliceViewer], Hand]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that drives a browser belongs to the slow half."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

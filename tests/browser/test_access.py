@@ -11,8 +11,6 @@ from browser.hand import Hand, known_case, predictions
 from browser.test_pages import NAME, pages  # noqa: F401  (a fixture)
 from kits_msan.viewer import SliceViewer
 
-pytestmark = pytest.mark.browser
-
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 SERIOUS = """async () => {
     const found = await axe.run({ resultTypes: ["violations"], preload: false });

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 from kits_msan.course.explorables import widgets
 from kits_msan.data.cases import Case, kits_affine
 
-pytestmark = pytest.mark.browser
 MM = (5.0, 4.0, 4.0)
 CASE = Case("case", np.zeros((1, 96, 96), np.int16), np.zeros((1, 96, 96), np.uint8), MM, kits_affine(MM))
 

@@ -13,8 +13,6 @@ from browser.hand import Hand
 from browser.lab import Lab
 from browser.test_jupyterlab import CELLS, expect_python
 
-pytestmark = pytest.mark.browser
-
 CONTROLS = {
     "panels": ".kv-panels",
     "a button": "button[data-plane=axial]",

@@ -10,8 +10,6 @@ from playwright.sync_api import Browser, Page, expect
 from browser.hand import Hand
 from browser.lab import VIEWER, Lab
 
-pytestmark = pytest.mark.browser
-
 CELLS = [
     "import sys; sys.path[:0] = {paths}\n"
     "from browser.hand import known_case, predictions\n"

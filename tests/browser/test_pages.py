@@ -13,8 +13,6 @@ from browser.test_jupyterlab import CONTRAST
 from kits_msan.course.site import build as site
 from kits_msan.course.site.build import build_site
 
-pytestmark = pytest.mark.browser
-
 NAME = "01_known"
 SHOW = f"""import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})

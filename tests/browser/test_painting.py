@@ -12,8 +12,6 @@ from kits_msan.data.cases import Case, kits_affine
 from kits_msan.viewer.still import HEAT_COLORS
 from kits_msan.viewer.widget import SliceViewer
 
-pytestmark = pytest.mark.browser
-
 CASE = known_case()
 assert CASE.image is not None
 TRUTH, MODEL = predictions(CASE).values()

@@ -9,8 +9,6 @@ from browser.hand import Hand, first_pixels, gray, known_case, predictions
 from kits_msan.data.cases import Case
 from kits_msan.viewer.widget import SliceViewer
 
-pytestmark = pytest.mark.browser
-
 KEYS = [
     (["ArrowDown"], 6),
     (["ArrowRight", "ArrowRight"], 7),

@@ -12,8 +12,6 @@ from browser.hand import Hand, known_case, predictions
 from kits_msan.viewer import SliceViewer
 from kits_msan.viewer.scripts import page_script, page_style
 
-pytestmark = pytest.mark.browser
-
 CASE = known_case()
 STAGE = "node => node.getBoundingClientRect().width / node.parentElement.getBoundingClientRect().width"
 

@@ -10,8 +10,6 @@ from kits_msan.course.site.build import build_site
 from kits_msan.networks.registry import MODELS
 from kits_msan.page.phantoms import choose_phantoms
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
 MOST = 25e6  # bytes
 VIEWERS = 8.5e6  # bytes of it for the volumes of the viewers, which the stored notebooks do not hold
 

@@ -76,12 +76,24 @@ def test_course_without_notebooks_is_refused(tmp_path: Path, data: Path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
-def test_phantoms_of_the_course_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the course takes for its repository, without cases."""
     monkeypatch.setattr(kits_msan.course.paths, "ROOT", tmp_path)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / kits_msan.course.paths.FIRST).touch()
+    return tmp_path
+
+
+def test_a_clone_that_cannot_be_written_names_the_way_around(clone: Path) -> None:
+    (clone / "data").touch()  # in its way; a folder without rights would stop everybody but root
+    with pytest.raises(InputError, match=r"phantoms-smoke-0 cannot be written \(File exists\); .*set data=FOLDER"):
+        kits_msan.course.paths.course_data(SMOKE)
+
+
+def test_phantoms_of_the_course_are_made_once(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = kits_msan.course.paths.course_data(SMOKE, seed=2)
-    assert folder == tmp_path / "data" / "phantoms-smoke-2"
+    assert folder == clone / "data" / "phantoms-smoke-2"
     assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases
     made = []
     monkeypatch.setattr(kits_msan.phantom.make, "write_phantoms", lambda *arguments, **_: made.append(arguments))

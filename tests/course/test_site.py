@@ -16,6 +16,7 @@ from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.site import build as site
 from kits_msan.course.site.build import WIDGETS, build_site
 from kits_msan.errors import InputError
+from kits_msan.inference import predict
 
 FETCHED = {"src", "srcset", "data", "poster", "action", "background"}  # what a browser loads by itself
 
@@ -61,7 +62,9 @@ def test_every_notebook_and_document_has_its_page(pages: dict[str, Elements]) ->
 def test_nothing_is_fetched_from_the_network(course_site: Path, pages: dict[str, Elements]) -> None:
     for name, page in pages.items():
         for tag, given in page.elements:
-            loaded = [given[key] for key in FETCHED & set(given)] + [given.get("href")] * (tag == "link")
+            loaded = [given[key] for key in FETCHED & set(given)]
+            if tag == "link":
+                loaded.append(given.get("href"))
             for address in filter(None, loaded):
                 assert address.startswith("data:") or (course_site / address).is_file(), (name, tag, address[:80])
     for path in course_site.glob("*.css"):
@@ -113,6 +116,15 @@ def test_the_search_index_holds_text_code_and_outputs(course_site: Path, pages: 
     for words in ("Hounsfield units", "def receptive_field", "width of the receptive field"):
         assert words in text
     assert "base64" not in text
+
+
+def test_the_package_has_pages_of_its_docstrings(course_site: Path) -> None:
+    index = (course_site / "api" / "index.html").read_text(encoding="utf-8")
+    assert 'href="kits_msan/inference.html"' in index
+    assert predict.__doc__
+    page = (course_site / "api" / "kits_msan" / "inference.html").read_text(encoding="utf-8")
+    assert predict.__doc__.partition(":")[0] in page
+    assert not (course_site / "api" / "kits_msan" / "commands").exists()  # nobody imports from these
 
 
 # ---- notebooks of one's own ----

@@ -15,8 +15,6 @@ from kits_msan.page.phantoms import choose_phantoms
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import SMOKE
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
 STATUS = """new Promise((resolve) => {
     const look = () => document.querySelector("main").dataset.state === "idle"
         ? resolve(document.querySelector("[data-part=status]").textContent) : setTimeout(look, 50);

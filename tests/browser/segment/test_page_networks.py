@@ -28,8 +28,6 @@ from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import LAPTOP, SMOKE
 from kits_msan.vote import vote_scores
 
-pytestmark = pytest.mark.browser
-
 LOGITS = """
 const model = await modelOf(weights), { engine } = model;
 engine.allocate(4e6);
@@ -74,7 +72,6 @@ def worst(run: Run, checkpoint: Path, x: NDArray[np.float32], poison: float = fl
     return float(np.abs(seen.reshape(wanted.shape) - wanted).max())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", SHIPPED, ids=lambda path: path.stem)
 def test_the_shipped_networks(run: Run, checkpoint: Path) -> None:
     """On a slab through the kidneys of a phantom."""
@@ -83,7 +80,6 @@ def test_the_shipped_networks(run: Run, checkpoint: Path) -> None:
     assert worst(run, checkpoint, window(image[24:32])) < 1e-3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", choose_phantoms())
 def test_the_vote_of_the_shipped_networks_on_each_phantom_of_the_page(run: Run, seed: int) -> None:
     """In at most 5 voxels another than Python's, although the page has its weights as 16-bit floats."""

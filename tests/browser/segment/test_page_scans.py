@@ -19,8 +19,6 @@ from kits_msan.data.cases import Case, kits_affine, load_case, save_segmentation
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.errors import InputError
 
-pytestmark = pytest.mark.browser
-
 READ = """
 const scan = await readScan(name, new File([bytes], name));
 const { shape, spacing, affine, note } = scan;

@@ -25,8 +25,6 @@ from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import SMOKE
 from kits_msan.viewer.scripts import page_script, page_style
 
-pytestmark = pytest.mark.browser
-
 HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><meta name="color-scheme"
 content="light dark"><meta name="viewport" content="width=device-width"><link rel="stylesheet" href="page.css">
 <main data-segment=""></main><script src="viewer.js"></script>
@@ -75,7 +73,6 @@ def saved(page: Page, path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_the_vote_is_that_of_python(opened: Page, folder: Path, tmp_path: Path) -> None:
     seed = next(iter(choose_phantoms()))
     case, models = phantom_case(seed, SMOKE), [load_model(folder / f"{name}.safetensors") for name in MODELS]
@@ -104,7 +101,6 @@ def load_case_label(path: Path) -> np.ndarray:
     return label
 
 
-@pytest.mark.slow
 def test_a_scan_of_ones_own_and_one_that_is_refused(opened: Page, folder: Path, tmp_path: Path) -> None:
     case = phantom_case(5, SMOKE, grid=(20, 40, 44), spacing=(6.0, 9.0, 8.5))
     save_case(case, tmp_path / "case")

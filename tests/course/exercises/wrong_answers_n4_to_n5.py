@@ -1,4 +1,4 @@
-"""Wrong answers that no list of mistakes foresaw, or that once passed, each with words that its hint must hold."""
+"""Wrong answers to notebooks 4 and 5 that no list of mistakes foresaw, each with words that its hint must hold."""
 
 from collections.abc import Callable
 from typing import Any
