@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -133,10 +132,11 @@ def run_ablation(
                 failures += errors
                 continue
             if checkpoints is None:
-                options: dict[str, Any] = {"split": split, "seed": seed, "progress": progress}
-                options["machine"] = replace(machine, devices=1)
-                options["overwrite"] = overwrite and machine.devices == 1
-                models = train_all(data, profile, folder, names=names, store=out / "store", **options)
+                models = train_all(
+                    data, profile, folder, names=names, store=out / "store", split=split, seed=seed,
+                    machine=replace(machine, devices=1), overwrite=overwrite and machine.devices == 1,
+                    progress=progress,
+                )  # fmt: skip
             else:
                 models = load_all(folder, names)
             digests = {name: digest(path) for name, path in _paths(folder, names).items()}

@@ -52,13 +52,11 @@ def _download_options(command: argparse.ArgumentParser) -> None:
 
 
 def _download(args: argparse.Namespace) -> None:
-    from kits_msan.data.download import IMAGE_BASE, LABEL_BASE, download
+    from kits_msan.data.download import OFFICIAL, Mirror, download
     from kits_msan.data.kits19 import parse_cases
 
-    done = download(
-        parse_cases(args.cases), args.out, labels_only=args.labels_only,
-        image_base=args.image_base or IMAGE_BASE, label_base=args.label_base or LABEL_BASE,
-    )  # fmt: skip
+    mirror = Mirror(args.image_base or OFFICIAL.images, args.label_base or OFFICIAL.labels)
+    done = download(parse_cases(args.cases), args.out, args.labels_only, mirror)
     print(f"{len(done)} cases in {args.out}")
 
 

@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,12 +38,22 @@ Please cite: N. Heller et al., The KiTS19 Challenge Data, arXiv:1904.00445.
 """
 
 
+@dataclass(frozen=True)
+class Mirror:
+    """Where KiTS19 lies, http or https: `images`/case_00000.nii.gz and `labels`/case_00000/segmentation.nii.gz."""
+
+    images: str = IMAGE_BASE
+    labels: str = LABEL_BASE
+
+
+OFFICIAL = Mirror()
+
+
 def download(
     cases: Iterable[int],
     out: str | Path,
     labels_only: bool = False,
-    image_base: str = IMAGE_BASE,
-    label_base: str = LABEL_BASE,
+    mirror: Mirror = OFFICIAL,
     workers: int = 4,
     timeout: float = 60.0,
     backoff: float = 1.0,
@@ -51,7 +62,6 @@ def download(
     """Fetch cases of KiTS19 into `out`/case_XXXXX/imaging.nii.gz and segmentation.nii.gz; return the folders.
 
     cases: ids, see `parse_cases`. Files that are here and whole are left alone, broken ones replaced.
-    image_base, label_base: where `case_XXXXX.nii.gz` and `case_XXXXX/segmentation.nii.gz` lie, http or https.
     workers: files fetched at once. timeout: seconds without a byte after which a try is given up.
     backoff: seconds before the second try, doubled from try to try.
     table: the geometry that files must fit, by default the shipped one, see `geometry`.
@@ -61,10 +71,10 @@ def download(
     """
     table = geometry() if table is None else table
     ids, out = sorted(set(cases)), Path(out)
-    for base in (image_base, label_base):
+    for base in (mirror.images, mirror.labels):
         if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc:
             raise InputError(f"{base} is not an address to download from; give one that starts with https://.")
-    files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, image_base, label_base, table)]
+    files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, mirror, table)]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / LOCK_FILE, timeout=0):
@@ -82,10 +92,10 @@ def download(
         again += ["--out", str(out)]
         if labels_only:
             again.append("--labels-only")
-        if image_base != IMAGE_BASE:
-            again += ["--image-base", image_base]
-        if label_base != LABEL_BASE:
-            again += ["--label-base", label_base]
+        if mirror.images != IMAGE_BASE:
+            again += ["--image-base", mirror.images]
+        if mirror.labels != LABEL_BASE:
+            again += ["--label-base", mirror.labels]
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed[:REASONS])
         more = f"; and {len(failed) - REASONS} more" if len(failed) > REASONS else ""
         raise InputError(
@@ -95,14 +105,13 @@ def download(
     return [out / name_of(case_id) for case_id in ids]
 
 
-def _files_of(
-    case_id: int, out: Path, labels_only: bool, image_base: str, label_base: str, table: pd.DataFrame
-) -> list[RemoteFile]:
+def _files_of(case_id: int, out: Path, labels_only: bool, mirror: Mirror, table: pd.DataFrame) -> list[RemoteFile]:
     name = name_of(case_id)
     if name not in table.index:
         raise InputError(f"{name} is not a case of KiTS19 with a public label; give ids from 0 to {len(table) - 1}.")
     voxels = math.prod(grid(table, name)[0])
-    label_url, image_url = f"{label_base.rstrip('/')}/{name}/{LABEL}", f"{image_base.rstrip('/')}/{name}.nii.gz"
+    label_url = f"{mirror.labels.rstrip('/')}/{name}/{LABEL}"
+    image_url = f"{mirror.images.rstrip('/')}/{name}.nii.gz"
     label = RemoteFile(name, label_url, out / name / LABEL, int(voxels * LABEL_BYTES))
     image = RemoteFile(name, image_url, out / name / IMAGE, int(voxels * IMAGE_BYTES))
     return [label] if labels_only else [label, image]

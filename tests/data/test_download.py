@@ -19,7 +19,7 @@ from served import FILES, IMAGE, LABEL, SHAPES, TABLE, nifti
 from server import Server
 
 from kits_msan.data import download as module
-from kits_msan.data.download import LICENSE_FILE, LOCK_FILE, download
+from kits_msan.data.download import LICENSE_FILE, LOCK_FILE, Mirror, download
 from kits_msan.errors import InputError
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows SIGTERM ends a process at once
@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 def get(server: Server, out: Path, cases: tuple[int, ...] = (0,), **options: object) -> list[Path]:
     arguments: dict = {"timeout": 5.0, "backoff": 0.01, "table": TABLE} | options
-    return download(cases, out, image_base=f"{server.base}/images", label_base=f"{server.base}/labels", **arguments)
+    return download(cases, out, mirror=Mirror(f"{server.base}/images", f"{server.base}/labels"), **arguments)
 
 
 def assert_whole(out: Path, server: Server, cases: tuple[int, ...] = (0,)) -> None:
@@ -159,7 +159,10 @@ def test_two_downloads_at_once_are_refused(server: Server, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"image_base": "data/mirror"}, "starts with https"), ({"cases": [3]}, "case_00003 is not a case of KiTS19")],
+    [
+        ({"mirror": Mirror("data/mirror")}, "starts with https"),
+        ({"cases": [3]}, "case_00003 is not a case of KiTS19"),
+    ],
 )
 def test_bad_arguments(tmp_path: Path, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -169,14 +172,14 @@ def test_bad_arguments(tmp_path: Path, options: dict, message: str) -> None:
 def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
-        download([0], tmp_path / "file", image_base="http://127.0.0.1:9", label_base="http://127.0.0.1:9")
+        download([0], tmp_path / "file", mirror=Mirror("http://127.0.0.1:9", "http://127.0.0.1:9"))
 
 
 def start(server: Server, out: Path, table: Path) -> subprocess.Popen:
     code = (  # a shell has its background jobs ignore Ctrl-C, and they pass that on: the tests may be such a job
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "import pandas as pd; from kits_msan.data.download import download; out, base, table = sys.argv[1:]; "
-        "download([0, 1, 2], out, image_base=base + '/images', label_base=base + '/labels', workers=2, "
+        "import pandas as pd; from kits_msan.data.download import Mirror, download; out, base, table = sys.argv[1:]; "
+        "download([0, 1, 2], out, mirror=Mirror(base + '/images', base + '/labels'), workers=2, "
         "table=pd.read_csv(table, index_col=0))"
     )
     return subprocess.Popen(
