@@ -68,6 +68,7 @@ def test_damaged_metrics_are_named(tmp_path: Path, table: bytes) -> None:
         read_metrics(tmp_path / METRICS)
 
 
+@pytest.mark.slow
 def test_last_checkpoint_that_is_damaged_is_named_and_kept(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ def test_every_declared_package_is_imported_and_every_imported_one_declared() ->
 
 def test_what_tests_benchmarks_and_pages_import_is_declared() -> None:
     files = [path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
-    own = {path.stem for path in files} | {"browser"}
+    own = {name for path in files for name in (path.stem, path.parent.name)}
     declared = {IMPORTED_AS.get(name_of(line), name_of(line)) for line in DECLARED + ONNX + TEST}
     assert imported_by(files) - own - WHERE_FOUND - declared == set()
 

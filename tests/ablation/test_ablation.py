@@ -102,6 +102,7 @@ def test_networks_of_different_spacings_are_not_compared(data: Path, models: Pat
         score_cases(networks, [data / "case_00003"], progress=False)
 
 
+@pytest.mark.slow
 def test_whole_ablation_trains_scores_and_writes(data: Path, tmp_path: Path, tiny: Profile) -> None:
     profile = replace(tiny, steps=2)
     results = run_ablation(data, profile, tmp_path, progress=False)
@@ -165,6 +166,7 @@ def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
     assert case_strata(data) == {}
 
 
+@pytest.mark.slow
 def test_networks_trained_side_by_side_equal_those_trained_one_by_one(data: Path, tmp_path: Path) -> None:
     profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
     alone = run_ablation(data, profile, tmp_path / "alone", names=names, machine=Machine("cpu"), progress=False)

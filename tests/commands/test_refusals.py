@@ -82,7 +82,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
 
 UNET = "--checkpoint networks/unet3d.safetensors"
 # A command line, in which OUT is a path that does not exist, and what the message says
-BY_ENTRY = {  # one for each command
+BY_ENTRY = {  # one for each command, tried as the command too
     "truncated gzip": (f"predict cut.nii.gz {UNET} --out OUT", "cut.nii.gz is truncated or damaged"),
     "shapes": ("train unet3d --data misfit-train --profile smoke --out OUT", r"\(11, 36, 34\).*\(12, 36, 34\)"),
     "unknown profile": ("phantom OUT --profile desk", "unknown profile 'desk'; choose one of smoke"),
@@ -193,6 +193,7 @@ def refusals(bad: Path) -> dict[str, tuple[Result, list[str]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_ENTRY)
 def test_bad_input_by_entry_point(refusals: dict[str, tuple[Result, list[str]]], name: str) -> None:
     result, left = refusals[name]
@@ -200,9 +201,9 @@ def test_bad_input_by_entry_point(refusals: dict[str, tuple[Result, list[str]]],
     assert left == []
 
 
-@pytest.mark.parametrize("name", BY_FUNCTION)
+@pytest.mark.parametrize("name", BY_ENTRY | BY_FUNCTION)
 def test_bad_input(bad: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, name: str) -> None:
-    line, message = BY_FUNCTION[name]
+    line, message = (BY_ENTRY | BY_FUNCTION)[name]
     monkeypatch.chdir(bad)
     before = tree(bad)
     try:

@@ -68,6 +68,7 @@ def write_notebook(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_notebook_run_by_papermill_stops_at_a_misspelled_parameter(tmp_path: Path) -> None:
     notebook, target = write_notebook(tmp_path / "a.ipynb"), tmp_path / "b.ipynb"
     failure = execute(notebook, target, {"profile": "smoke", "trian": True})

@@ -43,6 +43,7 @@ def torch_says(**about: object) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", f"print({text!r})"], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_command_and_names_the_profile_and_the_minutes() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "kits_msan.cli", "doctor"], capture_output=True, timeout=120, check=False
@@ -54,6 +55,7 @@ def test_it_runs_as_a_command_and_names_the_profile_and_the_minutes() -> None:
     assert "profile" in report.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_without_any_package_it_says_what_is_missing() -> None:
     """A Python that sees the standard library alone, as in a clone that nothing was installed for."""
     done = subprocess.run(
@@ -211,6 +213,7 @@ def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys
         raise RuntimeError("no meminfo")
         yield
 
+    skip_the_machine(monkeypatch)
     monkeypatch.setattr(doctor, "memory", memory)
     assert doctor.examine() == 2
     report = capsys.readouterr().out

@@ -56,6 +56,7 @@ def test_broken_notebooks_do_not_cost_the_others(tmp_path: Path, capsys: pytest.
     assert {one.result for one in results} == {NOT_RUN}
 
 
+@pytest.mark.slow
 def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "a token")
     path = notebook(tmp_path / "05.ipynb", CELLS)

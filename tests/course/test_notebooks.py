@@ -109,6 +109,7 @@ def test_nothing_of_one_machine_is_stored(notebook: nbformat.NotebookNode) -> No
     assert not re.search(r"/(home|root|Users|work|tmp)/", nbformat.writes(notebook))
 
 
+@pytest.mark.slow
 def test_nbval_fails_on_an_altered_number(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOKS[2], as_version=4)
     wanted = ("parameters", "imports", "idea", "field")  # a part that runs in seconds

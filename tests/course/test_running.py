@@ -37,6 +37,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_failing_notebook_is_named_with_its_cell(
     books: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

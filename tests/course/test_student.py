@@ -138,6 +138,7 @@ def test_the_solutions_in_the_notebook_are_right_and_the_starters_unanswered(pat
         assert printed(asked.source, names).strip() == UNANSWERED, asked.id
 
 
+@pytest.mark.slow
 def test_a_copy_runs_to_the_end_as_it_is(
     path: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

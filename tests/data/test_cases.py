@@ -137,6 +137,7 @@ def test_trailing_axes_of_one_are_no_fourth_dimension(tmp_path: Path) -> None:
     np.testing.assert_array_equal(case.image, volume()[::-1, ::-1, ::-1])
 
 
+@pytest.mark.slow
 @given(
     shape=st.tuples(*[st.integers(1, 6)] * 3).filter(lambda shape: max(shape) > 1),
     order=st.permutations("IPL"),

@@ -148,7 +148,7 @@ def test_too_little_space_is_refused_before_anything_is_fetched(
 
 def test_estimate_of_all_images_is_the_known_28_gigabytes(tmp_path: Path) -> None:
     table = module.geometry()
-    files = [f for i in range(210) for f in module._files_of(i, tmp_path, False, "http://a", "http://b", table)]
+    files = [f for i in range(210) for f in module._files_of(i, tmp_path, False, module.OFFICIAL, table)]
     assert sum(file.expected for file in files) == pytest.approx(28e9, rel=0.02)
 
 
@@ -191,6 +191,7 @@ def bytes_here(out: Path) -> int:
     return sum(path.stat().st_size for path in out.glob("case_*/*.nii.gz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [

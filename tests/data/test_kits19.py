@@ -195,6 +195,7 @@ def test_wrong_geometry_is_named(tmp_path: Path, options: dict, reason: str, qui
     assert reason in found
 
 
+@pytest.mark.slow
 def test_every_truncation_and_every_flipped_bit_is_found(tmp_path: Path) -> None:
     path = write(tmp_path / "imaging.nii.gz")
     data = gzip.compress(gzip.decompress(path.read_bytes()))

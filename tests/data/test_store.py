@@ -145,6 +145,7 @@ def test_store_of_another_version_is_refused(made: Path, tiny: Profile) -> None:
             function()
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_and_is_no_store_until_it_is_done(data: Path, tmp_path: Path, tiny: Profile) -> None:
     store = tmp_path / "store"
     code = (

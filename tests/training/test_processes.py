@@ -44,6 +44,7 @@ train({name!r}, Path({data!r}), profile_from({profile!r}), Path({run!r}), machin
 """
 
 
+@pytest.mark.slow
 def test_two_processes_with_two_slabs_equal_one_with_four(tmp_path: Path, data: Path, tiny: Profile) -> None:
     profile = replace(tiny, batch=4, steps=3)
     train("msan_v2_ds", data, profile, tmp_path / "one", machine=Machine("cpu", "32"), validate=1, progress=False)
@@ -148,6 +149,7 @@ def interrupt_at(step: int, number: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SlabSampler, "batch", batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_stops_after_the_step_with_a_checkpoint(
     data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, number: int, code: int

@@ -63,7 +63,9 @@ def train_until(step: int, *arguments: Any, saved: int | None = None, **options:
             train(*arguments, save_seconds=-1, progress=False, **options)
 
 
-@pytest.mark.parametrize(("precision", "name"), [("32", "msan_v2_ds"), ("bf16", "unet3d")])
+@pytest.mark.parametrize(
+    ("precision", "name"), [("32", "msan_v2_ds"), pytest.param("bf16", "unet3d", marks=pytest.mark.slow)]
+)
 def test_same_seed_same_weights_to_the_bit(
     data: Path, tmp_path: Path, store: Path, tiny: Profile, precision: str, name: str
 ) -> None:
@@ -89,7 +91,7 @@ def test_same_seed_same_weights_to_the_bit(
     assert all(p.dtype == torch.float32 and p.device.type == "cpu" for p in first.parameters())
 
 
-@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("step", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_stopped_and_resumed_equals_never_stopped_to_the_bit(
     data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -154,7 +156,9 @@ def test_schedule_reaches_the_optimizer(
     assert same(three_steps, one_step)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [name if name == "unet3d" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+)
 def test_every_network_learns(data: Path, tmp_path: Path, store: Path, tiny: Profile, name: str) -> None:
     profile = replace(tiny, steps=40, tumor_share=1.0)
     train(name, data, profile, tmp_path / name, store=store, machine=Machine(precision="32"), progress=False)
@@ -162,51 +166,12 @@ def test_every_network_learns(data: Path, tmp_path: Path, store: Path, tiny: Pro
     assert np.mean(losses[-5:]) < 0.6 * losses[0]
 
 
-def test_finished_run_is_loaded_not_repeated(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
-    monkeypatch.setattr(kits_msan.training.loop, "SlabSampler", lambda *_: pytest.fail("it trains again"))
-    assert same(first, train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False))
-
-
-@pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        ({"name": "msan_v1"}, "model"),
-        ({"seed": 1}, "seed"),
-        ({"steps": 7}, "number of steps"),
-        ({"width": 2}, "config"),
-    ],
-)
-def test_run_with_other_settings_is_refused_or_overwritten(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, change: dict, word: str
-) -> None:
-    run = tmp_path / "run"
-    train("unet3d", data, tiny, run, store=store, progress=False)
-    before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    name, seed = change.get("name", "unet3d"), change.get("seed", 0)
-    profile = replace(tiny, **{key: value for key, value in change.items() if key in ("steps", "width")})
-    with pytest.raises(InputError, match=f"holds a run with another {word}.*--overwrite"):
-        train(name, data, profile, run, store=store, seed=seed, progress=False)
-    assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-    train(name, data, profile, run, store=store, seed=seed, overwrite=True, progress=False)
-    assert (run / MODEL).read_bytes() != before[MODEL]
-    assert json.loads((run / CONFIG).read_text(encoding="utf-8"))["seed"] == seed
-
-
+@pytest.mark.slow
 def test_overwriting_a_stopped_run_starts_over(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
     train_until(3, "unet3d", data, tiny, tmp_path / "run", store=store, seed=1)
     fresh = train("unet3d", data, tiny, tmp_path / "fresh", store=store, progress=False)
     over = train("unet3d", data, tiny, tmp_path / "run", store=store, overwrite=True, progress=False)
     assert same(over, fresh)
-
-
-def test_folder_with_something_else_in_it_is_refused(data: Path, tmp_path: Path, tiny: Profile) -> None:
-    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="already holds results"):
-        train("unet3d", data, tiny, tmp_path, progress=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,12 @@ from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.student import BUILD
 from kits_msan.networks.layers import Res2NetBlock
 
-MISTAKES = [(number, hint) for number, (_, exercise) in BUILDS.items() for hint in exercise.single]
+DRAWS = "1.b"  # its check draws many slabs of a whole case
+MISTAKES = [
+    pytest.param(number, hint, marks=pytest.mark.slow if number == DRAWS else ())
+    for number, (_, exercise) in BUILDS.items()
+    for hint in exercise.single
+]
 
 
 def gray(image: Any, low: float = -200, high: float = 500) -> Any:
@@ -121,7 +126,7 @@ RIGHT = [
     ("5.c", interval_at_once),
 ]
 WRONG = [
-    ("1.b", slab_of_its_own, "the same again"),
+    pytest.param(DRAWS, slab_of_its_own, "the same again", marks=pytest.mark.slow),
     ("1.b", lambda case, rng, slices: case.image[:slices], "Error"),
     ("1.b", lambda case, rng, slices: None, "TypeError"),
     ("2.b", PooledSlices, "the numbers differ"),
