@@ -23,6 +23,10 @@ CELLS = [
     "try:\n    big = bytearray(10**11)\n    limited = False\nexcept MemoryError:\n    limited = True",
     "import os\ndef chance(wrong, right):\n    return f'{online} {limited} {\"SECRET\" in os.environ}'",
     'checks.check("5.4", chance)',
+    "def keep_two(label):\n    return label",
+    'checks.passes("5.b", keep_two)  # without the teacher\'s `built`',
+    "def bootstrap(differences, draws, rng, level=95):\n    return ...",
+    'if built(bootstrap) and checks.passes("5.c", bootstrap):\n    pass',
 ]
 
 
@@ -52,7 +56,7 @@ def test_broken_notebooks_do_not_cost_the_others(tmp_path: Path, capsys: pytest.
     torn.write_text("", encoding="utf-8")
     assert collected(tmp_path) == [("ann", 2, torn)]
     results = grade("ann", 2, torn, tmp_path, Limits(1, 1, 1, False))
-    assert {one.exercise for one in results} == {"2.1", "2.2", "2.3", "2.4"}
+    assert {one.exercise for one in results} == {"2.1", "2.2", "2.3", "2.4", "2.b"}
     assert {one.result for one in results} == {NOT_RUN}
 
 
@@ -61,7 +65,7 @@ def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SECRET", "a token")
     path = notebook(tmp_path / "05.ipynb", CELLS)
     given = {one.exercise: one for one in grade("ann", 5, path, tmp_path, Limits(5, 300, 4 * 10**9, can_unshare()))}
-    assert list(given) == ["5.1", "5.2", "5.3", "5.4"]
+    assert list(given) == ["5.1", "5.2", "5.3", "5.4", "5.b", "5.c"]
     assert given["5.1"].result == NOT_RUN  # its cell is missing, so the teacher's was put there
     assert "NameError" in given["5.1"].said
     assert given["5.2"].result == WRONG  # by the teacher's check cell
@@ -69,6 +73,8 @@ def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.Mon
     assert "For share" not in given["5.2"].hint
     assert given["5.3"].said.startswith("Wrong: your function did not end by itself.")
     assert "'False True False'" in given["5.4"].said  # not online, memory limited, no secret
+    assert (given["5.b"].result, given["5.b"].hint) == (WRONG, "nothing was removed.")
+    assert given["5.c"].result == UNANSWERED
 
 
 def test_counts_and_picture_hold_no_names(tmp_path: Path) -> None:

@@ -15,19 +15,20 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from traitlets import Bool
 
-from kits_msan.course.exercises.checks import EXERCISES
+from kits_msan.course.exercises.checks import BUILDS, EXERCISES
 from kits_msan.course.grade.kernel import environment, launch
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.errors import InputError
 
 OURS = 600  # seconds for a cell that is the teacher's own, such as the imports
-CHECK = re.compile(r'checks\.check\("(\d\.\d)"')
+ASKED = sorted([*EXERCISES, *BUILDS])  # 1.1 to 1.4, then the builds 1.b; 2.1 ...
+CHECK = re.compile(r'checks\.(?:check|passes)\("(\d\.\w)"')
 EXAMPLE = re.compile(r" (For \w+ = |The input was |It is not ).*", re.DOTALL)
 RIGHT = "right"
 WRONG = "wrong"
 UNANSWERED = "unanswered"
 NOT_RUN = "not run"
-WORDS = {"Right": RIGHT, "Wrong": WRONG, "Not answered yet": UNANSWERED}
+WORDS = {"Right": RIGHT, "Wrong": WRONG, "Not answered yet": UNANSWERED, "Not built yet": UNANSWERED}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Grade:
-    """What a student's answer to an exercise was told; `hint` is that without the input that was shown."""
+    """What an answer to an exercise, or a build, was told; `hint` is that without the input that was shown."""
 
     student: str
     exercise: str
@@ -115,11 +116,11 @@ def _chapter(path: Path) -> int | None:
 
 
 def _exercises(notebook: Any) -> list[str]:
-    return [number for cell in notebook.cells for number in CHECK.findall(cell.source) if number in EXERCISES]
+    return [number for cell in notebook.cells for number in CHECK.findall(cell.source) if number in ASKED]
 
 
 def _of_chapter(chapter: int) -> list[str]:
-    return [number for number in EXERCISES if number.startswith(f"{chapter}.")]
+    return [number for number in ASKED if number.startswith(f"{chapter}.")]
 
 
 def _teacher(chapter: int) -> Any:
@@ -160,7 +161,7 @@ def _prepared(notebook: Any, chapter: int, data: Path) -> Any:
 def _setup(data: Path) -> str:
     """The cell that comes after the parameters: a short run on these cases."""
     values = f'profile, device, train, seed = "smoke", "cpu", False, 0\ndata, out = {str(data)!r}, "out"\n'
-    return values + "from kits_msan import checks"
+    return values + "from kits_msan import checks\nfrom kits_msan.course import built"
 
 
 def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
@@ -195,7 +196,7 @@ def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
 
 
 def _said(notebook: Any, number: str, failure: str) -> tuple[str, str]:
-    """(result, sentence) of an exercise."""
+    """(result, sentence) of an exercise or a build."""
     cell = next(cell for cell in notebook.cells if cell.cell_type == "code" and number in CHECK.findall(cell.source))
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stdout":

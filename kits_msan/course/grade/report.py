@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from kits_msan.course.exercises.checks import EXERCISES
 from kits_msan.course.grade.kernel import can_unshare
-from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, collected, grade
+from kits_msan.course.grade.notebooks import ASKED, NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, collected, grade
 from kits_msan.course.paths import course_data
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, refuse_results, write_csv
@@ -56,12 +55,12 @@ def mistakes(grades: Sequence[Grade]) -> pd.DataFrame:
 
 
 def draw(grades: Sequence[Grade], path: Path) -> None:
-    """A row for each student, in no telling order and without names; a column for each exercise."""
+    """A row for each student, in no telling order and without names; a column for each exercise and build."""
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    exercises = [number for number in EXERCISES if any(one.exercise == number for one in grades)]
+    exercises = [number for number in ASKED if any(one.exercise == number for one in grades)]
     students = sorted({one.student for one in grades})
     results = {(one.student, one.exercise): one.result for one in grades}
     kinds = list(COLORS)
