@@ -82,6 +82,9 @@ scratch: install  ## the comparison of data/ablation: all networks and peers fro
 	$(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24 --overwrite
 	$(BIN)/kits-msan ablation --data data/phantoms-664 --steps 10000 --peers --devices 2 --out runs/scratch --overwrite
 	cp runs/scratch/*.csv runs/scratch/about.json runs/scratch/table.md data/ablation
+	set -e; mkdir -p data/ablation/curves; for name in unet3d msan_v1 msan_v1_ds msan_v2 msan_v2_ds; do \
+	  cp runs/scratch/seed-0/$$name/metrics.csv data/ablation/curves/$$name.csv; \
+	done
 
 ablation: install  ## three trainings of every network, its peers and variants, tabulated: two hours on two cores; goes on
 	test -e data/phantoms-664/split.json || $(BIN)/kits-msan phantom data/phantoms-664 --cases 664 --test 24
