@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = public(
         "explorables": "explorables",
         "fine_case": "cells",
         "first_case": "cells",
+        "patients_of": "cells",
     },
 )

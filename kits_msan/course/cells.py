@@ -1,4 +1,4 @@
-"""Small helps for the cells of the notebooks: the first case at once, and whether a build is filled in."""
+"""Small helps for the cells of the notebooks: cases that are made or made again, and whether a build is filled in."""
 
 import types
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Any
 from kits_msan.course.paths import ROOT, course_data, phantoms_are_fresh
 from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
-from kits_msan.profiles import Profile
+from kits_msan.profiles import Profile, profile_from
 
 FINE_GRID, FINE_SPACING = (14, 512, 512), (2.0, 0.75, 0.75)  # 28 mm: more would be slow, and large in a page
 
@@ -38,6 +38,26 @@ def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
         return first_case(profile, data, seed)
     fine = replace(profile, name="fine", train_cases=1, test_cases=0, grid=FINE_GRID, spacing=FINE_SPACING)
     return load_case(find_cases(course_data(fine, seed=seed))[0])
+
+
+def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
+    """The last `count` phantoms that the network of a checkpoint had all their time to learn from, made again.
+
+    The shipped networks learned from patients that were made while they trained (`training.fresh`), and forgotten.
+    Which they were follows from the seed and the steps that the checkpoint names. Those that still were there at the
+    end, but the oldest, had less time and are left out.
+    Raises InputError for a checkpoint of a training on a folder of cases.
+    """
+    from kits_msan.networks.checkpoints import load_checkpoint
+    from kits_msan.phantom import case_seed, phantom_case
+
+    about = load_checkpoint(checkpoint)[1]
+    profile = profile_from(about["profile"])
+    if not profile.fresh:
+        raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")
+    oldest = (profile.steps - 1) // profile.fresh  # of the patients of the last step
+    indices = range(max(oldest + 1 - count, 0), oldest + 1)
+    return [phantom_case(case_seed(about["seed"], "train", index), profile) for index in indices]
 
 
 def built(*functions: Any) -> bool:
