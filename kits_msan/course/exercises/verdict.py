@@ -33,11 +33,11 @@ EMPTY = ("numel() == 0", "zero-size", "empty sequence", "arg is an empty", "iter
 
 @dataclass
 class StoppedError(Exception):
-    """A student's function raised `error` on `arguments`, after it had worked `before` times."""
+    """A student's function raised `error` on `arguments`, after it had given `results` for those before."""
 
     error: BaseException
     arguments: tuple[Any, ...]
-    before: int
+    results: list[Any]
 
 
 def verdict(exercise: Exercise, answer: Any) -> str:
@@ -66,7 +66,7 @@ def results_of(function: Callable[..., Any], trials: Inputs, seconds: float | No
             with contextlib.redirect_stdout(printed), interrupted_after(seconds):
                 results.append(frozen(function(*copy.deepcopy(arguments))))
         except (Exception, KeyboardInterrupt, SystemExit) as error:
-            raise StoppedError(error, arguments, len(results)) from error
+            raise StoppedError(error, arguments, results) from error
     return results, printed.getvalue()
 
 
@@ -97,7 +97,7 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     try:
         results, printed = results_of(answer, trials, LONGEST)
     except StoppedError as stop:
-        return _on_stop(exercise, answer, stop)
+        return _on_stop(exercise, answer, stop, trials)
     if any(_is_blank(result) for result in results):
         return UNANSWERED
     if any(result is None for result in results):
@@ -151,7 +151,7 @@ def _names(function: Callable[..., Any]) -> list[str]:
         return []
 
 
-def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError) -> str:
+def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError, trials: Inputs) -> str:
     if "ellipsis" in str(stop.error).lower():  # an unfilled ... that was calculated with
         return UNANSWERED
     lines = str(stop.error).strip().splitlines()
@@ -162,11 +162,20 @@ def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError)
         advice = "It looks for the largest or smallest of nothing: the step before found nothing."
     if order := _order(exercise, answer):
         advice = order[0].upper() + order[1:]
-    before = f" (It worked for {stop.before} others.)" if stop.before else ""
+    wrong = _wrong(exercise, stop.results, trials[: len(stop.results)])
+    if wrong and (made := _made(exercise, exercise.single, stop.results, trials[: len(stop.results)])):
+        return f"Wrong: {made} (On other inputs your function stops, with {what.rstrip('.')}.)"
+    before = f" (It was right for {len(stop.results)} others.)" if stop.results and not wrong else ""
     given = named(exercise.solution, stop.arguments)
     if isinstance(stop.error, KeyboardInterrupt):
         return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
     return f"Wrong: your function stopped with {what.rstrip('.')}. {advice} The input was {given}.{before}"
+
+
+def _wrong(exercise: Exercise, results: list[Any], trials: Inputs) -> bool:
+    """Whether any of these results is not right."""
+    wanted, _ = results_of(exercise.solution, trials)
+    return not all(same(got, want, exercise.tolerance) for got, want in zip(results, wanted, strict=True))
 
 
 def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str) -> str:

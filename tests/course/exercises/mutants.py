@@ -1,4 +1,4 @@
-"""Mutants of a function: copies of its source with one small change each, such as a student's slip would make."""
+"""Mutants of a function, or of a class's last method: copies with one small change each, as by a student's slip."""
 
 import ast
 import copy
@@ -14,19 +14,30 @@ TWINS = [
 
 
 def mutants(source: str) -> Iterator[str]:
-    """The source of each mutant of the first function in `source`."""
+    """The source of each mutant of the first function or class in `source`."""
     tree = ast.parse(source)
-    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
+    function = _to_change(_first(tree))
     names = sorted({n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)})
     names += [argument.arg for argument in function.args.args]
     for place, node in enumerate(ast.walk(function)):
         for change in _changes(node, names):
             mutant = copy.deepcopy(tree)
-            body = next(part for part in mutant.body if isinstance(part, ast.FunctionDef))
+            first = _first(mutant)
+            body = _to_change(first)
             _replace(body, list(ast.walk(body))[place], copy.deepcopy(change))
             imports = [part for part in mutant.body if isinstance(part, ast.Import | ast.ImportFrom)]
-            mutant.body = [*imports, body]
+            mutant.body = [*imports, first]
             yield ast.unparse(ast.fix_missing_locations(mutant))
+
+
+def _first(tree: ast.Module) -> ast.FunctionDef | ast.ClassDef:
+    return next(node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+
+
+def _to_change(first: ast.FunctionDef | ast.ClassDef) -> ast.FunctionDef:
+    method = first if isinstance(first, ast.FunctionDef) else first.body[-1]
+    assert isinstance(method, ast.FunctionDef)
+    return method
 
 
 def _replace(root: ast.AST, old: ast.AST, new: ast.AST | None) -> None:

@@ -26,7 +26,8 @@ def _maps(rng: np.random.Generator) -> Inputs:
 
 def _blocks(rng: np.random.Generator) -> Inputs:
     generator = torch.Generator().manual_seed(int(rng.integers(1000)))
-    return [(torch.randn(1, 8, 3, 4, 4, generator=generator), scale) for scale in (4, 2, 8)]
+    sizes = ((8, 4), (8, 2), (8, 8), (16, 4))  # channels that go out, and groups; 8 go in
+    return [(torch.randn(1, 8, 3, 4, 4, generator=generator), channels, scale) for channels, scale in sizes]
 
 
 def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
@@ -43,13 +44,13 @@ def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
     return skips
 
 
-def use_block(block: Any) -> Callable[[Tensor, int], Any]:
+def use_block(block: Any) -> Callable[[Tensor, int, int], Any]:
     """What a block gives for (N, C, D, H, W), with weights that are the same for all."""
 
-    def outputs(x: Tensor, scale: int) -> Any:
+    def outputs(x: Tensor, channels_out: int, scale: int) -> Any:
         torch.manual_seed(SEED)
         with torch.no_grad():
-            return block(x.shape[1], scale).eval()(x)
+            return block(x.shape[1], channels_out, scale).eval()(x)
 
     return outputs
 
@@ -91,9 +92,9 @@ def _block(
     join: Callable[[list[Tensor]], Tensor] = lambda outputs: torch.cat(outputs, dim=1),
 ) -> Any:  # fmt: skip
     class Block(nn.Module):
-        def __init__(self, channels: int, scale: int) -> None:
+        def __init__(self, channels_in: int, channels_out: int, scale: int) -> None:
             super().__init__()
-            self.parts = Res2NetBlock(channels, channels, scale)
+            self.parts = Res2NetBlock(channels_in, channels_out, scale)
 
         def forward(self, x: Tensor) -> Tensor:
             groups = (self.parts.reduce(x) if reduced else x).chunk(self.parts.scale, dim=1)
@@ -101,7 +102,7 @@ def _block(
             for group, conv in zip(groups[1:], self.parts.convs, strict=True):
                 outputs.append(conv(group + previous(outputs)))
             joined = join(outputs)
-            return residual(self.parts.expand(joined) if expanded else joined, x)
+            return residual(self.parts.expand(joined) if expanded else joined, self.parts.shortcut(x))
 
     return use_block(Block)
 
@@ -135,6 +136,9 @@ BUILDS: dict[str, Build] = {
                 "these are the sums; squash them, and multiply F by the weights.": {
                     "end": lambda feature, total: total
                 },
+                "you pooled across slices too; with (1, 2, 2) the slices stay as many as they are.": {
+                    "down": lambda conv, x: conv(F.max_pool3d(x, 2))
+                },
                 "the finer map was pooled with the mean; take the largest, with F.max_pool3d.": {
                     "down": lambda conv, x: conv(F.avg_pool3d(x, (1, 2, 2)))
                 },
@@ -164,17 +168,19 @@ BUILDS: dict[str, Build] = {
         use_block,
         Exercise(
             solution=_block(),
-            why="your block gives what the package's gives, for 2, 4 and 8 groups.",
+            why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
             inputs=_blocks,
-            hint="reduce, split with chunk, the chain, torch.cat, expand; then add the input, and last the ReLU.",
+            hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
             make=_block,
             flaws={
-                "the input is missing at the end: add x, then take the ReLU.": {
+                "the input is missing at the end: add shortcut(x), then take the ReLU.": {
                     "residual": lambda y, x: torch.relu(y)
                 },
                 "the ReLU is missing at the end.": {"residual": lambda y, x: y + x},
                 "the ReLU came before the input was added; add first.": {"residual": lambda y, x: torch.relu(y) + x},
-                "input and ReLU are missing at the end: add x, then take the ReLU.": {"residual": lambda y, x: y},
+                "input and ReLU are missing at the end: add shortcut(x), then take the ReLU.": {
+                    "residual": lambda y, x: y
+                },
                 "the input was multiplied; add it.": {"residual": lambda y, x: torch.relu(y * x)},
                 "`reduce` is missing: x goes through it before it is split.": {"reduced": False},
                 "`expand` is missing after the groups are joined.": {"expanded": False},

@@ -13,7 +13,7 @@ from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
 def _settings(rng: np.random.Generator) -> Inputs:
     """Learning rates and numbers of steps."""
-    return [(0.1, 5), (0.02, 8), (0.3, 3)]
+    return [(0.1, 5), (float(rng.uniform(0.01, 0.05)), 8), (0.3, int(rng.integers(2, 5)))]
 
 
 class _Sampler:
