@@ -1,5 +1,6 @@
 """The figures that are committed: tables follow from the scores beside them, and the pages quote the tables."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from kits_msan.ablation.report import report, table_markdown
 from kits_msan.ablation.results import TABLE, load_results
 from kits_msan.ablation.variation import without_variants
+from kits_msan.networks import MODELS
+from kits_msan.training import read_metrics
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "data" / name for name in ("shipped", "ablation", "ablation-seeds")]
@@ -33,3 +36,13 @@ def test_pages_quote_the_reports(page: str) -> None:
     quoted = [" ".join(found.split()) for found in re.findall(INTERVAL, (ROOT / page).read_text(encoding="utf-8"))]
     assert quoted
     assert [figure for figure in quoted if figure not in reports] == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_recorded_losses_are_of_whole_trainings_and_fall(name: str) -> None:
+    """Notebook 4 says so."""
+    rows = read_metrics(ROOT / "data" / "ablation" / "curves" / f"{name}.csv")
+    steps, losses = ([float(row[column]) for row in rows] for column in ("step", "loss"))
+    about = json.loads((ROOT / "data" / "ablation" / "about.json").read_text(encoding="utf-8"))
+    assert steps[-1] == about["profile"]["steps"]
+    assert max(losses[-10:]) < 0.5 * losses[0]

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = public(
         "explorables": "explorables",
         "fine_case": "cells",
         "first_case": "cells",
+        "own_build": "cells",
         "patients_of": "cells",
     },
 )

@@ -1,14 +1,17 @@
-"""The patients that a shipped network learned from: those that its training drew, made again."""
+"""What cells of the notebooks take from elsewhere: patients that a network saw, and a build of another notebook."""
 
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
+from torch import nn
 
-from kits_msan.course.cells import patients_of
-from kits_msan.course.paths import CHECKPOINTS
+from kits_msan.course.cells import own_build, patients_of
+from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS
+from kits_msan.course.student import STUDENT
 from kits_msan.errors import InputError
 from kits_msan.networks import build_model
 from kits_msan.networks.checkpoints import describe_model, load_checkpoint, save_model
@@ -49,3 +52,20 @@ def test_a_network_that_was_trained_on_a_folder_has_its_patients_there(tmp_path:
     save_model(tmp_path / "model.safetensors", build_model("unet3d", width=2, poolings=1), about)
     with pytest.raises(InputError, match="was trained on a folder of cases"):
         patients_of(tmp_path / "model.safetensors")
+
+
+def test_a_build_is_taken_from_the_notebook_beside_if_it_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(NOTEBOOKS)
+    layer = own_build("2.b", "MyAttention")
+    assert isinstance(layer([2, 3]), nn.Module)
+    monkeypatch.chdir(STUDENT)
+    assert own_build("2.b", "MyAttention") is None  # not filled in
+    monkeypatch.chdir(tmp_path)
+    assert own_build("2.b", "MyAttention") is None  # no notebook
+    (tmp_path / "02_mine.ipynb").write_text("{", encoding="utf-8")
+    assert own_build("2.b", "MyAttention") is None
+    cell = nbformat.v4.new_code_cell("MyAttention = 1 / 0", metadata={"tags": ["build"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "02_mine.ipynb")
+    assert own_build("2.b", "MyAttention") is None
