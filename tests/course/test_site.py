@@ -105,6 +105,11 @@ def test_the_first_page_tells_questions_and_objectives(course_site: Path) -> Non
         objectives = re.findall(r"^- (\w+)", first, re.MULTILINE)
         assert len(objectives) >= 3
         assert all(f"<li>{word}" in page for word in objectives)
+    for command in ("make lab ", "make course "):
+        assert page.count(command) == 1  # once, with what it does
+    assert '<h2 id="results">Results</h2>' in page
+    assert '<a href="results.html">docs/results.md</a>' in page
+    assert page.count("<img ") == 2 + 5  # the viewer, a picture a notebook, the results
 
 
 def test_the_search_index_holds_text_code_and_outputs(course_site: Path, pages: dict[str, Elements]) -> None:

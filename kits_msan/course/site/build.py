@@ -81,7 +81,7 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
         pages = [_notebook_page(NOTEBOOKS / path.name, read[path], links, states) for path in paths]
         more = [segment.segment_page(), segment.code_page()]
         more += [_document_page(path, links) for path in documents]
-        pages = [_first_page(list(read.values()), pages), *pages, *more]
+        pages = [_first_page(list(read.values()), pages, links), *pages, *more]
         menus = {
             "notebooks": _menu(pages[1 : 1 + len(paths)]),
             "documents": _menu(more) + f' <a href="{START}">The package</a>',
@@ -157,31 +157,37 @@ def _document_page(source: Path, links: Mapping[Path, str]) -> Page:
     return read_page(links[source], body)
 
 
-def _first_page(notebooks: Sequence[Any], pages: Sequence[Page]) -> Page:
-    """The way in: each notebook with its question, objectives and minutes, out of its own first cell."""
+def _first_page(notebooks: Sequence[Any], pages: Sequence[Page], links: Mapping[Path, str]) -> Page:
+    """The way in: commands and results of the README; of each notebook question, objectives and minutes."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = readme[readme.index("```") : readme.index("## Start")]
+    results = readme[readme.index("## Results") : readme.index("## The package")]
     top = "![Kidneys and tumor of a synthetic patient: truth and two answers](docs/pictures/viewer.jpg)"
     parts = [
         "<h1>A multi-scale attention network for kidney tumor segmentation</h1>",
-        _picture(top),
+        _of_readme(top),
         "<p>A course in five notebooks. These pages show them after they have run. Read, search, answer the "
         "questions, and move the drawings. To scroll through a scan, click on its viewer; then use the wheel or the "
         "arrow keys. To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks "
         "run in the pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is "
         "teaching material, not a medical device.</p>",
+        _of_readme(commands),
     ]
     for notebook, page in zip(notebooks, pages, strict=True):
         text = notebook.cells[0].source
         question = "\n\n".join(re.findall(r"^\*\*(?:The question|Time)\.\*\*.*", text, re.MULTILINE))
         objectives = "\n".join(re.findall(r"^- .*", text, re.MULTILINE))
         parts.append(f'<h2 id="{slug(page.title)}"><a href="{page.name}">{page.title}</a></h2>')
-        parts.append(_picture(f"![A picture of notebook {page.name[1]}](docs/pictures/notebook-{page.name[1]}.png)"))
+        number = page.name[1]
+        parts.append(_of_readme(f"![A picture of notebook {number}](docs/pictures/notebook-{number}.png)"))
         parts.append(markdown(f"{question}\n\n{objectives}", NOTEBOOKS / "index", {}))
+    parts.append(_of_readme(results, links))
     return read_page("index.html", "\n".join(parts))
 
 
-def _picture(text: str) -> str:
-    """A picture of the README, in Markdown, as HTML that holds it."""
-    return markdown(text, ROOT / "README.md", {})
+def _of_readme(text: str, links: Mapping[Path, str] | None = None) -> str:
+    """A part of the README, in Markdown, as HTML that holds its pictures."""
+    return markdown(text, ROOT / "README.md", links or {})
 
 
 def _menu(pages: Sequence[Page]) -> str:
