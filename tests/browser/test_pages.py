@@ -14,6 +14,7 @@ from kits_msan.course.site import build as site
 from kits_msan.course.site.build import build_site
 
 NAME = "01_known"
+WIDE = "\n".join("|" + f" {cell} |" * 30 for cell in ("column", "---", "123456"))
 SHOW = f"""import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from browser.hand import known_case, predictions
@@ -29,6 +30,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = (
         "# 1. Known: a case\n\n**The question.** What does $x^2$ mean?\n\n## A zebra crosses\n\nBehind it a kidney."
     )
+    text += f"\n\n{WIDE}\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"
     cells = [new_markdown_cell(text), new_code_cell(SHOW), solution]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / f"{NAME}.ipynb")
@@ -121,3 +123,47 @@ def test_the_page_fits_a_phone(page: Page, pages: Path, requests: list[str]) -> 
     page.goto((pages / f"{NAME}.html").as_uri())
     Hand(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_wide_table_scrolls_in_a_frame_that_the_keyboard_reaches(
+    page: Page, pages: Path, requests: list[str]
+) -> None:
+    page.set_viewport_size({"width": 900, "height": 800})
+    page.goto((pages / f"{NAME}.html").as_uri())
+    frames = page.locator("main .table")
+    expect(frames).to_have_count(2)
+    wide = page.get_by_role("region", name="a wide table: scroll sideways")
+    expect(wide).to_have_count(1)  # the narrow one needs no frame to scroll in
+    wide.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_links_lead_to_the_page_before_and_the_next(page: Page, pages: Path, requests: list[str]) -> None:
+    page.goto((pages / "index.html").as_uri())
+    around = page.get_by_role("navigation", name="previous and next page")
+    expect(around.locator("a")).to_have_count(1)  # nothing lies before the first page
+    expect(around.get_by_role("checkbox")).to_have_count(0)
+    around.locator("a[rel=next]").click()
+    page.wait_for_url(f"**/{NAME}.html")
+    expect(around.locator("a")).to_have_count(1)  # nor after the last
+    around.locator("a[rel=prev]").click()
+    page.wait_for_url("**/index.html")
+    page.goto((pages / "readme.html").as_uri())
+    expect(around).to_have_count(0)
+
+
+def test_a_page_that_was_read_keeps_its_mark(page: Page, pages: Path, requests: list[str]) -> None:
+    page.goto((pages / f"{NAME}.html").as_uri())
+    mark, link = page.get_by_label("I have read this page"), page.locator(f'header nav > a[href="{NAME}.html"]')
+    expect(mark).not_to_be_checked()
+    mark.check()
+    expect(link).to_have_attribute("aria-description", "you have read this")
+    page.goto((pages / "index.html").as_uri())
+    for place in (link, page.locator("main h2 > a").first):
+        expect(place).to_have_class("read")
+    page.goto((pages / f"{NAME}.html").as_uri())
+    expect(mark).to_be_checked()
+    mark.uncheck()
+    expect(link).not_to_have_class("read")
