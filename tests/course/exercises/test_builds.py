@@ -138,7 +138,7 @@ WRONG = [
     ("4.b", loop_without_backward, "the weights never changed"),
     ("5.b", two_with_background, "the background"),
     ("5.b", 3, "your function itself"),
-    ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), ""),
+    ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "percentile"),
     ("5.c", lambda differences, draws, rng: (0, 1), "TypeError"),
 ]
 

@@ -107,7 +107,7 @@ WRONG: dict[str, list[Wrong]] = {
         (window_range, "after clipping"),
         (lambda image, low, high: (np.clip(image, high, low) - low) / (high - low), "limits are exchanged"),
         (lambda image, low, high: (imagee - low) / high, "NameError"),  # type: ignore[name-defined] # noqa: F821
-        (lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low))), ""),
+        (lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low))), "sigmoid bends"),
     ],
     "1.2": [
         (lambda label, spacing: (label == 2).sum() * np.prod(spacing) / 1024, "times what is right"),
@@ -132,7 +132,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "1.4": [
         (box_forgets_return, "returns nothing for"),
-        (box_largest_part, ""),
+        (box_largest_part, "holds all of it"),
         (box_any_over_one_axis, "takes this axis away"),
         (lambda label, spacing, margin: box_smallest_spacing(label == 2, spacing, margin), "kidney is cut off"),
         (lambda label, spacing, margin: box_smallest_spacing(label, (min(spacing),) * 3, margin), "smallest spacing"),

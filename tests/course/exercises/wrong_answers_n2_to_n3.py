@@ -80,7 +80,10 @@ WRONG: dict[str, list[Wrong]] = {
             "divided the sum",
         ),
         (lambda feature, finer, coarser: coarser / (1 + np.exp(-_soft(feature, finer, coarser))), "exchanged"),
-        (lambda feature, finer, coarser: np.maximum(feature, 0) / (1 + np.exp(-_soft(feature, finer, coarser))), ""),
+        (
+            lambda feature, finer, coarser: np.maximum(feature, 0) / (1 + np.exp(-_soft(feature, finer, coarser))),
+            "negative numbers of F were cut off",
+        ),
         (
             lambda feature, finer, coarser: (feature / (1 + np.exp(-_soft(feature, finer, coarser))))[None, None],
             "shape",
@@ -92,9 +95,9 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "2.3": [
         (lambda channels: 3328, "whatever it is given"),
-        (lambda channels: sum(channels), ""),
+        (lambda channels: sum(channels), "added all channels up"),
         (lambda channels: [a * b for a, b in pairwise(channels)], "one number is wanted"),
-        (lambda channels: np.prod(channels), ""),
+        (lambda channels: np.prod(channels), "multiplied all channels"),
     ],
     "2.4": [
         (lambda heat, label: heat[label > 0].mean(), "one value"),
@@ -118,7 +121,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda scale: {1: 3, 2: 3, 4: 7, 8: 15}.get(scale, 0), "right for"),
         (lambda scale: 2 * scale - 3, "2 pixels are missing"),
         (lambda scale: (2 * scale - 1, 2 * scale - 1), "one number is wanted"),
-        (lambda scale: max(2 * scale - 1, 3) ** 2, ""),
+        (lambda scale: max(2 * scale - 1, 3) ** 2, "pixels of a square"),
     ],
     "3.3": [
         (lambda channels, scale: channels * 27, "does not depend on `scale`"),
@@ -127,7 +130,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda channels, scale: (scale - 1) * 54 * (channels // scale) ** 2, "always 2 times"),
     ],
     "3.4": [
-        (poke_row_only, ""),
+        (poke_row_only, "from top to bottom"),
         (poke_against_corner, "right for"),
         (poke_no_comparison, "compared with 0"),
         (poke_kernel, "AttributeError"),

@@ -59,18 +59,18 @@ WRONG: dict[str, list[Wrong]] = {
     "4.1": [
         (dice_two_dimensions, "AxisError"),
         (lambda p, t: 1 - 2 * (p * t).sum() / (p.sum() + t.sum() + 1e-5), "tiny number"),
-        (lambda p, t: 1 - (2 * (p * t).sum() + 2) / (p.sum() + t.sum() + 2), ""),
+        (lambda p, t: 1 - (2 * (p * t).sum() + 2) / (p.sum() + t.sum() + 2), "a 1 in each place"),
         (lambda p, t: round(1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1), 2), "rounded"),
-        (lambda p, t: abs(p - t).sum(), ""),
-        (lambda p, t: 1 - (2 * (p * t).sum() + 1) / ((p + t > 0).sum() + 1), ""),
+        (lambda p, t: abs(p - t).sum(), "sum of absolute errors"),
+        (lambda p, t: 1 - (2 * (p * t).sum() + 1) / ((p + t > 0).sum() + 1), "below counts"),
         (lambda p, t: np.array([1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)]), "shape"),
     ],
     "4.2": [
         (rate_late, "first of the second stair"),
         (rate_at_150, "right for"),
         (lambda step: 1e-3 if step < 2e5 else 1e-5, "right for"),
-        (lambda step: 3 + step // 100_000, ""),
-        (lambda step: 1e-3 / 10 * (step // 100_000), ""),
+        (lambda step: 3 + step // 100_000, "divide by 10 that many times"),
+        (lambda step: 1e-3 / 10 * (step // 100_000), "you multiplied by it"),
         (lambda step: "0.001", "text"),
         (lambda step: np.float16(1e-3), "never changes"),
         (lambda step: 2**-10, "whatever"),  # which float16 holds exactly
@@ -87,7 +87,7 @@ WRONG: dict[str, list[Wrong]] = {
     "4.4": [
         (adam_eps_inside, "under the root"),
         (adam_first_step, "does not depend on `step`"),
-        (lambda weights, gradient, m, v, step, rate: (weights - rate * gradient, m, v), ""),
+        (lambda weights, gradient, m, v, step, rate: (weights - rate * gradient, m, v), "plain gradient descent"),
         (lambda w, g, m, v, step: w, "argument"),
     ],
     "5.1": [
@@ -97,8 +97,11 @@ WRONG: dict[str, list[Wrong]] = {
             lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + p.sum(axis=0)).argmax(axis=0),
             "votes and sums are added",
         ),
-        (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + p.mean(axis=0) * 9).argmax(axis=0), ""),
-        (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.5 * p.sum(axis=0)).argmax(axis=0), ""),
+        (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + p.mean(axis=0) * 9).argmax(axis=0), "compare the sums"),
+        (
+            lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.5 * p.sum(axis=0)).argmax(axis=0),
+            "half of the sums",
+        ),
         (vote_scipy, "lowest class"),
         (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.2 * p.sum(axis=0)).argmax(axis=0), "small part"),
         (lambda labels, p: p.sum(axis=0), "shape"),
@@ -123,6 +126,9 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda wrong, right: 0.74, "whatever it is given"),
         (lambda wrong, right: (wrong[:, None] < right).astype(float), "one number is wanted"),
         (lambda wrong, right: 100 * ((wrong[:, None] < right) + 0.5 * (wrong[:, None] == right)).mean(), "100 times"),
-        (lambda wrong, right: 2 * ((wrong[:, None] < right) + 0.5 * (wrong[:, None] == right)).mean() - 1, ""),
+        (
+            lambda wrong, right: 2 * ((wrong[:, None] < right) + 0.5 * (wrong[:, None] == right)).mean() - 1,
+            "fewer minus more",
+        ),
     ],
 }

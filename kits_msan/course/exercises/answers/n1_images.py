@@ -98,6 +98,9 @@ EXERCISES = {
             "this is a mask too: between low and high all is 0 in yours, and gray must rise there.": (
                 lambda image, low, high: (image > high).astype(float)
             ),
+            "a sigmoid bends, and never quite reaches 0 or 1; between low and high gray rises in a straight line.": (
+                lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low)))
+            ),
             "between low and high you left the HU; gray rises there from 0 to 1: (HU - low) / (high - low).": (
                 lambda image, low, high: np.where(image < low, 0, np.where(image > high, 1, image))
             ),
@@ -200,12 +203,8 @@ EXERCISES = {
             "a voxel is a box: its volume is the product of the three spacings.": {"voxel": lambda spacing: 1},
             "you counted kidney too; take label == 2 alone.": {"count": lambda label: np.count_nonzero(label > 0)},
             "that is the kidney; tumor has the label 2.": {"count": lambda label: np.count_nonzero(label == 1)},
-            "you counted the background; tumor has the label 2.": {
-                "count": lambda label: np.count_nonzero(label == 0)
-            },
-            "you counted all voxels but the tumor's; take label == 2.": {
-                "count": lambda label: np.count_nonzero(label != 2)
-            },
+            "you counted the background; tumor is label 2.": {"count": lambda label: np.count_nonzero(label == 0)},
+            "you counted all but the tumor; take label == 2.": {"count": lambda label: np.count_nonzero(label != 2)},
             "you counted all voxels; take those where label == 2.": {"count": lambda label: label.size},
             "you added up the labels; count the voxels that are 2, each once.": {"count": lambda label: label.sum()},
             "each tumor voxel counts double; you added up 2s. Count with np.count_nonzero(label == 2).": {

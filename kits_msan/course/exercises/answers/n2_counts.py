@@ -70,6 +70,10 @@ EXERCISES = {
             "you added the channels once more; these convolutions have no bias.": (
                 lambda channels: _count()(channels) + sum(channels)
             ),
+            "you added all channels up; each pair of an input and an output channel has a number.": sum,
+            "you multiplied all channels; only a level and its neighbor belong together, and the pairs are added.": (
+                np.prod
+            ),
             "you added all channels up and squared; only a level and its neighbor belong together.": (
                 lambda channels: sum(channels) ** 2
             ),

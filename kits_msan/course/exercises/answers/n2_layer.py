@@ -134,6 +134,9 @@ EXERCISES = {
             "a large sum must give a weight near 1: W is 1 / (1 + exp(-S)), and yours is 1 - W. Look at the sign.": {
                 "multiply": lambda feature, weights, total: feature * (1 - weights)
             },
+            "negative numbers of F were cut off first; multiply F as it is.": {
+                "multiply": lambda feature, weights, total: np.maximum(feature, 0) * weights
+            },
             "F was multiplied by the weights twice.": {
                 "multiply": lambda feature, weights, total: feature * weights * weights
             },

@@ -152,6 +152,7 @@ EXERCISES = {
             },
             "below is the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: p.size},
             "below is twice the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: 2 * p.size},
+            "below counts a voxel of both once; it must be Σp + Σt + 1.": {"sizes": lambda p, t: (p + t > 0).sum()},
             "you multiplied the sizes below the line; add them.": {"sizes": lambda p, t: p.sum() * t.sum()},
         },
     ),

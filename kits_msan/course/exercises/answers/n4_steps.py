@@ -94,6 +94,9 @@ EXERCISES = {
                 m,
                 v,
             ),
+            "this is plain gradient descent; Adam first makes new m and v, and divides m by the root of v.": (
+                lambda weights, gradient, m, v, step, rate: (weights - rate * gradient, m, v)
+            ),
             "this is plain gradient descent; Adam divides m by the root of v.": (
                 lambda weights, gradient, m, v, step, rate: (
                     weights - rate * gradient,
