@@ -119,6 +119,11 @@ def interval_at_once(differences: Any, draws: int, rng: Any, level: float) -> An
     return np.quantile(means, [0.5 - level / 200, 0.5 + level / 200])
 
 
+def interval_of_whole_percents(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
+    return np.percentile(means, [(100 - level) // 2, 100 - (100 - level) // 2])
+
+
 RIGHT = [
     ("1.b", slab_by_choice),
     ("2.b", Attention),
@@ -138,8 +143,9 @@ WRONG = [
     ("4.b", loop_without_backward, "the weights never changed"),
     ("5.b", two_with_background, "the background"),
     ("5.b", 3, "your function itself"),
-    ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "percentile"),
+    ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "does not depend on `level`"),
     ("5.c", lambda differences, draws, rng: (0, 1), "TypeError"),
+    ("5.c", interval_of_whole_percents, "right for 4 of 5 inputs"),
 ]
 
 

@@ -34,6 +34,7 @@ def _differences(rng: np.random.Generator) -> Inputs:
         (rng.exponential(3, size=12) - 2, many, 95),
         (rng.exponential(5, size=9) - 8, many, 68),
         (rng.normal(1, 3, size=24), many, 90),
+        (rng.normal(10, 5, size=24), many, 99),  # half a percent outside, which // makes 0
     ]
 
 
