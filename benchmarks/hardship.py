@@ -29,6 +29,7 @@ from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.phantom.make import write_phantoms
 from kits_msan.profiles import SMOKE
+from kits_msan.training.logs import read_metrics
 
 SEED, DISK = 0, "100k"
 SMALL = "--profile smoke --device cpu"
@@ -42,8 +43,7 @@ COMMANDS = {  # with DATA, NETS and OUT in place of paths
     "export": "export NETS/unet3d.safetensors --onnx OUT/net.onnx",
     "site": "site --out OUT",
 }
-CHANGING = {"about.json", "metrics.csv", "config.json"}  # which hold times; read, but not compared
-SPARED = (".tmp", ".old-", ".lock")  # beginnings of names that no reader takes for a result
+HIDDEN = "."  # what begins so nobody takes for a result
 METHOD = (
     "Each command is killed at {kills} random moments of its time, and started again; counted are kills after which "
     "all finished files were whole and the second start ended with the files of an unbroken run. Then each runs on a "
@@ -82,22 +82,39 @@ def run(line: list[str], kill_after: float | None = None) -> int | None:
 
 def finished(out: Path) -> dict[str, bytes]:
     """All that a reader would take for a result."""
-    paths = [path for path in out.rglob("*") if path.is_file()]
-    names = {path: path.relative_to(out) for path in paths}
-    return {
-        str(name): b"" if name.name in CHANGING else path.read_bytes()
-        for path, name in names.items()
-        if not any(part.startswith(SPARED) for part in name.parts) and "events.out" not in name.name
-    }
+    found = {}
+    for path in out.rglob("*"):
+        parts = path.relative_to(out).parts
+        if not path.is_file() or any(part.startswith(HIDDEN) for part in parts) or "events.out" in path.name:
+            continue
+        found["/".join(parts)] = _content(path)
+    return found
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; of one that holds times no more than that it can be read."""
+    if path.suffix == ".json":
+        json.loads(path.read_text(encoding="utf-8"))
+    elif path.name == "metrics.csv":
+        read_metrics(path)
+    elif path.suffix == ".safetensors":  # the weights; the header says how many seconds they took
+        content = path.read_bytes()
+        return content[8 + int.from_bytes(content[:8], "little") :]
+    else:
+        return path.read_bytes()
+    return b"can be read"
 
 
 def killed(line: str, places: dict[str, Path], folder: Path, kills: int, rng: random.Random) -> dict[str, int]:
     """Kill a command `kills` times; returns how many kills met it at work, and how many were followed by a fault."""
     whole, out = folder / "whole", folder / "killed"
     filled = lambda target: _filled(line, {**places, "OUT": target})  # noqa: E731
+    assert run(filled(folder / "first")) == 0, line  # all modules are read once, before the time is taken
     started = time.perf_counter()
     assert run(filled(whole)) == 0, line
     seconds, wanted = time.perf_counter() - started, finished(whole)
+    if finished(folder / "first") != wanted:
+        raise SystemExit(f"{line} does not write the same files twice")
     found = {"at_work": 0, "not_whole": 0, "not_resumed": 0}
     for _ in range(kills):
         if run(filled(out), rng.uniform(0, seconds)) is None:
@@ -168,6 +185,7 @@ def main(args: argparse.Namespace) -> None:
             rows.append(row(f"{command}: kills without a fault", [good], "of", [kills], "", goal=1.0, at_least=True))
             print(command, json.dumps(found), flush=True)
             shutil.rmtree(folder / "whole")
+            shutil.rmtree(folder / "first")
         with small_disk(folder / "disk") as mounted:
             if mounted:
                 good = 0
