@@ -33,7 +33,7 @@ STORED = {  # a picture: the notebook and the cell whose stored output it is
     "notebook-5": ("05_ensemble_and_ablation", "luck-figure"),
     "results": ("05_ensemble_and_ablation", "table-figure"),
 }
-SEED, GRID, SPACING = 7, (32, 512, 512), (5.0, 0.78, 0.78)
+SEED, GRID, SPACING = 7, (80, 512, 512), (2.0, 0.78, 0.78)
 WIDEST = 900  # pixels
 
 

@@ -10,6 +10,8 @@ from kits_msan.phantom.make import case_seed, patient_of
 from kits_msan.phantom.patients import PHASES
 
 LOOK = 300  # test cases, on none of which a network was trained, among which they are looked for
+SMALL, LARGE = (0.0, 20.0), (40.0, 200.0)  # mm of a patient's largest tumor
+WANTED = {"arterial": SMALL, "portal": LARGE}  # in other phases, tumors of any size
 
 
 def choose_phantoms() -> dict[int, str]:
@@ -21,7 +23,8 @@ def choose_phantoms() -> dict[int, str]:
         drawn = patient_of(seed).summary()
         sizes = [lesion["diameter_mm"] for lesion in drawn["lesions"] if lesion["kind"] == "tumor"]
         what = drawn["phase"] if sizes else "none"
-        if what in missing:
+        low, high = WANTED.get(what, (0.0, LARGE[1]))
+        if what in missing and low <= max(sizes, default=0.0) < high:
             missing.remove(what)
             tumor = f"largest tumor {max(sizes):.0f} mm" if sizes else "no tumor"
             chosen[seed] = f"{drawn['phase']} phase, {tumor} (seed {seed})"

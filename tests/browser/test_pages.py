@@ -9,8 +9,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Page, expect
 
 from browser.hand import Hand, first_pixels, gray
-from browser.test_jupyterlab import CONTRAST
+from browser.jupyter.test_jupyterlab import CONTRAST
 from kits_msan.course.site import build as site
+from kits_msan.course.site import segment
 from kits_msan.course.site.build import build_site
 
 NAME = "01_known"
@@ -36,6 +37,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / f"{NAME}.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(site, "NOTEBOOKS", folder)
+        patch.setattr(segment, "IN_NOTEBOOKS", {NAME: ("Run the network in this page", "msan_v1")})
         build_site(folder / "site")
     return folder / "site"
 
@@ -59,6 +61,22 @@ def test_a_viewer_scrolls_without_a_kernel(page: Page, pages: Path, requests: li
     hand.shows("axial", 7)
     assert first_pixels(hand, ["truth", "model"]) == pytest.approx([gray(140.0)] * 2, abs=1)
     assert page.locator("[data-viewer] > img").count() == 0  # the still picture made room
+
+
+def test_a_network_below_a_viewer_is_unfolded(page: Page, pages: Path) -> None:
+    """Folded away it costs nothing; unfolded it opens a phantom, and has the notebook's network chosen."""
+    page.goto((pages / f"{NAME}.html").as_uri())
+    Hand(page)
+    fold = page.locator("details[data-segment]")
+    expect(fold.locator("div")).to_be_empty()
+    page.get_by_text("Run the network in this page").click()
+    expect(fold.locator("> div")).to_have_attribute("data-state", "idle", timeout=30_000)
+    expect(fold.locator("[data-part=status]")).to_contain_text("voxels of")
+    chosen = fold.locator("[data-part=networks] input:checked").evaluate_all("nodes => nodes.map(n => n.value)")
+    assert chosen == ["msan_v1"]
+    hand = Hand(page, fold.locator(".kits-viewer"))
+    hand.press("Home")
+    hand.shows("axial", 0)
 
 
 def test_search_finds_and_leads_there(page: Page, pages: Path, requests: list[str]) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from browser.hand import Hand
+from browser.test_access import LOOKS, serious
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.site.build import build_site
 from kits_msan.networks.registry import MODELS
@@ -45,6 +47,21 @@ def test_every_network_and_phantom_can_be_read(page: Page, site: Path) -> None:
     held = page.evaluate("[Object.keys(KitsSegment.weights), Object.keys(KitsSegment.scans)]")
     assert set(held[0]) == set(MODELS)
     assert set(held[1]) == {f"phantom_{seed:06d}" for seed in choose_phantoms()}
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_the_pages_have_no_serious_finding(page: Page, site: Path, theme: str, width: int) -> None:
+    """The whole pages, with their tables, formulas, questions and drawings; questions and drawings unfolded, too."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    for name in ("02_attention_layer", "05_ensemble_and_ablation", "segment"):
+        page.goto((site / f"{name}.html").as_uri())
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        if name == "segment":
+            Hand(page)
+        page.evaluate("for (const fold of document.querySelectorAll('main details')) fold.open = true")
+        assert serious(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
 
 
 def test_the_second_notebook_leads_to_the_network_in_javascript(page: Page, site: Path) -> None:

@@ -1,19 +1,23 @@
 // The keyboard. One handler serves a whole viewer. It hears a key before Jupyter does, takes exactly the keys that
-// the viewer uses, and leaves every other key, and every combination with Ctrl, Alt or Meta, to Jupyter.
+// the viewer uses, and leaves every other key, and every combination with Ctrl, Alt or Meta, to Jupyter. So it does with
+// Shift, except for the arrows while the picture is enlarged.
 
 import { measureFromCross, toggleFullScreen, togglePlaying } from "./tools.js";
 
 const STEPS = {
   ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity,
 };
+const PANS = { ArrowDown: [-1, 0], ArrowUp: [1, 0], ArrowRight: [0, -1], ArrowLeft: [0, 1] }; // of the picture: down, right
+const PAN = 0.1; // of the frame
 const MOVES = { i: [-1, 0], k: [1, 0], j: [0, -1], l: [0, 1] }; // of the crosshair, rows and columns
 
 export const HELP = [
   ["arrows, wheel, drag", "one slice"], ["Page Up, Page Down", "ten slices"], ["Home, End", "first, last slice"],
-  ["a, c, s", "axial, coronal, sagittal"], ["p", "three planes and surface, or panels"],
+  ["a, c, s", "axial, coronal, sagittal"], ["p", "three planes and surface of the panel last clicked, or panels"],
   ["n, b", "next, previous slice with tumor"], ["m", "most tumor"], ["f, o, e", "fill, outline, errors"],
   ["1, 2", "kidney, tumor on or off"], ["w", "next window"], ["i, j, k, l, click", "move the crosshair"],
   ["x", "crosshair on or off"], ["+, -, 0", "larger, smaller, fit"], ["r", "all as it was at first"], ["Shift and drag", "move the picture"],
+  ["Shift and arrows", "look further, where enlarged"],
   ["Ctrl and wheel, pinch", "zoom"], ["d", "start, then end of a distance"], ["space", "play or stop"],
   ["u", "full screen"], ["Escape", "stop, forget the distance"],
 ];
@@ -40,12 +44,21 @@ const isOwnKey = (target, key) =>
 
 export function onKey(view, event) {
   if (!view.root.contains(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.shiftKey && event.key.length > 1) return; // Shift and Enter runs the cell
-  if (isOwnKey(event.target, event.key)) return event.stopImmediatePropagation();
-  const surface = view.surface?.takes(event);
-  if (!view.volumes || !(surface || act(view, event.key))) return;
+  const shifted = event.shiftKey && event.key.length > 1; // Shift and Enter runs the cell
+  if (!shifted && isOwnKey(event.target, event.key)) return event.stopImmediatePropagation();
+  if (!view.volumes) return;
+  if (!(shifted ? pan(view, event) : view.surface?.takes(event) || act(view, event.key))) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+}
+
+// Move an enlarged picture; false where there is nothing beyond the frame, or Shift and an arrow select text.
+function pan(view, { key, target }) {
+  const panel = view.panels.find(({ plane }) => plane === view.plane);
+  if (!(key in PANS) || panel.zoom.scale <= 1 || target.matches("input, select")) return false;
+  panel.moveBy(...PANS[key].map((way) => way * PAN));
+  view.redraw();
+  return true;
 }
 
 // Do what a key stands for; false for a key without meaning here.

@@ -53,6 +53,7 @@ function onPress(view, event, fingers) {
   const asleep = event.pointerType === "touch" && !view.hasFocus; // the first tap only wakes the viewer
   if (!panel || event.button !== 0 || !view.volumes) return;
   view.stopPlaying?.();
+  if (!view.hasPlanes) view.chosen = view.panels.indexOf(panel);
   if (!asleep) {
     view.part.panels.focus({ preventScroll: true });
     view.part.panels.setPointerCapture(event.pointerId);

@@ -26,7 +26,7 @@ export class View {
     this.part.panels.setAttribute("aria-label", `${this.scene.name}: CT slices`);
     this.classNames = ["background", ...Object.keys(this.scene.classes)];
     this.zooms = Object.fromEntries(PLANES.map((plane) => [plane, { scale: 1, x: 0, y: 0 }]));
-    this.chosen = 0; // which of the scene's panels the three planes show
+    this.chosen = 0; // which of the scene's panels the three planes show: the last that was clicked, or chosen by name
     this.tool = "scroll";
     this.costs = [0]; // of no drawing, so that the first keys are drawn each
     buildControls(this);
@@ -41,6 +41,7 @@ export class View {
   get geometry() { return geometryOf(this.plane, this.scene.shape, this.scene.spacing); }
   get hasPlanes() { return this.model.get("arrangement") === "planes"; }
   get hasFocus() { return this.root.contains(document.activeElement); }
+  get wanted() { return this.hasPlanes ? this.chosen : "panels"; } // what `buildPanels` makes
   get crossShown() { return this.cross ?? this.hasPlanes; }
 
   // The label volume whose tumor the buttons jump to: the truth, or else the first overlay.
@@ -88,7 +89,7 @@ export class View {
   // Either a panel for each overlay and heat map, or one of them in three planes with the surface of its labels.
   buildPanels() {
     const { scene, part, hasPlanes, chosen } = this;
-    this.built = `${hasPlanes} ${chosen}`;
+    this.built = this.wanted;
     this.panels = hasPlanes ? PLANES.map((plane) => new Panel(this, scene.panels[chosen], plane))
       : scene.panels.map((spec) => new Panel(this, spec));
     part.panels.replaceChildren(...this.panels.map(({ figure }) => figure));
@@ -227,7 +228,7 @@ export class View {
     const began = performance.now();
     this.waiting = false;
     if (!this.volumes) return; // removed meanwhile
-    if (this.built !== `${this.hasPlanes} ${this.chosen}`) this.buildPanels();
+    if (this.built !== this.wanted) this.buildPanels();
     const [window, mode, classes] = ["window", "mode", "classes"].map((name) => this.model.get(name));
     for (const panel of this.panels) panel.arrange(); // first, as outlines depend on a panel's size
     this.drawing.draw(this.panels, { window, mode, classes, indices: this.indices });

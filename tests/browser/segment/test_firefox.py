@@ -1,6 +1,7 @@
 """The page that segments in Firefox: the vote, the attention weights, a file that is refused."""
 
 import base64
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 
 from browser.segment.firefox import Firefox, find_firefox, running_firefox
 from browser.segment.test_segment import DROP, folder, load_case_label  # noqa: F401  (`folder` is a fixture)
+from kits_msan.course.paths import CHECKPOINTS
 from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.registry import MODELS
+from kits_msan.page.build import write_segment
 from kits_msan.page.phantoms import choose_phantoms
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import SMOKE
@@ -58,3 +61,22 @@ def test_the_vote_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Pat
     text = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2).decode()
     opened.run(f"({DROP})(['png.nii', '{text}'])")
     assert opened.run(STATUS).startswith("png.nii is not a readable NIfTI file (")
+
+
+def test_the_shipped_3d_unet_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Path) -> None:  # noqa: F811
+    write_segment(tmp_path, CHECKPOINTS)
+    for name in ("index.html", "viewer.js", "page.css"):
+        shutil.copy(folder / name, tmp_path)
+    opened.open(tmp_path / "index.html")
+    assert "voxels of" in opened.run(STATUS)
+    opened.run("""(() => {
+        const boxes = document.querySelectorAll("[data-part=networks] input");
+        for (const box of boxes) box.checked = box.value === "unet3d";
+        document.querySelector("[data-part=start]").click();
+    })()""")
+    assert opened.run(STATUS).startswith("1 network: ")
+    (tmp_path / "unet3d.nii.gz").write_bytes(base64.b64decode(opened.run(SAVED)))
+    model = load_model(CHECKPOINTS / "unet3d.safetensors")
+    assert model.profile is not None
+    wanted = predict(model, phantom_case(next(iter(choose_phantoms())), model.profile))
+    assert (load_case_label(tmp_path / "unet3d.nii.gz") != wanted).sum() <= 5

@@ -110,10 +110,11 @@ def test_without_a_kernel_the_notebook_shows_a_described_picture(page: Page, lab
     notebook.cells = notebook.cells[:1]
     lab.shut_down(page)
     nbformat.write(notebook, lab.notebooks / "still.ipynb")
-    lab.show(page, "still.ipynb")
-    picture = page.get_by_role("img", name="case_known, axial slice 6 of 12")
-    expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") == 2 * 128 + 4
+    for app in ("lab/tree", "notebooks"):
+        lab.show(page, "still.ipynb", app)
+        picture = page.get_by_role("img", name="case_known, axial slice 6 of 12")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.naturalWidth") == 2 * 128 + 4
 
 
 CONTRAST = """node => {

@@ -1,0 +1,88 @@
+"""Which keys reach Jupyter from a viewer: all but its own, from each of its controls."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from browser.hand import Hand
+
+pytestmark = pytest.mark.browser
+
+CONTROLS = {
+    "panels": ".kv-panels",
+    "a button": "button[data-plane=axial]",
+    "the slice slider": "[data-part=slice]",
+    "the opacity slider": "[data-part=opacity]",
+    "a checkbox": "input[name=tumor]",
+    "a select": "[data-part=mode]",
+    "a number": "[data-part=level]",
+    "keys": "summary",
+    "the surface": ".kv-surface",
+}
+OURS = ["a", "b", "c", "d", "d", "e", "f", "i", "j", "k", "l", "m", "n", "o", "s", "w", "x", "1", "2", "0", "r"]
+OURS += ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End", "+", "-", "0"]
+JUPYTERS = ["y", "z", "v", "t", "h", "q", "F1", "F2", "Shift+ArrowDown", "Shift+ArrowUp", "Shift+Enter"]
+JUPYTERS += [f"Control+{key}" for key in ("Enter", "s", "z", "f", "a", "b", "c", "x", "v", "m", "ArrowDown")]
+OWN = {  # of Jupyter's, what the browser itself does with a letter
+    "a select": {"y", "z", "v", "t", "h", "q"},
+    "a number": {"y", "z", "v", "t", "h", "q"},
+}
+STATE = """() => {
+    const { content } = jupyterapp.shell.currentWidget;
+    return content.widgets.map(({ model }) => `${model.type} ${model.sharedModel.source}`);
+}"""
+TOUCH = """() => {
+    const { model } = jupyterapp.shell.currentWidget.content;
+    model.setMetadata("touched", (model.getMetadata("touched") ?? 0) + 1);
+}"""
+COUNT = "() => jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount"
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_jupyter_gets_no_key_that_the_viewer_uses_and_all_others(guest: Page, control: str) -> None:
+    hand = Hand(guest)
+    before = guest.evaluate(STATE)
+    node = control_of(hand, control)
+    for key in ("a", "b", "m", "x", "d", "c", "1", "0", "ArrowDown"):
+        node.focus()
+        guest.keyboard.press(key)
+    guest.wait_for_timeout(200)
+    assert guest.evaluate(STATE) == before  # no cell was added, deleted, or made Markdown
+    expect(hand.root).to_be_visible()
+    guest.evaluate(TOUCH)
+    node.focus()
+    guest.keyboard.press("Control+s")
+    guest.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty", timeout=10_000)
+
+
+def control_of(hand: Hand, control: str) -> Locator:
+    """One of CONTROLS, in the arrangement that has it."""
+    if (control == "the surface") != (hand.root.locator(".kv-surface").count() == 1):
+        hand.press("p")
+    node = hand.root.locator(CONTROLS[control])
+    expect(node).to_be_visible()
+    return node
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_which_keys_jupyter_hears(guest: Page, control: str) -> None:
+    """All but those that the viewer uses, and but letters in fields; none of the viewer's own."""
+    hand = Hand(guest)
+    node = control_of(hand, control)
+    guest.evaluate("heard = []")
+    wanted = [key for key in JUPYTERS if key not in OWN.get(control, set())]
+    for key in OURS + JUPYTERS:
+        node.focus()
+        guest.keyboard.press(key)
+    heard = guest.evaluate("const all = heard; heard = null; all")
+    modifiers = {"Control+Control", "Shift+Shift"}
+    assert [key for key in heard if key not in modifiers] == wanted
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_shift_and_enter_run_the_cell(guest: Page, control: str) -> None:
+    hand = Hand(guest)
+    node = control_of(hand, control)
+    count = guest.evaluate(COUNT)
+    node.focus()
+    guest.keyboard.press("Shift+Enter")
+    guest.wait_for_function(f"({COUNT})() > {count}", timeout=20_000)
