@@ -1,9 +1,10 @@
 """Measure the slice viewer in headless Chromium in a real JupyterLab.
 
-    .venv/bin/python benchmarks/viewer.py            about two minutes
+    .venv/bin/python benchmarks/viewer.py            some minutes
 
 One panel and six panels on 512x512x128 voxels, one panel on 512x512x300. Of each: seconds until the first view,
 milliseconds from a key to its pixels, how many of 40 fast keys are drawn, and what the browser's memory grows by.
+Then one panel in turn with peers, of which those are measured that are installed: see peers/viewers.py.
 """
 
 import statistics
@@ -19,16 +20,22 @@ from common import arguments, record, row
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+PATHS = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = PATHS
 
 from browser.hand import Hand  # noqa: E402
 from browser.lab import CHROMIUM_ARGS, VIEWER, Lab, find_chromium, running_lab  # noqa: E402
+from peers import viewers  # noqa: E402
 
 RUNS = [("one panel", 128, 1), ("six panels", 128, 6), ("one panel, 300 slices", 300, 1)]
 
+REPEATS = 3
+WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # in software; of the peers, ipyniivue needs it
 METHOD = (
-    "The viewer in JupyterLab in headless Chromium, 512 x 512 pixels a slice. Its peers were measured when it was "
-    "designed: from key to pixels, a redraw by matplotlib took 237 ms, ipympl 318 ms, an ipywidgets image 60 ms."
+    "The viewer in JupyterLab in headless Chromium, 512 x 512 pixels a slice. Rows with a peer: the same 512 x 512 x "
+    "128 voxels with labels, in the same run, {repeats} notebooks of each in turn; from key to pixels, the median of "
+    "{keys} keys. matplotlib draws a new figure for each slice, ipympl changes one; both have an ipywidgets slider. "
+    "The browser has no graphics card, so ipyniivue's WebGL is computed in software."
 )
 COLUMNS = {
     "volume": "512x512 a slice; a body with kidneys, spine and noise of 15 HU (which no compression can remove)",
@@ -132,8 +139,7 @@ def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, A
     page = browser.new_page(viewport={"width": 1400, "height": 1200})
     page.add_init_script(NOTE_KEYS)
     lab.open(page, "viewer.ipynb", [SHOW])
-    paths = [str(ROOT), str(ROOT / "tests")]
-    error = lab.run(page, SETUP.format(paths=paths, slices=slices, panels=panels))
+    error = lab.run(page, SETUP.format(paths=PATHS, slices=slices, panels=panels))
     assert not error, error
     before = renderer_mb()
     first_view = page.evaluate(FIRST_VIEW)
@@ -189,13 +195,25 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
         for name, slices, panels in RUNS[:1] if args.quick else RUNS:
             found[name] = measure(browser, lab, 16 if args.quick else slices, panels)
-        versions = {name: version(name) for name in ("jupyterlab", "anywidget")} | {"chromium": browser.version}
+        packages = ["jupyterlab", *(viewers.TOOLS[name].package for name in viewers.installed())]
+        versions = {name: version(name) for name in packages} | {"chromium": browser.version}
         browser.close()
+        few = [arg for arg in CHROMIUM_ARGS if arg != "--disable-gpu"] + WEBGL
+        browser = playwright.chromium.launch(executable_path=chromium, args=few)
+        setup = SETUP.format(paths=PATHS, slices=16 if args.quick else 128, panels=1)
+        tools = viewers.measure_all(browser, lab, setup, 1 if args.quick else REPEATS)
+        browser.close()
+    ours, *peers = tools.values()
     rows = []
+    for peer, runs in zip(list(tools)[1:], peers, strict=True):
+        for what, key, unit in (("first view", "first_view_s", "s"), ("key to pixels", "key_to_pixels_ms", "ms")):
+            figures = ([run[key] for run in side] for side in (ours, runs))
+            rows.append(row(f"Viewer: {what}", next(figures), peer, next(figures), unit=unit))
     for name, run in found.items():
         rows.append(row(f"Viewer, {name}: first view", [run["first_view_s"]]))
         rows.append(row(f"Viewer, {name}: key to pixels", [run["key_to_pixels_ms"]["median"]], unit="ms"))
-    record("viewer", rows, args, METHOD, columns=COLUMNS, browser=versions, results=found)
+    method = METHOD.format(repeats=REPEATS, keys=viewers.KEYS)
+    record("viewer", rows, args, method, columns=COLUMNS, browser=versions, results=found, peers=tools)
 
 
 if __name__ == "__main__":
