@@ -49,15 +49,17 @@ def draw_slice(
     axes.set(xticks=[], yticks=[], title=f"{plane} {index + 1} of {case.image.shape[axis]}")
 
 
-def planes(case: Case, index: Sequence[int] | None = None, labels: bool = True) -> Figure:
-    """Axial, coronal and sagittal slice of a case, through `index` or the middle of the tumor."""
-    if index is None:
-        index = center_of(case.label, 2) if case.label is not None else [n // 2 for n in case.shape]
+def planes(case: Case, fine: Case | None = None) -> Figure:
+    """Axial, coronal and sagittal slice of a case through the middle of its tumor, with its labels.
+
+    fine: the same patient on a finer grid, of which the axial slice is drawn instead.
+    """
     figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
-    for axes, plane, i in zip(all_axes, PLANES, index, strict=True):
-        draw_slice(axes, case, i, plane, case.label if labels else None)
-    if labels:
-        legend(figure)
+    shown = (fine or case, case, case)
+    for axes, one, (axis, plane) in zip(all_axes, shown, enumerate(PLANES), strict=True):
+        middle = [n // 2 for n in one.shape] if one.label is None else center_of(one.label, 2)
+        draw_slice(axes, one, middle[axis], plane, one.label)
+    legend(figure)
     return figure
 
 
