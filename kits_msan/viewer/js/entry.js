@@ -34,8 +34,10 @@ export function createWidget() {
   return {
     initialize({ model }) {
       keepInStep(model);
-      return () => { // JupyterLab never lets go of a model that was closed, so at least its volumes go;
-        for (const none of [{}, null]) model.set("_data", none); // twice, as a model remembers its last state
+      return () => { // JupyterLab never lets go of a model that was closed, so at least what is large in it goes:
+        for (const none of [{}, null]) { // twice, as a model remembers its last state; silent, or the script runs again
+          model.set({ _data: none, _esm: none, _css: none }, { silent: true });
+        }
       };
     },
     render({ model, el }) {
