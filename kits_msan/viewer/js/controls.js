@@ -1,6 +1,6 @@
 // The rows of controls above and below the panels: what they are, what they do, and what they show.
 
-import { button, element } from "./dom.js";
+import { button, element, passFocus } from "./dom.js";
 import { HELP } from "./keys.js";
 import { joinLinked, savePicture, toggleFullScreen, togglePlaying } from "./tools.js";
 import { PLANES } from "./volume.js";
@@ -130,7 +130,9 @@ export function describe(view) {
   part.chosen.selectedIndex = view.chosen;
   part.choices.hidden = !view.hasPlanes || scene.panels.length < 2;
   part.opacity.value = model.get("opacity");
-  part.opacity.disabled = mode === "outline" && !scene.panels.some((panel) => panel.kind === "heat");
+  const isSolid = mode === "outline" && !scene.panels.some((panel) => panel.kind === "heat");
+  if (isSolid) passFocus(part.opacity, part.panels);
+  part.opacity.disabled = isSolid;
   part.crossed.checked = view.crossShown;
   for (const box of part.legend.querySelectorAll("input")) box.checked = classes.includes(box.name);
   for (const entry of part.legend.querySelectorAll(".kv-error")) entry.hidden = mode !== "errors";

@@ -10,6 +10,11 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+// Hand the focus on from what goes away or is switched off, or the next keys would reach the page, which is Jupyter's.
+export function passFocus(from, to) {
+  if (from.contains(document.activeElement)) to.focus({ preventScroll: true });
+}
+
 // A button in a row of the viewer; `title` tells the mouse what the short text means.
 export function button(text, title, onclick) {
   return element("button", { type: "button", textContent: text, title, onclick });

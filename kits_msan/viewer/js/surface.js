@@ -2,7 +2,7 @@
 // No mesh and no 3-D hardware: the labels become a smooth field on a grid of equal steps, and for each pixel a ray
 // walks through it until it meets the surface (ray casting, as in volume rendering).
 
-import { element, rgb } from "./dom.js";
+import { element, passFocus, rgb } from "./dom.js";
 import { say } from "./readout.js";
 
 const CELLS = 110, FINEST = 1.5, MARGIN = 3; // grid cells along the longest side; mm; cells around the organ
@@ -151,6 +151,11 @@ export class Surface {
     this.canvas.onpointerdown = (event) => this.onPress(event);
     this.canvas.onpointermove = (event) => this.drag && this.turn((this.drag.x - event.clientX) / 2, (event.clientY - this.drag.y) / 2, event);
     this.canvas.onpointerup = this.canvas.onpointercancel = () => { this.drag = null; this.draw(); };
+  }
+
+  remove() {
+    passFocus(this.canvas, this.view.part.panels);
+    this.figure.remove();
   }
 
   onPress(event) {

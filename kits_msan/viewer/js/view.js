@@ -93,7 +93,7 @@ export class View {
     this.panels = hasPlanes ? PLANES.map((plane) => new Panel(this, scene.panels[chosen], plane))
       : scene.panels.map((spec) => new Panel(this, spec));
     part.panels.replaceChildren(...this.panels.map(({ figure }) => figure));
-    this.surface?.figure.remove();
+    this.surface?.remove();
     this.surface = hasPlanes && scene.labels.length ? new Surface(this, scene.panels[chosen]) : null;
     if (this.surface) part.area.append(this.surface.figure);
     const count = this.panels.length, columns = { 1: 1, 2: 2, 4: 2 }[count] ?? 3;
