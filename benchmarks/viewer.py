@@ -150,7 +150,7 @@ def measure(browser: Browser, lab: Lab, slices: int, panels: int) -> dict[str, A
 
     hand.press("Home")
     seconds = press(hand, page, "ArrowDown", 40, 0)
-    hand.shows("axial", 40)
+    hand.shows("axial", min(40, slices - 1))
     drawn = page.evaluate("drawn.length")
     press(hand, page, "ArrowUp", 40, 1 / 30)
     hand.shows("axial", 0)
