@@ -51,6 +51,21 @@ def test_zoom_pan_and_fit_keep_the_voxel_under_the_pointer(hand: Hand) -> None:
     assert width == pytest.approx(8, abs=0.1)  # a voxel is one pixel wide
 
 
+def test_an_enlarged_picture_moves_by_keys(hand: Hand) -> None:
+    """Shift and an arrow look further that way; where the whole slice is seen, the key is not the viewer's."""
+    stage = hand.root.locator(".kv-stage").first
+    left = "node => node.getBoundingClientRect().left - node.parentElement.getBoundingClientRect().left"
+    hand.press("Shift+ArrowRight")
+    assert stage.evaluate(left) == 0
+    hand.press("+", "+", "+")
+    before, width = stage.evaluate(left), stage.evaluate("node => node.parentElement.clientWidth")
+    hand.press("Shift+ArrowRight")
+    assert stage.evaluate(left) == pytest.approx(before - 0.1 * width, abs=1)
+    hand.press(*["Shift+ArrowLeft"] * 20)
+    assert stage.evaluate(left) == pytest.approx(0, abs=1)  # not beyond its edge
+    hand.shows("axial", 5)
+
+
 def test_window_by_dragging(hand: Hand) -> None:
     hand.root.get_by_role("button", name="window", exact=True).click()
     drag(hand, (8, 1), (2, 1))
@@ -104,6 +119,17 @@ def test_three_planes_move_together(hand: Hand) -> None:
     hand.shows("coronal", 7)
     hand.press("a")
     hand.shows("axial", 9)
+    hand.press("p")
+    expect(hand.root.locator("figcaption b")).to_have_text(["truth", "model"])
+
+
+def test_the_panel_last_clicked_opens_in_three_planes(hand: Hand) -> None:
+    hand.point_at(4, 3, panel=1)
+    hand.page.mouse.down()
+    hand.page.mouse.up()
+    hand.press("p")
+    expect(hand.root.locator(".kv-solid b")).to_have_text("surface of model")
+    expect(hand.root.locator("[data-part=chosen]")).to_have_value("model")
     hand.press("p")
     expect(hand.root.locator("figcaption b")).to_have_text(["truth", "model"])
 

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from kits_msan.course.cells import built, fine_case, first_case
 from kits_msan.course.explorables import widgets
+from kits_msan.course.figures import planes
 from kits_msan.data.cases import Case, kits_affine, load_case
 from kits_msan.errors import InputError
 from kits_msan.phantom import case_seed, phantom_case, write_phantoms
@@ -98,6 +100,12 @@ def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch:
     with pytest.raises(InputError, match="does not exist"):
         first_case(smoke, "/nowhere")
     assert fine_case(smoke, seed=3).shape == smoke.grid
+
+
+def test_the_axial_plane_is_drawn_from_the_finer_grid(make_case: Callable[..., Case]) -> None:
+    case, fine = make_case(shape=(6, 8, 10)), make_case(shape=(4, 32, 40))
+    sizes = [axes.images[0].get_array().shape for axes in planes(case, fine=fine).axes]  # type: ignore[union-attr]
+    assert sizes == [(32, 40), (6, 10), (6, 8)]
 
 
 def test_the_fine_case_is_the_same_patient_and_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
