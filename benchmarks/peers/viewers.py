@@ -74,7 +74,7 @@ TOOLS = {
     ),
 }
 
-# Before the page's own scripts. `seen` is when a picture first was on the screen: a sixth of what was painted is gray.
+# Before the page's own scripts. `seen` is when a picture first was on the screen: a sixth of what is painted is gray.
 WATCH = """
 window.latencies = []; window.seen = null; window.pressed = null;
 addEventListener("keydown", (event) => { window.pressed = event.timeStamp; }, true);

@@ -1,13 +1,10 @@
 """A good guest in JupyterLab and in Notebook 7: its memory, its links, its size on a laptop."""
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from browser.hand import Hand
 from browser.jupyter.test_jupyterlab import expect_python
 from browser.lab import VIEWER, Lab
-
-pytestmark = pytest.mark.browser
 
 LARGE = """
 import numpy as np

@@ -12,8 +12,6 @@ from browser.hand import Hand
 from browser.jupyter.test_jupyterlab import CELLS
 from browser.lab import Lab
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
 def test_with_the_settings_of_make_lab_a_saved_viewer_lives_without_its_kernel(

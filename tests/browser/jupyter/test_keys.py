@@ -5,8 +5,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.hand import Hand
 
-pytestmark = pytest.mark.browser
-
 CONTROLS = {
     "panels": ".kv-panels",
     "a button": "button[data-plane=axial]",
