@@ -13,9 +13,9 @@ from kits_msan.course.cells import own_build, patients_of
 from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS
 from kits_msan.course.student import STUDENT
 from kits_msan.errors import InputError
-from kits_msan.networks import build_model
 from kits_msan.networks.checkpoints import describe_model, load_checkpoint, save_model
-from kits_msan.phantom import PHANTOM_VERSION
+from kits_msan.networks.registry import build_model
+from kits_msan.phantom.make import PHANTOM_VERSION
 from kits_msan.profiles import SMOKE, profile_from
 from kits_msan.training import fresh
 
