@@ -28,7 +28,7 @@ def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
         raise InputError(f"{path} holds only air (no voxel above {NOT_AIR} HU); name the CT of an abdomen.")
     if low == high:
         raise InputError(f"{path} holds the value {high} in every voxel; export the CT anew.")
-    seen = _oddity(voxels, low, high)
+    seen = _oddity(voxels)
     if seen:
         raise InputError(
             f"{path} has values {low} to {high}, so it is not in Hounsfield units, or not a CT: {seen}; export the "
@@ -36,7 +36,7 @@ def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
         )
 
 
-def _oddity(voxels: NDArray[np.int16], low: int, high: int) -> str | None:
+def _oddity(voxels: NDArray[np.int16]) -> str | None:
     """What no CT in HU shows, as part of a sentence; None if it is one."""
     values = voxels.reshape(-1)[:: max(1, voxels.size // SAMPLE) | 1]
     below = values[values <= NO_TISSUE]
@@ -44,12 +44,13 @@ def _oddity(voxels: NDArray[np.int16], low: int, high: int) -> str | None:
     if spread > 0.05:
         return f"{spread:.0%} are spread below {NO_TISSUE}, where nothing but padding can be"
     values = _without_padding(values)
+    low, high = int(values.min()), int(values.max())
     first, last = np.percentile(values, [0.5, 99.5])
     if -20 <= first <= last <= 20:
         return "nearly all of them are within 20 of zero, as after normalizing"
     near_zero = _share(values, 0, 0.1 * np.percentile(values, 99))
-    if low >= 0 and near_zero > 0.05:
-        return f"none is below 0, and {near_zero:.0%} are just above it, where air would be near -1000"
+    if np.unique(values[values < 0]).size < 2 and near_zero > 0.05:  # one may be a padding
+        return f"none but a padding is below 0, and {near_zero:.0%} are just above it, where air would be near -1000"
     at_low = _share(values, -128, -115)
     if -128 <= low <= high <= 127 and at_low > 0.2:
         return f"all fit into one byte, and {at_low:.0%} are at its lower end, where air would be near -1000"

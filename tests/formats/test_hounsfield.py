@@ -11,6 +11,8 @@ from kits_msan.errors import InputError
 from kits_msan.formats.hounsfield import check_hounsfield
 from kits_msan.phantom import phantom_case
 
+PADDINGS = (-1, -100, -1000, -1024, -2000)
+
 
 @pytest.fixture(scope="module")
 def hu() -> np.ndarray:
@@ -52,6 +54,8 @@ def test_ct_clipped_to_a_window_is_taken_and_a_scaled_one_is_not(hu: np.ndarray,
     share = np.clip((hu - low) / (high - low), 0, 1)
     for scaled in (share, 2 * share - 1, 100 * share, 255 * share, 255 * share - 128, 4095 * share):
         assert "not in Hounsfield units" in looked_at(scaled)
+        for padding in PADDINGS:
+            assert "not in Hounsfield units" in looked_at(np.where(outside(hu), padding, scaled)), padding
 
 
 @pytest.mark.parametrize("offset", [1000, 1024, -1024, 8192, 32768, -32768])
@@ -83,6 +87,7 @@ def test_air_in_the_wrong_place_is_noticed(
     hu: np.ndarray, change: Callable[[np.ndarray], np.ndarray], says: str
 ) -> None:
     assert re.search(says, looked_at(change(hu)))
+    assert looked_at(np.where(outside(hu), -1000, change(hu)))
 
 
 def test_crops_slabs_metal_and_contrast_are_taken(hu: np.ndarray) -> None:

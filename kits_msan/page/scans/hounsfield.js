@@ -14,7 +14,7 @@ export function checkHounsfield(image) {
   }
   if (high < NOT_AIR) return `holds only air (no voxel above ${NOT_AIR} HU); name the CT of an abdomen.`;
   if (low === high) return `holds the value ${low} in every voxel; export the CT anew.`;
-  const seen = oddity(sample(image), low, high);
+  const seen = oddity(sample(image));
   return seen && `has values ${low} to ${high}, so it is not in Hounsfield units, or not a CT: ${seen}; export the CT `
     + "with its rescale slope and intercept.";
 }
@@ -76,20 +76,23 @@ function airElsewhere(values, low, high) {
   if (low > -200 && shrunk > 0.05 && isNarrow(values) && share(middle, -25, 60) > 0.85) {
     return `${percent(shrunk)} are near -100 and nearly all others round 0, as if divided by ten`;
   }
-  if (low >= -128 && low <= -127 && high >= 126 && high <= 127) return "they are just those of a signed byte, in which no CT fits";
+  if (low >= -128 && low <= -127 && high >= 126 && high <= 127) {
+    return "they are just those of a signed byte, in which no CT fits";
+  }
   return "";
 }
 
 // What no CT in HU shows, as part of a sentence; empty if it is one.
-function oddity(all, low, high) {
+function oddity(all) {
   const spread = sum(multiplicities(all, -(2 ** 15), NO_TISSUE).slice(2)) / all.length; // no padding
   if (spread > 0.05) return `${percent(spread)} are spread below ${NO_TISSUE}, where nothing but padding can be`;
-  const values = withoutPadding(all);
+  const values = withoutPadding(all), low = values[0], high = values.at(-1);
   const first = percentile(values, 0.5), last = percentile(values, 99.5);
   if (first >= -20 && last <= 20) return "nearly all of them are within 20 of zero, as after normalizing";
   const nearZero = share(values, 0, 0.1 * percentile(values, 99));
-  if (low >= 0 && nearZero > 0.05) {
-    return `none is below 0, and ${percent(nearZero)} are just above it, where air would be near -1000`;
+  const negative = values.subarray(0, count(values, -(2 ** 15), -1)); // of one value, it may be a padding
+  if ((!negative.length || negative[0] === negative.at(-1)) && nearZero > 0.05) {
+    return `none but a padding is below 0, and ${percent(nearZero)} are just above it, where air would be near -1000`;
   }
   const atLow = share(values, -128, -115);
   if (low >= -128 && high <= 127 && atLow > 0.2) {

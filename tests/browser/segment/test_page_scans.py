@@ -157,15 +157,19 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
         nib.save(nib.Nifti1Image(hollow, np.diag([0.8, 0.9, 3, 1])), tmp_path / "scan.nii")
         files[f"{value} inside"] = (tmp_path / "scan.nii").read_bytes()
     rng = np.random.default_rng(0)
+    air = rng.random((20, 30, 30)) < 0.4
+    ct = np.where(air, rng.normal(-1000, 20, air.shape), rng.normal(30, 50, air.shape))
     for name, values in {  # what is not in HU, and what is
         "shifted by 1024": np.clip(rng.normal(1060, 60, (20, 30, 30)), 0, 4000),
         "one byte": np.where(rng.random((20, 30, 30)) < 0.4, -128, rng.integers(-60, 127, (20, 30, 30))),
         "normalized": rng.normal(0, 2, (20, 30, 30)),
         "no air, from 0": np.where(rng.random((20, 30, 30)) < 0.3, 0, rng.integers(200, 900, (20, 30, 30))),
         "bone alone": rng.integers(1500, 2500, (20, 30, 30)) - 1,
-        "a CT": np.where(
-            rng.random((20, 30, 30)) < 0.4, rng.normal(-1000, 20, (20, 30, 30)), rng.normal(30, 50, (20, 30, 30))
-        ),
+        "a CT": ct,
+        "a padded CT": np.where(np.arange(30) < 6, -2000, ct),
+        "ten times": 10 * ct,
+        "negated": -ct,
+        "a window as bytes, padded": np.where(np.arange(30) < 6, -1000, (np.clip(ct, -200, 500) + 200) / 700 * 255),
     }.items():
         nib.save(nib.Nifti1Image(values.astype(np.int16), np.diag([0.8, 0.9, 3, 1])), tmp_path / "scan.nii")
         files[name] = (tmp_path / "scan.nii").read_bytes()
