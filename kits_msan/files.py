@@ -92,10 +92,19 @@ def refuse_results(path: str | Path, overwrite: bool) -> None:
         raise InputError(f"{path} already holds results; name another folder or add --overwrite.")
 
 
-def refuse_file(path: Path, overwrite: bool) -> None:
-    """Raise InputError if the file `path` exists and `overwrite` is false, or if it is a folder."""
+def refuse_foreign(path: str | Path, own: bool, what: str) -> None:
+    """Raise InputError if the folder `path` holds something and is not the program's `own` earlier `what`."""
+    path = Path(path)
+    if path.is_dir() and not own and any(not _is_hidden(entry) for entry in path.iterdir()):
+        raise InputError(f"{path} holds something that is no {what}, which is never replaced; name another folder.")
+
+
+def refuse_file(path: Path, overwrite: bool, ending: str) -> None:
+    """Raise InputError if `path` is a folder, has another ending, as inputs do, or exists without `overwrite`."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it.")
+    if path.suffix.lower() != ending:
+        raise InputError(f"{path} is to be written as {ending}; give it a name that ends so.")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; name another file or add --overwrite.")
 

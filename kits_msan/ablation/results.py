@@ -19,6 +19,7 @@ from kits_msan.phantom.make import MANIFEST
 ABOUT = "about.json"
 SCORES = "scores.csv"
 TABLE = "table.md"
+TABLES = tuple(f"{field.name}.csv" for field in fields(Results))
 PHANTOMS_ANEW = "make the cases again with `kits-msan phantom`"
 
 

@@ -72,7 +72,8 @@ def refuse_target(out: Path, name: str, scan: Path) -> None:
     """Raise InputError where a segmentation would lie among scans or replace a file that `predict` did not write."""
     target, here, there = out / name / LABEL, Path(os.path.realpath(scan)), Path(os.path.realpath(out))
     among = (out / name / IMAGE).exists() or here == there or here in there.parents
-    if among or there == here.parent or (target.exists() and target.samefile(scan)):
+    beside = {here.parent, Path(os.path.realpath(scan.parent))}  # of a link, its own folder and its target's
+    if among or there in beside or (target.exists() and target.samefile(scan)):
         raise InputError(f"{out} holds scans, and a segmentation there would pass for a truth; name another --out.")
     if (target.exists() or target.is_symlink()) and read_mark(target) is None:
         raise InputError(

@@ -22,7 +22,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.files import refuse_file, write_csv
     from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
 
-    refuse_file(args.out, args.overwrite)
+    refuse_file(args.out, args.overwrite, ".csv")
     scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst)
     write_csv(args.out, scores)
     for score in SCORES:

@@ -3,6 +3,7 @@
 import argparse
 
 from kits_msan.commands.options import Command, add_overwrite, path
+from kits_msan.errors import InputError
 from kits_msan.files import refuse_file
 
 
@@ -15,11 +16,14 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    refuse_file(args.onnx, args.overwrite)
-    from kits_msan.networks.checkpoints import load_model
+    refuse_file(args.onnx, args.overwrite, ".onnx")
+    from kits_msan.networks.checkpoints import checkpoint_file, load_model
     from kits_msan.networks.export import export_onnx
 
-    export_onnx(load_model(args.checkpoint), args.onnx)
+    checkpoint = checkpoint_file(args.checkpoint)
+    if args.onnx.exists() and checkpoint.exists() and args.onnx.samefile(checkpoint):
+        raise InputError(f"{args.onnx} is the checkpoint itself; name another file.")
+    export_onnx(load_model(checkpoint), args.onnx)
     print(args.onnx)
 
 

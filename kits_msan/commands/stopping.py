@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from kits_msan.errors import own_command
+
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 CLOCK = 0.05  # seconds by which the times of files may lag behind the clock
@@ -57,7 +59,7 @@ def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:
     what is there is the command's own.
     """
     drop = {"--overwrite"} if not getattr(args, "overwrite", False) else set()
-    return shlex.join(["kits-msan", *(word for word in arguments if word not in drop)])
+    return shlex.join([*own_command(), *(word for word in arguments if word not in drop)])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import kits_msan
 from kits_msan.errors import InputError
-from kits_msan.files import read_json, refuse_results, write_json
+from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
 
 RECORD = "course.json"
 WORK = ("networks", "ablation", "store-demo")  # folders that the notebooks write under a course's `out`
@@ -23,11 +23,12 @@ def begin(out: Path, parameters: Mapping[str, Any], overwrite: bool) -> Record:
     """The record of a course with these parameters: a new one, or what was done of it. The device does not matter.
 
     With `overwrite` another course's results, or the same one's, are removed first.
-    Raises InputError without it, for results of a course with other parameters or of something else.
+    Raises InputError for what is no course, and without `overwrite` for a course with other parameters.
     """
     wanted = {name: value for name, value in parameters.items() if name not in ("device", "out")}
     if not (out / RECORD).exists():
         refuse_results(out, overwrite)
+        refuse_foreign(out, False, "course")
         return {"parameters": wanted, "done": {}}
     try:
         record = _read(out / RECORD)

@@ -1,6 +1,8 @@
 """KiTS19 from its official places, or a mirror, into its official layout; it can break off at any moment.
 
-A file counts as here only when it fits the measured geometry of its case, to the last byte; see `kits19.misfit`.
+What is fetched must fit the measured geometry of its case, to the last byte; see `kits19.misfit`. Of what is here
+already only header and length are compared: 28 GB would take minutes to read. A bit that flips later is noticed by
+`load_case`, which asks for the file to be removed; then it is fetched again.
 """
 
 import math
@@ -21,7 +23,7 @@ from tqdm.auto import tqdm
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import format_cases, geometry, grid, misfit, name_of
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, own_command
 from kits_msan.files import in_words, refuse_full_disk
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
@@ -61,7 +63,7 @@ def download(
 ) -> list[Path]:
     """Fetch cases of KiTS19 into `out`/case_XXXXX/imaging.nii.gz and segmentation.nii.gz; return the folders.
 
-    cases: ids, see `parse_cases`. Files that are here and whole are left alone, broken ones replaced.
+    cases: ids, see `parse_cases`. Files that are here and of the right length are left alone, others replaced.
     workers: files fetched at once. timeout: seconds without a byte after which a try is given up.
     backoff: seconds before the second try, doubled from try to try.
     table: the geometry that files must fit, by default the shipped one, see `geometry`.
@@ -88,7 +90,7 @@ def download(
         raise InputError(f"{out} cannot be written ({error}); name another folder.") from error
     if failed:
         names = {name for name, _ in failed}
-        again = ["kits-msan", "download", "--cases", format_cases(i for i in ids if name_of(i) in names)]
+        again = [*own_command(), "download", "--cases", format_cases(i for i in ids if name_of(i) in names)]
         again += ["--out", str(out)]
         if labels_only:
             again.append("--labels-only")
@@ -124,7 +126,7 @@ def _show_license(out: Path) -> None:
 
 
 def _is_here(file: RemoteFile, table: pd.DataFrame) -> bool:
-    """Whether the file is in place and whole; if so, what a killed run left beside it is removed."""
+    """Whether the file is in place and of the right length; if so, what a killed run left beside it is removed."""
     if not file.path.exists():
         return False
     # what fails the quick look can still be whole: gzip files may have several members

@@ -76,7 +76,9 @@ def _execute(path: Path, reader: Any) -> Any:
         if parts != 1:
             raise InputError(f"{path} holds colors or vectors; export it with one number a voxel, in HU.")
         if math.prod(size) > _most_voxels(path):
-            raise InputError(f"{path} is too short for the {size} voxels of its header; fetch it again.")
+            raise InputError(
+                f"{path} is too short for the {size} voxels of its header; remove it and fetch it again."
+            )
         return reader.Execute()
     except RuntimeError as error:  # SimpleITK's only kind
         raise ValueError("SimpleITK cannot read it") from error

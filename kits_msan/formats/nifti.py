@@ -154,5 +154,6 @@ def _check_length(path: Path, proxy: ArrayProxy, packed: bool) -> None:
         held = claimed if claimed <= USUAL_DEFLATE * held else inflated_length(path, claimed)
     if claimed > held:
         raise InputError(
-            f"{path} is truncated: it is too short for the {proxy.shape} voxels of its header; fetch it again."
+            f"{path} is truncated: it is too short for the {proxy.shape} voxels of its header; remove it and fetch "
+            "it again."
         )

@@ -132,7 +132,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, nib.Nifti1Header, Any]]:
         raise InputError(f"{path} may not be read; change its permissions.") from error
     except BROKEN as error:
         if opened:
-            raise InputError(f"{path} is truncated or damaged ({reason(error)}); fetch it again.") from error
+            raise InputError(
+                f"{path} is truncated or damaged ({reason(error)}); remove it and fetch it again."
+            ) from error
         kind = "NIfTI file" if name.endswith(NIFTI) else "volume"
         raise InputError(f"{path} is not a readable {kind} ({reason(error)}); fetch or export it anew.") from error
 

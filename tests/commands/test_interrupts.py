@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kits_msan.cli import main
+from kits_msan.course.grade.notebooks import RIGHT, Grade
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import build_model
@@ -35,6 +36,8 @@ COMMANDS = {
     "ablation": (f"ablation --data DATA --out OUT {TRAIN}", "SlabSampler.batch", 6, "table.md"),
     "course": ("course --profile smoke --data DATA --out OUT", "kits_msan.course.run.execute", 3, "seconds.json"),
     "site": ("site --run RUN --out OUT", "kits_msan.course.site.build._notebook_page", 2, "index.html"),
+    "export": ("export NET --onnx OUT/n.onnx", "kits_msan.networks.export._plain", 1, "n.onnx"),
+    "grade": ("grade RUN --out OUT", "kits_msan.course.grade.report.grade", 2, "grades.csv"),
 }
 # What stood in the output before, where --overwrite is given: a command line, or a file in a folder of nothing else
 BEFORE = {
@@ -44,6 +47,8 @@ BEFORE = {
     "evaluate": "evaluate DATA DATA --out OUT/s.csv",
     "ablation": f"ablation --data DATA --out OUT {TRAIN.replace('4', '2')}",
     "course": "course --profile smoke --data DATA --out OUT --seed 1",
+    "export": "export NET --onnx OUT/n.onnx",
+    "grade": "grade RUN --out OUT",
 }
 HOME = {"SlabSampler.batch": "kits_msan.data.slabs.SlabSampler.batch"}
 
@@ -65,6 +70,8 @@ def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
 
     monkeypatch.setattr("kits_msan.course.run.execute", execute)
+    monkeypatch.setattr("kits_msan.course.grade.report.course_data", lambda *_: data)
+    monkeypatch.setattr("kits_msan.course.grade.report.grade", lambda who, *_: [Grade(who, "2.1", RIGHT, "Right.")])
     monkeypatch.setattr("kits_msan.data.download._fetch_all", lambda *_: [])
     monkeypatch.setattr("kits_msan.data.download._check_space", lambda *_, **__: None)
     words = {"OUT": "out", "NET": "net.safetensors", "OTHER": "other.safetensors", "RUN": "run"}

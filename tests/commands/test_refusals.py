@@ -90,7 +90,7 @@ BY_ENTRY = {  # one for each command, tried as the command too
         "ablation --data data --profile smoke --checkpoints mistaken --out OUT",
         "mistaken/unet3d.safetensors is a checkpoint of msan_v1, not of unet3d",
     ),
-    "other grid": ("evaluate other-grid data --out OUT", "has shape .* both must be of the same scan"),
+    "other grid": ("evaluate other-grid data --out OUT.csv", "has shape .* both must be of the same scan"),
     "course": ("course --profile smoke --out results", "results already holds results; .* --overwrite"),
 }
 BY_FUNCTION = {  # the same main(), without four seconds of imports
@@ -134,8 +134,11 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
         "results already holds results; .* --overwrite",
     ),
     "phantom split": ("phantom OUT --cases 2 --test 3 --profile smoke", "-1 training and 3 test cases"),
-    "evaluate nothing": ("evaluate absent data --out OUT", "absent does not exist"),
-    "evaluate without truth": ("evaluate data/case_00000 data/case_00001 --out OUT", "case_00000 has no counterpart"),
+    "evaluate nothing": ("evaluate absent data --out OUT.csv", "absent does not exist"),
+    "evaluate without truth": (
+        "evaluate data/case_00000 data/case_00001 --out OUT.csv",
+        "case_00000 has no counterpart",
+    ),
     "evaluate over results": (
         "evaluate data data --out results/scores.csv",
         "scores.csv exists; .* --overwrite",

@@ -202,7 +202,10 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "site" / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="already holds results"):
         build_site(tmp_path / "site", [run])
+    with pytest.raises(InputError, match="holds something that is no site of the course"):
+        build_site(tmp_path / "site", [run], overwrite=True)
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["mine.txt"]
+    (tmp_path / "site" / "site.js").touch()  # as of an earlier site
     build_site(tmp_path / "site", [run], overwrite=True)
     assert not (tmp_path / "site" / "mine.txt").exists()
 

@@ -19,6 +19,7 @@ from served import FILES, IMAGE, LABEL, SHAPES, TABLE, nifti
 from server import Server
 
 from kits_msan.data import download as module
+from kits_msan.data.cases import load_label
 from kits_msan.data.download import LICENSE_FILE, LOCK_FILE, Mirror, download
 from kits_msan.errors import InputError
 
@@ -125,6 +126,19 @@ def test_truncated_file_of_another_downloader_is_replaced(
     assert_whole(tmp_path, server)
     assert [path for path, _ in server.requests] == [IMAGE]
     assert "imaging.nii.gz is truncated, damaged or not NIfTI" in capsys.readouterr().out
+
+
+def test_flipped_bit_is_named_by_the_reader_whose_remedy_helps(server: Server, tmp_path: Path) -> None:
+    get(server, tmp_path)
+    label = tmp_path / "case_00000" / "segmentation.nii.gz"
+    whole = label.read_bytes()
+    label.write_bytes(whole[:-6] + bytes([whole[-6] ^ 1]) + whole[-5:])  # of the checksum
+    get(server, tmp_path)  # which looks at header and length alone
+    with pytest.raises(InputError, match=r"segmentation\.nii\.gz is .*; remove it and fetch it again"):
+        load_label(label)
+    label.unlink()
+    get(server, tmp_path)
+    assert_whole(tmp_path, server)
 
 
 def test_file_of_several_gzip_members_is_whole(server: Server, tmp_path: Path) -> None:

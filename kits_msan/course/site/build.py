@@ -25,13 +25,14 @@ from kits_msan.course.site import segment
 from kits_msan.course.site.api import START, write_api
 from kits_msan.course.site.text import Page, markdown, read_page, slug
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_folder
+from kits_msan.files import atomic_folder, refuse_foreign
 from kits_msan.page.build import write_segment
 from kits_msan.page.scripts import segment_style
 from kits_msan.viewer.scripts import page_script, page_style
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
+SCRIPT = "site.js"  # which each site has
 DOCUMENTS = ("README.md", "docs/*.md")
 PAGE = """<!doctype html>
 <html lang="en" data-theme="light">
@@ -67,9 +68,11 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
 
     notebooks: executed ones, such as those of `kits-msan course`; a viewer whose widget state is not stored is a
     still picture. By default the committed ones, which are run for it with their default parameters.
-    Raises InputError for an `out` that holds something, unless `overwrite`, and for a notebook that fails.
+    Raises InputError for an `out` that holds something, with `overwrite` something that is no such site, and for a
+    notebook that fails.
     """
     require_repository()
+    refuse_foreign(out, not overwrite or (out / SCRIPT).exists(), "site of the course")
     with tempfile.TemporaryDirectory() as executed, atomic_folder(out, overwrite) as folder:
         paths = list(notebooks) or _execute_all(Path(executed))
         documents = [path for pattern in DOCUMENTS for path in sorted(ROOT.glob(pattern))]

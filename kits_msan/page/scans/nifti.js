@@ -23,7 +23,7 @@ async function checkLength(name, source, header) {
   }
   if (claimed > held) {
     throw new InputError(`${name} is truncated: it is too short for the ${inWords(header.shape)} voxels of its header; `
-      + "fetch it again.");
+      + "remove it and fetch it again.");
   }
 }
 
@@ -98,7 +98,7 @@ export async function readNifti(name, blob) {
   } catch (error) {
     if (error instanceof InputError) throw error;
     const reason = error.message.split(/[.!?;]/)[0];
-    if (opened) throw new InputError(`${name} is truncated or damaged (${reason}); fetch it again.`);
+    if (opened) throw new InputError(`${name} is truncated or damaged (${reason}); remove it and fetch it again.`);
     throw new InputError(`${name} is not a readable NIfTI file (${reason}); fetch or export it anew.`);
   }
 }

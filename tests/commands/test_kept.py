@@ -1,0 +1,122 @@
+"""What is never written over: inputs, truths, and whatever this program did not make, --overwrite or not."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kits_msan.cli import main
+from kits_msan.data.cases import IMAGE, LABEL, load_case, load_label, save_segmentation
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: cases, networks, notebooks of a student, a store, and a network by another name."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(data, "data")
+    shutil.copytree(checkpoints, "networks")
+    shutil.copy(checkpoints / "unet3d.safetensors", "one.onnx")
+    for file, text in {"student/01_mine.ipynb": "{}", "store/manifest.json": '{"store_version": 2}'}.items():
+        Path(file).parent.mkdir()
+        Path(file).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f"evaluate data data --out data/case_00000/{LABEL}", f"case_00000/{LABEL} is to be written as .csv"),
+        ("export networks/unet3d.safetensors --onnx networks/msan_v1.safetensors", "is to be written as .onnx"),
+        ("export one.onnx --onnx one.onnx", "one.onnx is the checkpoint itself"),
+        ("phantom data --profile smoke", "data holds something that is no folder of phantoms"),
+        ("phantom store --profile smoke", "store holds something that is no folder of phantoms"),
+        ("site --out student", "student holds something that is no site of the course"),
+        ("course --profile smoke --data data --out student", "student holds something that is no course"),
+    ],
+)
+def test_inputs_and_foreign_folders_are_kept(
+    place: Path, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    before = contents(place)
+    assert main([*line.split(), "--overwrite"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert contents(place) == before
+
+
+def test_phantoms_and_scores_of_this_program_are_replaced(place: Path) -> None:
+    assert main("phantom made --cases 2 --profile smoke".split()) == 0
+    assert main("phantom made --cases 1 --test 0 --profile smoke --overwrite".split()) == 0
+    assert sorted(path.name for path in Path("made").glob("case_*")) == ["case_00000"]
+    Path("scores.CSV").write_text("old", encoding="utf-8")
+    assert main("evaluate data data --out scores.CSV --overwrite".split()) == 0
+    assert "case_00003" in Path("scores.CSV").read_text(encoding="utf-8")
+
+
+NETWORK = "--checkpoint networks/unet3d.safetensors"
+
+
+@pytest.mark.parametrize("out", ["hf/images", "other/way", "hf/blobs"])
+def test_links_to_scans_are_scans(place: Path, capsys: pytest.CaptureFixture[str], out: str) -> None:
+    """As in the cache of Hugging Face: a flat folder of links, whose targets lie in another one."""
+    for folder in ("hf/images", "hf/blobs", "other"):
+        Path(folder).mkdir(parents=True)
+    for number in range(2):
+        shutil.copy(f"data/case_0000{number}/{IMAGE}", f"hf/blobs/5fd{number}")
+        os.symlink(f"../blobs/5fd{number}", f"hf/images/case_0000{number}.nii.gz")
+    os.symlink("../hf/images", "other/way")
+    before = contents(place)
+    for more in ("", "--overwrite"):
+        assert main(f"predict hf/images {NETWORK} --out {out} {more}".split()) == 2
+        assert f"{out} holds scans, and a segmentation there would pass for a truth" in capsys.readouterr().err
+    assert contents(place) == before
+
+
+def test_a_farm_of_linked_cases_is_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("farm").mkdir()
+    os.symlink("../data/case_00000", "farm/patient")
+    before = contents(place)
+    for out in ("farm", "data", "farm/patient"):
+        assert main(f"predict farm {NETWORK} --out {out} --overwrite".split()) == 2
+        assert "would pass for a truth" in capsys.readouterr().err
+    assert contents(place) == before
+
+
+def test_a_segmentation_that_somebody_corrected_is_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = f"predict data/case_00000 {NETWORK} --out found".split()
+    assert main(line) == 0
+    case = load_label(Path("found/case_00000"))
+    assert case.label is not None
+    case.label[0, 0, 0] = 2 - case.label[0, 0, 0]
+    save_segmentation(case.label, case, f"found/case_00000/{LABEL}")
+    before = contents(place)
+    for more in ([], ["--overwrite"]):
+        assert main([*line, *more]) == 2
+        assert re.search(r"was not written by kits-msan predict, or was changed since", capsys.readouterr().err)
+    assert contents(place) == before
+
+
+def test_overwrite_removes_stale_results_of_other_scans_alone(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"predict data {NETWORK} --out found".split()) == 0
+    Path("found/case_00001/notes.txt").write_text("mine", encoding="utf-8")
+    line = "predict data/case_00003 --checkpoint networks/msan_v1.safetensors --out found".split()
+    assert main(line) == 2
+    assert "of another scan or by other networks" in capsys.readouterr().err
+    assert main([*line, "--overwrite"]) == 0
+    assert "4 older segmentations were removed from found." in capsys.readouterr().out
+    kept = sorted(str(path) for path in Path("found").rglob("*") if path.is_file())
+    assert kept == ["found/case_00001/notes.txt", f"found/case_00003/{LABEL}"]
+    found, scan = load_label(Path("found/case_00003")), load_case(Path("data/case_00003"))
+    assert found.shape == scan.shape
+    np.testing.assert_allclose(found.affine, scan.affine)
