@@ -132,6 +132,12 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
         _remove_empty(made)
 
 
+def raise_denied(error: OSError) -> None:
+    """For os.walk, to which a folder that may not be listed is an empty one."""
+    if isinstance(error, PermissionError):
+        raise error
+
+
 @contextmanager
 def plain_name(path: Path) -> Iterator[str]:
     """The file's name for a library in C++; of a name that is no UTF-8, a link to it, since SimpleITK dies of one."""

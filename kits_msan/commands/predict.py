@@ -95,18 +95,24 @@ def _sort_out(
         refuse_target(out, name, scan)
     marks = dict(marked(out))
     refuse_results(out, overwrite or bool(marks))
-    done = {
-        name for name, scan in scans.items() if name in marks and marks[name] == Mark(scan_id(scan, series), networks)
-    }
+    done, unknown = set(), set()
+    for name, scan in scans.items():
+        try:
+            if name in marks and marks[name] == Mark(scan_id(scan, series), networks):
+                done.add(name)
+        except OSError:  # its segmentation stays, and the reason is given when its turn comes
+            unknown.add(name)
     mixed = [
-        name for name, mark in marks.items() if mark.networks != networks or (name in scans and name not in done)
+        name
+        for name, mark in marks.items()
+        if mark.networks != networks or (name in scans and name not in done | unknown)
     ]
     if mixed and not overwrite:
         raise InputError(
             f"{out / mixed[0]} holds the segmentation of another scan or by other networks; name another folder or "
             "add --overwrite."
         )
-    return done, [name for name in marks if name not in done] if overwrite else []
+    return done, [name for name in marks if name not in done | unknown] if overwrite else []
 
 
 def _clear(out: Path, old: Sequence[str]) -> None:

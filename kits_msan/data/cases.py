@@ -6,7 +6,8 @@ other file is brought to this order on reading and its segmentation is written b
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,27 +81,8 @@ def load_case(
     The label is turned to the image's grid. Raises InputError, naming the file, for what is missing, broken, not 3-D,
     not finite, not in HU, for values that are no labels, and where label and image do not lie on the same points.
     """
-    path = Path(path)
-    if not path.exists() and not path.is_symlink():
-        raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
-    image_path: Path = path / IMAGE if path.is_dir() else path
-    label_path: Path | None = path / LABEL if path.is_dir() else None
-    voxels = mask = header = None
-    if image and _is_there(image_path):
-        voxels, header = read_image(image_path)
-        check_hounsfield(image_path, voxels)
-    elif image and is_dicom_folder(path):
-        image_path = path
-        voxels, header = read_series(path, series)
-        check_hounsfield(path, voxels)
-    if label and label_path is not None and _is_there(label_path):
-        mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)
-        header = header or label_header
-    if header is None:
-        wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
-        raise InputError(f"{path} holds no {wanted}; name a NIfTI file, a KiTS19 case folder or a DICOM series.")
-    affine = affine_in_kits_order(header)
-    return Case(case_name(path), voxels, mask, spacing_of(affine), affine, header)
+    with _permitted(path):
+        return _load(Path(path), image, label, series, cyst)
 
 
 def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | None = None) -> Case:
@@ -110,7 +92,9 @@ def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | No
     Raises InputError as `load_case` does, and where they do not lie on that one's points.
     """
     file = _label_file(path)
-    if not _is_there(file):
+    with _permitted(path):
+        there = _is_there(file)
+    if not there:
         return load_case(path, image=False)  # which says what is missing
     grid = None if like is None else (_label_file(like), read_header(_label_file(like)))
     label, header = read_labels(file, grid, cyst)
@@ -134,7 +118,7 @@ def find_cases(path: str | Path) -> list[Path]:
         return [path]
     if _is_case(path, deep=False):
         return [path]
-    found = sorted(entry for entry in path.iterdir() if _is_case(entry))
+    found = sorted(entry for entry in path.iterdir() if _may_be_case(entry))
     if not found:
         raise InputError(
             f"{path} holds no case: no .nii or .nii.gz file, no DICOM series and no folder with {IMAGE} or {LABEL}."
@@ -184,9 +168,41 @@ def window(image: NDArray[Any], limits: Sequence[float] = WINDOW) -> NDArray[np.
     return (np.clip(image, low, high).astype(np.float32) - np.float32(low)) / np.float32(high - low)
 
 
+def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst | None) -> Case:
+    if not path.exists() and not path.is_symlink():
+        raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
+    image_path: Path = path / IMAGE if path.is_dir() else path
+    label_path: Path | None = path / LABEL if path.is_dir() else None
+    voxels = mask = header = None
+    if image and _is_there(image_path):
+        voxels, header = read_image(image_path)
+        check_hounsfield(image_path, voxels)
+    elif image and is_dicom_folder(path):
+        image_path = path
+        voxels, header = read_series(path, series)
+        check_hounsfield(path, voxels)
+    if label and label_path is not None and _is_there(label_path):
+        mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)
+        header = header or label_header
+    if header is None:
+        wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
+        raise InputError(f"{path} holds no {wanted}; name a NIfTI file, a KiTS19 case folder or a DICOM series.")
+    affine = affine_in_kits_order(header)
+    return Case(case_name(path), voxels, mask, spacing_of(affine), affine, header)
+
+
 def _label_file(path: str | Path) -> Path:
     path = Path(path)
     return path / LABEL if path.is_dir() else path
+
+
+@contextmanager
+def _permitted(path: str | Path) -> Iterator[None]:
+    """Within the block a file or folder that may not be read is an InputError."""
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
 
 
 def _is_there(file: Path) -> bool:
@@ -205,10 +221,21 @@ def _is_case(path: Path, deep: bool = True) -> bool:
     return is_scan_name(path.name)
 
 
+def _may_be_case(path: Path) -> bool:
+    """As `_is_case`; a folder that may not be entered counts, and whoever loads it is told."""
+    try:
+        return _is_case(path)
+    except PermissionError:
+        return True
+
+
 def _are_one_study(found: Sequence[Path]) -> bool:
     """Whether they are several series of one DICOM study, which is one case, and not copies of one series."""
-    if len(found) < 2 or not all(entry.is_dir() and not (entry / IMAGE).exists() for entry in found):
+    try:
+        if len(found) < 2 or not all(entry.is_dir() and not (entry / IMAGE).exists() for entry in found):
+            return False
+        series = [series_of(entry) for entry in found]
+    except PermissionError:
         return False
-    series = [series_of(entry) for entry in found]
     studies = {one[0] for one in series if one}
     return None not in series and len(studies) == 1 and "" not in studies and len(set(series)) == len(series)

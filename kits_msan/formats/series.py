@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
+from kits_msan.files import raise_denied
 
 DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
 NAMED = (".dcm", "")  # endings of a slice's name
@@ -126,7 +127,7 @@ def choose_series(path: Path, wanted: str | None = None) -> list[Slice]:
 
 def _levels(path: Path) -> Iterator[list[Path]]:
     """The files of a folder, then of those below it, each folder's sorted by name; hidden ones are passed over."""
-    for folder, below, names in os.walk(path, followlinks=True):
+    for folder, below, names in os.walk(path, onerror=raise_denied, followlinks=True):
         deep = len(Path(folder).relative_to(path).parts) >= DEEPEST
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
@@ -224,8 +225,7 @@ def _without_localizers(group: list[Slice]) -> list[Slice]:
     """The series without localizers, and without up to three slices that lie across all others; says so."""
     stack = [one for one in group if not one.localizer]
     stack = stack if len(stack) > 1 else group
-    # in steps of 30 degrees
-    directions = [tuple(np.nan_to_num(np.rint(one.axes[:, :2].ravel() * 2))) for one in stack]
+    directions = [tuple(np.nan_to_num(np.rint(one.axes[:, :2].ravel() * 2))) for one in stack]  # by 30 degrees
     usual, count = Counter(directions).most_common(1)[0]
     if count >= ENOUGH and len(stack) - count <= 3:
         stack = [one for one, direction in zip(stack, directions, strict=True) if direction == usual]
@@ -246,5 +246,5 @@ def _described(group: Sequence[Slice]) -> str:
     steps = np.diff(sorted(one.height for one in group))
     apart = f", {np.median(steps):.2g} mm apart" if len(steps) and np.median(steps) > 0 else ""
     name = f' "{first.description[:40]}"' if first.description else ""
-    images = f"{len(group)} slice{'s' if len(group) > 1 else ''}"
-    return f"series {first.number or first.series}{name} ({first.modality or 'CT'}, {images}{apart})"
+    what = f"{first.modality or 'CT'}, {len(group)} slice{'s' if len(group) > 1 else ''}{apart}"
+    return f"series {first.number or first.series}{name} ({what})"

@@ -54,11 +54,11 @@ def test_inputs_and_foreign_folders_are_kept(
 
 
 def test_phantoms_and_scores_of_this_program_are_replaced(place: Path) -> None:
-    assert main("phantom made --cases 2 --profile smoke".split()) == 0
-    assert main("phantom made --cases 1 --test 0 --profile smoke --overwrite".split()) == 0
+    assert main(["phantom", "made", "--cases", "2", "--profile", "smoke"]) == 0
+    assert main(["phantom", "made", "--cases", "1", "--test", "0", "--profile", "smoke", "--overwrite"]) == 0
     assert sorted(path.name for path in Path("made").glob("case_*")) == ["case_00000"]
     Path("scores.CSV").write_text("old", encoding="utf-8")
-    assert main("evaluate data data --out scores.CSV --overwrite".split()) == 0
+    assert main(["evaluate", "data", "data", "--out", "scores.CSV", "--overwrite"]) == 0
     assert "case_00003" in Path("scores.CSV").read_text(encoding="utf-8")
 
 
@@ -105,12 +105,10 @@ def test_a_segmentation_that_somebody_corrected_is_kept(place: Path, capsys: pyt
     assert contents(place) == before
 
 
-def test_overwrite_removes_stale_results_of_other_scans_alone(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_overwrite_removes_stale_results_of_others_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(f"predict data {NETWORK} --out found".split()) == 0
     Path("found/case_00001/notes.txt").write_text("mine", encoding="utf-8")
-    line = "predict data/case_00003 --checkpoint networks/msan_v1.safetensors --out found".split()
+    line = ["predict", "data/case_00003", "--checkpoint", "networks/msan_v1.safetensors", "--out", "found"]
     assert main(line) == 2
     assert "of another scan or by other networks" in capsys.readouterr().err
     assert main([*line, "--overwrite"]) == 0
