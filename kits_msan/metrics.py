@@ -67,21 +67,23 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
 
 
 def score_folders(
-    predictions: str | Path, truth: str | Path, surface: bool = False, cyst: Cyst | None = None
+    predictions: str | Path,
+    truth: str | Path,
+    surface: bool = False,
+    cyst: Cyst | None = None,
+    failed: dict[str, str] | None = None,
 ) -> "pd.DataFrame":
     """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
 
     Columns: case, kidney, tumor, composite; with `surface` those of `surface_scores` too.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as. Truths without prediction are left out, and that is said.
-    Raises InputError for a prediction without truth or on another grid, and for two of one name.
+    failed: gets the predictions that cannot be scored, by name, and why; without it the first raises InputError.
+    Raises InputError for a prediction without truth, broken or on another grid, and for two of one name.
     """
     import pandas as pd  # takes half a second, which those who want a Dice alone should not wait for
 
     true_paths = {case_name(path): path for path in find_cases(truth)}
     paths = {case_name(path): path for path in find_cases(predictions)}
-    for name, path in paths.items():
-        if name not in true_paths:
-            raise InputError(f"{path} has no counterpart {name} in {truth}; name the folder with its label.")
     if absent := sorted(set(true_paths) - set(paths)):
         more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
         note(
@@ -90,13 +92,24 @@ def score_folders(
         )
     rows = []
     for name, path in paths.items():
-        true = load_label(true_paths[name], cyst=cyst)
-        found = load_label(path, like=true_paths[name], cyst=cyst)
-        assert found.label is not None
-        assert true.label is not None
-        row = {"case": name, **dice_scores(found.label, true.label)}
-        rows.append(row | (surface_scores(found.label, true.label, true.spacing) if surface else {}))
+        try:
+            if name not in true_paths:
+                raise InputError(f"{path} has no counterpart {name} in {truth}; name the folder with its label.")
+            rows.append({"case": name, **_score(path, true_paths[name], surface, cyst)})
+        except InputError as error:
+            if failed is None:
+                raise
+            failed[name] = str(error)
     return pd.DataFrame(rows)
+
+
+def _score(path: Path, true_path: Path, surface: bool, cyst: Cyst | None) -> dict[str, float]:
+    true = load_label(true_path, cyst=cyst)
+    found = load_label(path, like=true_path, cyst=cyst)
+    assert found.label is not None
+    assert true.label is not None
+    scores = dice_scores(found.label, true.label)
+    return scores | (surface_scores(found.label, true.label, true.spacing) if surface else {})
 
 
 def tumor_measures(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[float]) -> dict[str, float]:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -79,6 +80,21 @@ def test_folder_with_results_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"already holds results.*--overwrite"), atomic_folder(tmp_path):
         pytest.fail("the block must not run")
     assert tree(tmp_path) == ["old.txt"]
+
+
+def test_a_failure_names_what_was_to_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="disk") as one, atomic_folder(tmp_path / "out") as temporary:
+        raise OSError(errno.ENOSPC, "disk full", str(temporary / "deep" / "a.txt"))
+    assert one.value.filename == str(tmp_path / "out" / "deep" / "a.txt")
+    with pytest.raises(OSError, match="disk") as two, atomic_file(tmp_path / "a.txt") as temporary:
+        raise OSError(errno.ENOSPC, "disk full", str(temporary))
+    assert two.value.filename == str(tmp_path / "a.txt")
+    with pytest.raises(OSError, match="disk") as three, atomic_file(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "disk full")  # as of a write
+    assert three.value.filename == str(tmp_path / "a.txt")
+    with pytest.raises(OSError, match="absent") as four, atomic_file(tmp_path / "a.txt"):
+        raise OSError(errno.ENOENT, "absent", "other.txt")
+    assert four.value.filename == "other.txt"
 
 
 def test_refuse_results(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from kits_msan.ablation.results import (
     without_seed,
     write,
 )
-from kits_msan.ablation.scoring import Results, join, score_cases
+from kits_msan.ablation.scoring import Results, join, labeled, score_cases
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import is_store
@@ -117,6 +117,9 @@ def run_ablation(
         "profile": asdict(profile), "networks": {},
     }  # fmt: skip
     results, done = results_so_far(out, about, overwrite)
+    if checkpoints is None and (overwrite or not all(_are_trained(folder, names) for folder in folders.values())):
+        for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
+            labeled(path)  # one that cannot be scored is not to be met after hours of training
     strata = case_strata(data)
     failures: list[str] = []
     with ExitStack() as stack:
@@ -190,6 +193,10 @@ def _in_background(
             future.add_done_callback(lambda _: bar.update())
             waiting.setdefault(job.seed, []).append(future)
         yield waiting
+
+
+def _are_trained(folder: Path, names: Sequence[str]) -> bool:
+    return all(path.exists() for path in _paths(folder, names).values())
 
 
 def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:

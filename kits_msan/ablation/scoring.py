@@ -75,7 +75,7 @@ def score_cases(
 
 
 def _score_case(models: Mapping[str, Network], path: Path, more: dict[str, object], device: str) -> Results:
-    case, truth = _labeled(path)
+    case, truth = labeled(path)
     raw, counts = _segment(models, case, device)
     five = np.stack([raw[name] for name in models if name in MODELS])  # (M, D, H, W)
     scores, parts = [], []
@@ -123,7 +123,8 @@ def _segment(
     return dict(zip((*models, "ensemble", MEAN), found, strict=True)), counts
 
 
-def _labeled(path: Path) -> tuple[Case, NDArray[np.uint8]]:
+def labeled(path: Path) -> tuple[Case, NDArray[np.uint8]]:
+    """A test case and its labels (D, H, W). Raises InputError as `load_case` does, and without labels."""
     case = load_case(path)
     if case.label is None:
         raise InputError(f"{path} has no label to compare with.")

@@ -91,7 +91,13 @@ def _prepare(args: argparse.Namespace) -> None:
     left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict, cyst=args.cyst)
     for name, reason in left_out.items():
         print(f"kits-msan: {one_line(f'{name} is left out: {reason}')}", file=sys.stderr)
-    print(f"{len(split.train) + len(split.test) - len(left_out)} cases in {args.out}")
+    cases = len(split.train) + len(split.test)
+    print(f"{cases - len(left_out)} cases in {args.out}")
+    if left_out:
+        raise InputError(
+            f"{len(left_out)} of {cases} cases are left out, for the reasons above; the store holds the others and "
+            "can be used as it is."
+        )
 
 
 PHANTOM = Command(

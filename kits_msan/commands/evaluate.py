@@ -1,8 +1,10 @@
 """`kits-msan evaluate`: segmentations to scores."""
 
 import argparse
+import sys
 
 from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
+from kits_msan.errors import InputError, one_line
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -23,12 +25,24 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
 
     refuse_file(args.out, args.overwrite, ".csv")
-    scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst)
+    failed: dict[str, str] = {}
+    scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst, failed=failed)
+    if len(failed) == 1 and scores.empty:
+        raise InputError(*failed.values())
+    for reason in failed.values():
+        print(f"kits-msan: {one_line(reason)}", file=sys.stderr)
+    if scores.empty:
+        raise InputError(f"none of {len(failed)} segmentations can be scored, for the reasons above.")
     write_csv(args.out, scores)
     for score in SCORES:
         values = 100 * scores[score]
         low, high = bootstrap_interval(values)
         print(f"{score:10} {values.mean():6.2f} [{low:.2f}, {high:.2f}]  n = {values.count()}")
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(failed) + len(scores)} segmentations cannot be scored, for the reasons above; "
+            f"the scores of the others are in {args.out}."
+        )
 
 
 EVALUATE = Command(

@@ -1,15 +1,18 @@
 """`kits-msan predict`: scans to segmentations."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
 
 from kits_msan.commands.options import Command, add_device, path
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
 from kits_msan.errors import InputError, one_line
 from kits_msan.files import in_words
+
+VOXEL_BYTES = 3  # of int16 image and uint8 labels; beside them memory hardly grows with the scan
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -63,7 +66,7 @@ def _run(args: argparse.Namespace) -> None:
             try:
                 target = _segment(models, scan, args.out / name, networks, args)
             except Exception as error:  # the others are still worth having
-                if (sentence := _sentence(error, scan)) is None:
+                if (sentence := _sentence(error, scan, args.series)) is None:
                     raise
                 if len(scans) == 1:
                     raise InputError(sentence) from error
@@ -140,32 +143,37 @@ def _segment(models: Sequence, scan: Path, folder: Path, networks: str, args: ar
     return folder / LABEL
 
 
-def _sentence(error: Exception, scan: Path) -> str | None:
+def _sentence(error: Exception, scan: Path, series: str | None) -> str | None:
     """What went wrong with this scan, for a person; None for a bug."""
     if isinstance(error, InputError):
         return str(error)
     if is_memory_error(error):
-        return f"{scan}: the memory is full{_size(error, scan)}; {_remedy(error)}."
+        return f"{scan}: not enough memory{_size(error, scan, series)}; {_remedy(error)}."
     return system_sentence(error)
 
 
-def _size(error: Exception, scan: Path) -> str:
-    """How large the scan is, as far as its header can be read, and how much memory was asked for in vain."""
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-
-    from kits_msan.data.cases import IMAGE
-
+def _size(error: Exception, scan: Path, series: str | None) -> str:
+    """How large the scan is, as far as its headers can be read, and how much memory was asked for in vain."""
     words = []
-    try:
-        shape = tuple(cast(Any, nib.load(scan / IMAGE if scan.is_dir() else scan)).shape)
-    except (OSError, ImageFileError, ValueError):
-        shape = ()
-    if shape:
-        words.append(f"the scan has {' x '.join(map(str, shape))} voxels")
+    with suppress(InputError, OSError, MemoryError):
+        shape = _shape(scan, series)
+        most = in_words(VOXEL_BYTES * math.prod(shape))
+        words.append(f"the scan has {' x '.join(map(str, shape))} voxels, {most} with its labels")
     if asked := asked_bytes(error):
         words.append(f"{in_words(asked)} more were asked for")
     return f" ({', and '.join(words)})" if words else ""
+
+
+def _shape(scan: Path, series: str | None) -> tuple[int, ...]:
+    """(slices, rows, columns) of a file, a case folder or a DICOM series, from headers alone."""
+    from kits_msan.data.cases import IMAGE
+    from kits_msan.formats.series import choose_series
+    from kits_msan.formats.volumes import read_grid
+
+    if scan.is_dir() and not (scan / IMAGE).exists():
+        stack = choose_series(scan, series)
+        return len(stack), *stack[0].size
+    return read_grid(scan / IMAGE if scan.is_dir() else scan)[0]
 
 
 def _remedy(error: Exception) -> str:

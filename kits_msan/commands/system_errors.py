@@ -37,7 +37,7 @@ def system_sentence(error: BaseException) -> str | None:
     if is_memory_error(error):
         asked = asked_bytes(error)
         more = f" ({in_words(asked)} more were asked for)" if asked else ""
-        return f"the memory is full{more}; close other programs, or use a machine with more of it."
+        return f"not enough memory{more}; close other programs, or use a machine with more of it."
     if not isinstance(error, OSError):
         return None
     name, reason = error.filename or "the system", error.strerror or str(error)

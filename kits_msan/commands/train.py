@@ -27,7 +27,10 @@ def _options(command: argparse.ArgumentParser) -> None:
         help="folder of cases, or a prepared store; its training part is used (profile shipped makes its own)",
     )  # fmt: skip
     command.add_argument(
-        "--start-from", type=path, metavar="C", help="begin with those weights of a checkpoint that fit the network"
+        "--start-from",
+        type=path,
+        metavar="C",
+        help="begin with those weights of a checkpoint, or of the folder of its run, that fit the network",
     )
     command.add_argument(
         "--out", type=path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"

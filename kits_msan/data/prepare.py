@@ -48,9 +48,7 @@ def open_cases(
         cases = open_store(data, names, profile)
     else:
         cases = build_store([data / name for name in names], store, profile, progress)
-    for value in (KIDNEY, TUMOR):
-        if not any(case.slices[value].size for case in cases):
-            note(f"none of the {len(cases)} cases of {data} shows a {CLASSES[value]}, so that none can be learned.")
+    _say_what_none_shows(cases, data)
     return cases
 
 
@@ -74,6 +72,7 @@ def prepare(
 
     One case is in memory at a time. A stopped run goes on where it was. A broken case is left out of the store and
     of its split; with `strict` it raises InputError. So does a disk that is too small, before anything is written.
+    Says so if no training case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
     if out.is_file() or (out.is_dir() and not is_store(out) and any(out.glob("[!.]*"))):
@@ -96,7 +95,14 @@ def prepare(
         about = {"store_version": STORE_VERSION, "package_version": __version__, "profile": profile.name}
         about |= {"spacing": profile.spacing, "split": {"train": train, "test": test}, "left_out": left_out}
         write_json(out / MANIFEST, about | {"cases": {name: index_of(out, name) for name in train + test}})
+        _say_what_none_shows([open_case(out, name) for name in train], data)
     return left_out
+
+
+def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
+    for value in (KIDNEY, TUMOR):
+        if cases and not any(case.slices[value].size for case in cases):
+            note(f"none of the {len(cases)} cases of {data} shows a {CLASSES[value]}, so that none can be learned.")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ These formats are outside what the project is for: the whole file is read at onc
 
 import io
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,13 @@ from kits_msan.formats.nifti import MOST_DEFLATE, new_header
 
 PAIR = (".hdr", ".img")
 ENDINGS = (".mha", ".nrrd", *PAIR)
+# Lines of a header without which SimpleITK makes up where the patient's left and head are
+SAYS_AXES = {
+    "MetaImageIO": [rb"^(TransformMatrix|Rotation|Orientation)\s*="],
+    "NrrdImageIO": [rb"(?i)^space directions\s*:", rb"(?i)^space\s*:"],
+}
+LINE = 10_000  # bytes, and lines, that a header has at most
+
 TRIAL = """
 import math, SimpleITK, sys
 reader = SimpleITK.ImageFileReader()
@@ -65,7 +73,21 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     affine[:3] = LPS_TO_RAS @ affine[:3]
+    if not all(re.search(pattern, _text_of(path), re.MULTILINE) for pattern in SAYS_AXES[_kind(path)]):
+        codes = "".join(nib.aff2axcodes(affine))
+        note(f"{path} does not say how the patient lay; its axes are taken as {codes}.")
     return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], affine)
+
+
+def _text_of(path: Path) -> bytes:
+    """The header, which is text, up to its empty or last line."""
+    lines = []
+    with path.open("rb") as file:
+        while (line := file.readline(LINE)).strip() and len(lines) < LINE:
+            lines.append(line)
+            if line.startswith(b"ElementDataFile"):
+                break
+    return b"".join(lines)
 
 
 def _execute(path: Path, reader: Any) -> Any:

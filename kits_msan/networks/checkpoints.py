@@ -83,16 +83,18 @@ def save_model(path: str | Path, model: Network, about: Mapping[str, Any]) -> No
 def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     """Give a network the weights of a checkpoint that fit it, by name and shape; the others stay as they are.
 
-    Returns where they are from and how many numbers fit, JSON-able. Raises InputError where less than half do.
+    path: the file, or the folder of a finished run. Returns where they are from and how many numbers fit, JSON-able.
+    Raises InputError where less than half do, and as `load_model`.
     """
-    tensors, about = load_checkpoint(path)
+    path = checkpoint_file(path)
+    tensors, about = _load_trained(path)
     own = model.state_dict()
     fit = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
     total, there, shared = (sum(value.numel() for value in some.values()) for some in (own, tensors, fit))
     if 2 * shared < there:
         raise InputError(f"{path} hardly fits this network; name a checkpoint of the same width and poolings.")
     model.load_state_dict({**own, **fit})
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return {"model": about.get("model"), "sha256": digest, "weights": shared, "of": total}
 
 
@@ -104,13 +106,7 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
     Raises InputError if the file is no checkpoint, or one of another network.
     """
     path = checkpoint_file(path)
-    tensors, about = load_checkpoint(path)
-    if "step" in about and any(key.startswith("optimizer.") for key in tensors):
-        raise InputError(
-            f"{path} is what a stopped training goes on from, after {about['step']} of {about['profile']['steps']} "
-            "steps, not a trained network; finish the run with the command that began it, then name its "
-            f"{MODEL}."
-        )
+    tensors, about = _load_trained(path)
     if name is not None and about.get("model") != name:
         raise InputError(f"{path} is a checkpoint of {about.get('model')}, not of {name}.")
     try:
@@ -120,3 +116,14 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} does not fit the networks of this version; train it again.") from error
     return model.eval().to(device)
+
+
+def _load_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """As `load_checkpoint`. Raises InputError for what a stopped training goes on from."""
+    tensors, about = load_checkpoint(path)
+    if "step" in about and any(key.startswith("optimizer.") for key in tensors):
+        raise InputError(
+            f"{path} is what a stopped training goes on from, after {about['step']} of {about['profile']['steps']} "
+            f"steps, not a trained network; finish the run with the command that began it, then name its {MODEL}."
+        )
+    return tensors, about

@@ -90,7 +90,7 @@ BY_ENTRY = {  # one for each command, tried as the command too
         "ablation --data data --profile smoke --checkpoints mistaken --out OUT",
         "mistaken/unet3d.safetensors is a checkpoint of msan_v1, not of unet3d",
     ),
-    "other grid": ("evaluate other-grid data --out OUT.csv", "has shape .* both must be of the same scan"),
+    "other grid": ("evaluate other-grid/case_00000 data --out OUT.csv", "has shape .* both must be of the same scan"),
     "course": ("course --profile smoke --out results", "results already holds results; .* --overwrite"),
 }
 BY_FUNCTION = {  # the same main(), without four seconds of imports
@@ -145,6 +145,10 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
     ),
     "ablation shapes": (
         "ablation --data misfit-test --profile smoke --checkpoints networks --out OUT",
+        r"\(11, 36, 34\).*\(12, 36, 34\)",
+    ),
+    "ablation shapes of a test case, before any training": (
+        "ablation --data misfit-test --profile smoke --out OUT",
         r"\(11, 36, 34\).*\(12, 36, 34\)",
     ),
     "ablation NaN": ("ablation --data nan-train --profile smoke --out OUT", "holds NaN or infinite voxels"),

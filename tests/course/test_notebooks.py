@@ -93,6 +93,19 @@ def test_one_cell_holds_the_parameters(notebook: nbformat.NotebookNode) -> None:
     assert set(re.findall(r"^(\w+) = ", cell.source, re.MULTILINE)) == PARAMETERS
 
 
+def test_results_in_the_home_folder_land_there(
+    notebook: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if line.startswith("runs = ")]
+    assert len(lines) == (notebook.cells[0].source[2] != "1")  # the first writes nothing
+    for line in lines:
+        names = {"Path": Path, "ROOT": tmp_path, "profile": "smoke", "out": "~/results"}
+        exec(line, names)
+        assert names["runs"] == tmp_path / "results"
+
+
 def test_every_figure_has_a_text_for_those_who_do_not_see_it(notebook: nbformat.NotebookNode) -> None:
     figures = [
         (cell.id, output.metadata.get("image/png", {}).get("alt", ""))

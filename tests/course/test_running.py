@@ -12,6 +12,7 @@ import kits_msan.course.run
 import kits_msan.phantom.make
 from kits_msan.cli import main
 from kits_msan.errors import InputError
+from kits_msan.files import only_user
 from kits_msan.profiles import SMOKE
 
 
@@ -68,6 +69,61 @@ def test_course_ends_with_minutes_and_the_table(
     assert [line.split()[-1] for line in lines if " min  0" in line] == [f"0{i}_part.ipynb" for i in range(1, 6)]
     assert lines[-1] == "| the table |"
     assert len(json.loads((tmp_path / "out" / "seconds.json").read_text(encoding="utf-8"))) == 5
+
+
+def test_a_second_course_in_one_folder_waits_goes_on_or_is_refused(
+    books: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed = []
+
+    def execute(source: Path, target: Path, parameters: dict, *_: object, **__: object) -> None:
+        executed.append(source.name)
+        shutil.copy(source, target)
+        (tmp_path / "out" / "ablation").mkdir(exist_ok=True)
+        (tmp_path / "out" / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
+
+    monkeypatch.setattr(kits_msan.course.run, "execute", execute)
+    line = ["course", "--profile", "smoke", "--out", str(tmp_path / "out"), "--data", str(data)]
+    with only_user(tmp_path / "out", "course"):
+        assert main(line) == 2
+    assert "out is in use by another course" in capsys.readouterr().err
+    assert executed == []
+    assert main(line) == 0
+    assert len(executed) == 5
+    assert main([*line, "--seed", "1"]) == 2
+    assert "results of a course with another seed (0, not 1)" in capsys.readouterr().err
+    assert main(line) == 0
+    assert "holds this course already" in capsys.readouterr().out
+    assert len(executed) == 5
+
+
+@pytest.mark.parametrize(("deaths", "runs"), [(0, 1), (2, 3), (3, 3)])
+def test_a_kernel_that_does_not_start_is_tried_again(deaths: int, runs: int) -> None:
+    tries = []
+
+    def run() -> None:
+        tries.append(1)
+        if len(tries) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    if deaths < kits_msan.course.run.KERNEL_STARTS:
+        kits_msan.course.run._with_a_kernel(run)
+    else:
+        with pytest.raises(RuntimeError, match="Kernel died"):
+            kits_msan.course.run._with_a_kernel(run)
+    assert len(tries) == runs
+
+
+def test_a_notebook_that_fails_is_run_once() -> None:
+    tries = []
+
+    def run() -> None:
+        tries.append(1)
+        raise RuntimeError("size mismatch")
+
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        kits_msan.course.run._with_a_kernel(run)
+    assert len(tries) == 1
 
 
 def test_course_without_notebooks_is_refused(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

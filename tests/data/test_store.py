@@ -186,11 +186,12 @@ def test_broken_case_is_named_and_left_out(own: Path, tmp_path: Path, capsys: py
     assert main([*command, "--strict"]) == 2
     assert "case_00001" in capsys.readouterr().err
     assert not (tmp_path / "store" / MANIFEST).exists()
-    assert main(command) == 0
+    assert main(command) == 2  # and yet the store is whole
     shown = capsys.readouterr()
     assert f"2 cases in {tmp_path / 'store'}" in shown.out
     assert f"case_00001 is left out: {file} is truncated or damaged" in shown.err
     assert "case_00003 is left out" in shown.err
+    assert "2 of 4 cases are left out, for the reasons above" in shown.err
     assert split_of(tmp_path / "store") == Split((NAMES[0], NAMES[2]), ())
     assert json.loads((tmp_path / "store" / MANIFEST).read_text(encoding="utf-8"))["left_out"].keys() == {
         NAMES[1],
