@@ -11,7 +11,7 @@ from kits_msan.ablation.results import case_strata, describe_data, load_results
 from kits_msan.cli import main
 from kits_msan.course.paths import phantoms_are_fresh
 from kits_msan.course.record import RECORD, begin
-from kits_msan.data.prepare import open_cases
+from kits_msan.data.prepare import open_cases, prepare
 from kits_msan.data.split import load_split
 from kits_msan.data.store import split_of
 from kits_msan.errors import InputError, InputNote
@@ -85,9 +85,14 @@ def test_last_checkpoint_that_is_damaged_is_named_and_kept(
 def test_no_tumor_to_learn_from_is_said(tmp_path: Path, make_case: Callable, tiny: Profile) -> None:
     from kits_msan.data.cases import save_case
 
-    save_case(make_case(tumor=False), tmp_path / "data/case_00000")
-    with pytest.warns(InputNote, match="none of the 1 cases of .*data shows a tumor, so that none can be learned"):
-        open_cases(tmp_path / "data", ["case_00000"], tiny, tmp_path / "store")
+    data, says = tmp_path / "data", "no training case of .*data shows a tumor, so that none can be learned"
+    save_case(make_case(tumor=False), data / "case_00000")
+    save_case(make_case(), data / "case_00180")  # for test
+    with pytest.warns(InputNote, match=says):
+        open_cases(data, ["case_00000"], tiny, tmp_path / "store")
+    for _ in range(2):  # the second time all is there already; trainings side by side begin with this
+        with pytest.warns(InputNote, match=says):
+            prepare(data, tmp_path / "prepared", tiny, load_split(data), progress=False)
 
 
 def test_training_follows_links_to_cases_and_files(tmp_path: Path, data: Path, tiny: Profile) -> None:

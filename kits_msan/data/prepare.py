@@ -102,7 +102,7 @@ def prepare(
 def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
     for value in (KIDNEY, TUMOR):
         if cases and not any(case.slices[value].size for case in cases):
-            note(f"none of the {len(cases)} cases of {data} shows a {CLASSES[value]}, so that none can be learned.")
+            note(f"no training case of {data} shows a {CLASSES[value]}, so that none can be learned.")
 
 
 @contextmanager

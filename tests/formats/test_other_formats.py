@@ -1,5 +1,7 @@
 """Formats other than NIfTI and DICOM: read on the same points, or refused."""
 
+import re
+import warnings
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +11,7 @@ import SimpleITK
 from turned import Make, turned
 
 from kits_msan.data.cases import find_cases, load_case
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InputNote
 
 
 @pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd", "scan.hdr", "scan.MHA"])
@@ -33,6 +35,36 @@ def test_other_formats_are_read_on_the_same_points(tmp_path: Path, make_case: Ma
     assert case.name == "scan"
     np.testing.assert_array_equal(case.image, true.image)
     np.testing.assert_allclose(case.affine, true.affine, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("scan.mha", [rb"TransformMatrix = .*\n"]),
+        ("scan.nrrd", [rb"space: .*\n", rb"space origin: .*\n", rb"space directions: .*\n"]),
+        ("scan.nrrd", [rb"space: .*(?=\n)", rb"space origin: .*\n"]),
+    ],
+    ids=["no matrix", "no directions", "no space"],
+)
+def test_where_the_patient_lay_is_said_if_it_is_a_guess(
+    tmp_path: Path, make_case: Make, name: str, lines: list[bytes]
+) -> None:
+    image, _, affine = turned(make_case())
+    nib.Nifti1Image(image, affine).to_filename(tmp_path / "true.nii.gz")
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(tmp_path / "true.nii.gz")), str(tmp_path / name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_case(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    for line in lines:
+        new = b"space dimension: 3" if line.startswith(b"space: ") and len(lines) == 2 else b""
+        content, count = re.subn(line, new, content, count=1)
+        assert count == 1, line
+    if len(lines) == 3:
+        content = content.replace(b"encoding:", b"spacings: 8 8 10\nencoding:", 1)
+    (tmp_path / name).write_bytes(content)
+    with pytest.warns(InputNote, match=rf"{name} does not say how the patient lay; its axes are taken as LPS"):
+        load_case(tmp_path / name)
 
 
 def test_damaged_files_of_other_formats_are_refused(tmp_path: Path) -> None:

@@ -184,6 +184,34 @@ def test_byte_orders_and_run_lengths_are_read(tmp_path: Path, syntax: str) -> No
     np.testing.assert_array_equal(load_case(tmp_path / "scan").image, TRUE)
 
 
+def test_a_slope_for_each_slice_is_its_own(tmp_path: Path) -> None:
+    even = 2 * voxels() + 300  # -300 and up, so that twice and half of what is stored are whole numbers
+    write_series(tmp_path / "scan", even)
+    for file in (tmp_path / "scan").iterdir():
+        data = pydicom.dcmread(file)
+        index = int(data.InstanceNumber)
+        data.RescaleSlope = (1, 2, 0.5)[index % 3]
+        data.PixelData = ((even[index] + 1024) / data.RescaleSlope).astype("<u2").tobytes()
+        data.save_as(file)
+    np.testing.assert_array_equal(load_case(tmp_path / "scan").image, even[::-1])
+
+
+def test_slices_a_little_off_their_places_are_read(tmp_path: Path) -> None:
+    jitter = np.random.default_rng(0).uniform(-0.1, 0.1, len(voxels()))  # mm
+    write_series(tmp_path / "scan", voxels(), positions=[STEP * i + off for i, off in enumerate(jitter)])
+    case = load_case(tmp_path / "scan")
+    np.testing.assert_array_equal(case.image, TRUE)
+    assert case.spacing[0] == pytest.approx(STEP, abs=0.05)
+
+
+def test_several_frames_in_a_file_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    file = sorted((tmp_path / "scan").iterdir())[2]
+    change(file, NumberOfFrames=6)
+    with pytest.raises(InputError, match=rf"{file.name} holds 6 frames; export the series as one file a slice"):
+        load_case(tmp_path / "scan")
+
+
 def test_a_single_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", voxels())
     with pytest.raises(InputError, match="single DICOM file; name the folder"):

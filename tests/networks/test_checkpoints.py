@@ -8,7 +8,16 @@ import torch
 from safetensors.torch import save_file
 
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import describe_model, load_checkpoint, load_model, save_checkpoint, save_model
+from kits_msan.networks.checkpoints import (
+    LAST,
+    MODEL,
+    describe_model,
+    load_checkpoint,
+    load_model,
+    save_checkpoint,
+    save_model,
+    start_from,
+)
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import PAPER, SMOKE, Profile
 
@@ -126,6 +135,22 @@ def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[
         load_model(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_folder_of_a_run_is_its_network_and_a_stopped_one_is_none(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write(run / MODEL)
+    for loaded in (load_model(run), load_model(run / MODEL)):
+        fresh = build_model("msan_v2_ds", **loaded.config)
+        assert start_from(fresh, run)["sha256"] == start_from(fresh, run / MODEL)["sha256"]
+        assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), loaded.parameters(), strict=True))
+    (run / MODEL).unlink()
+    tensors = {"model.x": torch.zeros(1), "optimizer.0.step": torch.zeros(1)}
+    save_checkpoint(run / LAST, tensors, {"step": 3, "profile": {"steps": 9}})
+    for path in (run, run / LAST):
+        for use in (load_model, lambda path: start_from(build_model("unet3d"), path)):
+            with pytest.raises(InputError, match=r"last\.safetensors is what a stopped .* 3 of 9 steps, .*finish"):
+                use(path)
 
 
 def test_interrupted_save_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
