@@ -21,12 +21,16 @@ import SimpleITK
 from kits_msan.errors import InputError
 from kits_msan.formats.dicom import read_series
 from kits_msan.formats.grids import affine_in_kits_order
-from kits_msan.formats.series import is_dicom_file
+from kits_msan.formats.series import choose_series, is_dicom_file
 from kits_msan.formats.volumes import is_scan_name, read_image
 
 NIBABEL = Path(nibabel.__file__).parent / "tests/data"
 PYDICOM = Path(pydicom.__file__).parent / "data/test_files"
 READ = "read, as by the other reader"
+ALONE = "read; the other reader cannot"
+LPS_TO_RAS = np.array([-1, -1, 1])
+EXACT = 1e-2  # of a voxel
+MANY = 3  # files of one folder with one outcome, which share a line
 
 
 def outcome(path: Path) -> str:
@@ -42,37 +46,58 @@ def outcome(path: Path) -> str:
         assert not re.search(r"[.!?]\s", message), message
         short = re.sub(r"^\S+ |/\S+/", "", message)
         return f"refused: {short}"
-    other, points = _by_pydicom(path) if path.is_dir() else _by_itk(path)
     affine = affine_in_kits_order(header)
-    place = np.linalg.inv(affine) @ np.vstack([points.T, np.ones(len(points))])
-    index = np.rint(place[:3]).astype(int)
-    assert np.abs(place[:3] - index).max() < 1e-2, "other points"
-    assert np.array_equal(volume[tuple(index)], np.clip(np.rint(other), -32768, 32767)), "other voxels"
+    if path.is_dir():
+        return _compare_series(path, volume, affine)
+    image = SimpleITK.ReadImage(str(path))
+    indices = np.random.default_rng(0).integers(0, image.GetSize(), (200, 3)).tolist()
+    points = np.array([image.TransformIndexToPhysicalPoint(index) for index in indices]) * LPS_TO_RAS
+    place = nibabel.affines.apply_affine(np.linalg.inv(affine), points)
+    assert np.abs(place - np.rint(place)).max() < EXACT, "other points"
+    values = _as_int16(np.array([image.GetPixel(index) for index in indices], float))
+    assert np.array_equal(volume[tuple(np.rint(place).astype(int).T)], values), "other voxels"
     return READ
 
 
-def _by_itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Some voxels of a file, and their RAS millimeters."""
-    image = SimpleITK.ReadImage(str(path))
-    rng = np.random.default_rng(0)
-    indices = rng.integers(0, image.GetSize(), (200, 3)).tolist()
-    values = np.array([image.GetPixel(index) for index in indices], float)
-    points = np.array([image.TransformIndexToPhysicalPoint(index) for index in indices])
-    return values, points * [-1, -1, 1]
+def _compare_series(path: Path, volume: np.ndarray, affine: np.ndarray) -> str:
+    """Some pixels of each slice by pydicom, at their points; of a tilted series, between pixels.
 
-
-def _by_pydicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    values, points = [], []
-    rng = np.random.default_rng(0)
-    for file in sorted(path.rglob("*")):
+    The files of the series come from the reader that is tried, the pixels and places do not.
+    """
+    rng, tilted = np.random.default_rng(0), False
+    for file in (one.file for one in choose_series(path)):
         data = pydicom.dcmread(file, force=True)
-        pixels = data.pixel_array * float(data.get("RescaleSlope", 1)) + float(data.get("RescaleIntercept", 0))
+        try:
+            stored = data.pixel_array
+        except Exception:  # a decoder that is not installed, or a file that only SimpleITK forgives
+            return ALONE
+        pixels = stored * float(data.get("RescaleSlope") or 1) + float(data.get("RescaleIntercept") or 0)
         across, down = np.array(data.ImageOrientationPatient, float).reshape(2, 3)
-        for row, column in rng.integers(0, pixels.shape, (50, 2)):
-            step = across * column * data.PixelSpacing[1] + down * row * data.PixelSpacing[0]
-            values.append(pixels[row, column])
-            points.append((np.array(data.ImagePositionPatient, float) + step) * [-1, -1, 1])
-    return np.array(values), np.array(points)
+        steps = np.stack([down * data.PixelSpacing[0], across * data.PixelSpacing[1]], 1) * LPS_TO_RAS[:, None]
+        inverse = np.linalg.inv(affine)
+        steps = inverse[:3, :3] @ steps  # (3, 2): in voxels, of a pixel along rows and along columns
+        first = nibabel.affines.apply_affine(inverse, np.array(data.ImagePositionPatient, float) * LPS_TO_RAS)
+        slid = bool(np.abs(first - np.rint(first)).max() > EXACT)
+        for pixel in rng.integers(1, np.array(pixels.shape) - 1, (50, 2)):
+            voxel = np.rint(first + steps @ pixel)
+            at = np.linalg.lstsq(steps, voxel - first, rcond=None)[0]  # that voxel's place among the pixels
+            assert np.abs(first + steps @ at - voxel).max() < EXACT, "other points"
+            value = _as_int16(_between(pixels, at if slid else np.rint(at)))
+            assert abs(int(volume[tuple(voxel.astype(int))]) - int(value)) <= slid, "other voxels"
+        tilted |= slid
+    return f"{READ}, between whose pixels its voxels lie" if tilted else READ
+
+
+def _between(pixels: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation at (row, column)."""
+    row, column = np.floor(at).astype(int)
+    y, x = at - (row, column)
+    square = np.pad(pixels, ((0, 1), (0, 1)), "edge")[row : row + 2, column : column + 2]
+    return np.array([1 - y, y]) @ square @ np.array([1 - x, x])
+
+
+def _as_int16(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), -32768, 32767).astype(np.int16)
 
 
 def doubled(file: Path, folder: Path) -> Path:
@@ -111,11 +136,19 @@ def all_outcomes(folders: list[Path]) -> list[tuple[str, str]]:
 
 
 def table(rows: list[tuple[str, str]]) -> str:
-    """The outcomes in Markdown, the counts first."""
-    counts = Counter(result == READ for _, result in rows)
-    lines = [f"{counts[True]} read as by the other reader, {counts[False]} refused in one sentence.", ""]
+    """The outcomes in Markdown, the counts first; files of one folder with one outcome share a line."""
+    counts = Counter(result.startswith("refused") + 2 * (result == ALONE) for _, result in rows)
+    more = f", {counts[2]} that the other reader cannot" if counts[2] else ""
+    lines = [f"{counts[0]} read as by the other reader{more}, {counts[1]} refused in one sentence.", ""]
     lines += ["| file | outcome |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {name} | {result.replace('|', '/')} |" for name, result in rows)])
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, result in rows:
+        folder = name if name.endswith("/") else f"{name.rpartition('/')[0]}/"
+        groups.setdefault((folder, result.replace(Path(name).name, "FILE").replace("|", "/")), []).append(name)
+    for (folder, result), names in groups.items():
+        shown = [f"{folder}: {len(names)} files"] if len(names) > MANY else names
+        lines += [f"| {name} | {result} |" for name in shown]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
