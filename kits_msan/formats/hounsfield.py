@@ -74,11 +74,13 @@ def _air_elsewhere(values: NDArray[np.int16], low: int, high: int) -> str | None
     """Whether what has no air near -1000 HU has it where a wrong sign, scale or number of bits puts it."""
     if (turned := _natural_share(values, -AIR[1], -AIR[0])) > 0.1 and _share(values, -AIR[0], 2**15) < 0.01:
         return f"{turned:.0%} are near 1000 and hardly any near -1000, where air would be"
-    if (between := _natural_share(values, -700, -300)) > 0.1:
-        return f"{between:.0%} are from -700 to -300, where little lies, and none near -1000, where air would be"
+    few = values[(values >= -700) & (values <= -400)]  # but where air and tissue share voxels, spread evenly
+    between = _natural_share(values, -700, -400)
+    if between > 0.1 and _share(np.abs(few - np.median(few)), 0, 60) > 0.8:
+        return f"{between:.0%} are from -700 to -400, where little lies, and none near -1000, where air would be"
     middle = values[values > -60]
     shrunk = _natural_share(values, -115, -75)
-    if low > -200 and shrunk > 0.05 and _is_narrow(values) and _share(middle, -25, 60) > 0.85:
+    if low > -200 and shrunk > 0.05 and _is_narrow(values) and middle.size and _share(middle, -25, 60) > 0.85:
         return f"{shrunk:.0%} are near -100 and nearly all others round 0, as if divided by ten"
     if -128 <= low <= -127 and 126 <= high <= 127:
         return "they are just those of a signed byte, in which no CT fits"

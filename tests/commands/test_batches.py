@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from command_line import MODULE
 from dicom_files import voxels, write_series
 
 import kits_msan.inference
+from commands.command_line import MODULE
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL
 

@@ -65,12 +65,14 @@ function isNarrow(values) {
 
 // Whether what has no air near -1000 HU has it where a wrong sign, scale or number of bits puts it.
 function airElsewhere(values, low, high) {
-  const turned = naturalShare(values, -AIR[1], -AIR[0]), between = naturalShare(values, -700, -300);
+  const turned = naturalShare(values, -AIR[1], -AIR[0]), between = naturalShare(values, -700, -400);
   if (turned > 0.1 && share(values, -AIR[0], 2 ** 15) < 0.01) {
     return `${percent(turned)} are near 1000 and hardly any near -1000, where air would be`;
   }
-  if (between > 0.1) {
-    return `${percent(between)} are from -700 to -300, where little lies, and none near -1000, where air would be`;
+  const few = values.filter((value) => value >= -700 && value <= -400); // but where air and tissue share voxels
+  const middleOfFew = few.length ? percentile(few, 50) : 0;
+  if (between > 0.1 && share(few, middleOfFew - 60, middleOfFew + 60) > 0.8) {
+    return `${percent(between)} are from -700 to -400, where little lies, and none near -1000, where air would be`;
   }
   const middle = values.filter((value) => value > -60), shrunk = naturalShare(values, -115, -75);
   if (low > -200 && shrunk > 0.05 && isNarrow(values) && share(middle, -25, 60) > 0.85) {

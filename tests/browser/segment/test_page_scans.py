@@ -169,6 +169,7 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
         "a padded CT": np.where(np.arange(30) < 6, -2000, ct),
         "ten times": 10 * ct,
         "negated": -ct,
+        "a tenth": ct / 10,
         "a window as bytes, padded": np.where(np.arange(30) < 6, -1000, (np.clip(ct, -200, 500) + 200) / 700 * 255),
     }.items():
         nib.save(nib.Nifti1Image(values.astype(np.int16), np.diag([0.8, 0.9, 3, 1])), tmp_path / "scan.nii")
