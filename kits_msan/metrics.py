@@ -84,12 +84,6 @@ def score_folders(
 
     true_paths = {case_name(path): path for path in find_cases(truth)}
     paths = {case_name(path): path for path in find_cases(predictions)}
-    if absent := sorted(set(true_paths) - set(paths)):
-        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
-        note(
-            f"{predictions} lacks {len(absent)} of the {len(true_paths)} cases in {truth}, which are left out of the "
-            f"scores: {', '.join(absent[:3])}{more}."
-        )
     rows = []
     for name, path in paths.items():
         try:
@@ -100,6 +94,13 @@ def score_folders(
             if failed is None:
                 raise
             failed[name] = str(error)
+    absent = sorted(set(true_paths) - set(paths))
+    if rows and absent:
+        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+        note(
+            f"{predictions} lacks {len(absent)} of the {len(true_paths)} cases in {truth}, which are left out of the "
+            f"scores: {', '.join(absent[:3])}{more}."
+        )
     return pd.DataFrame(rows)
 
 
