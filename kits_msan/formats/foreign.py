@@ -81,7 +81,7 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
 
 def _text_of(path: Path) -> bytes:
     """The header, which is text, up to its empty or last line."""
-    lines = []
+    lines: list[bytes] = []
     with path.open("rb") as file:
         while (line := file.readline(LINE)).strip() and len(lines) < LINE:
             lines.append(line)

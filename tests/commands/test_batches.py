@@ -165,7 +165,7 @@ def test_a_pipe_that_nobody_reads_does_not_stop_the_work(place: Path, monkeypatc
     os.close(read)
     with os.fdopen(write, "w", encoding="utf-8") as stream:
         line = f"predict scans {NETWORK} --out out".split()
-        assert with_output(monkeypatch, stream, lambda: main(line)) == 0  # type: ignore[arg-type]
+        assert with_output(monkeypatch, stream, lambda: main(line)) == 0
     assert predicted() == ["a", "b", "c"]
 
 
