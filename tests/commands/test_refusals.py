@@ -135,10 +135,7 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
     ),
     "phantom split": ("phantom OUT --cases 2 --test 3 --profile smoke", "-1 training and 3 test cases"),
     "evaluate nothing": ("evaluate absent data --out OUT.csv", "absent does not exist"),
-    "evaluate without truth": (
-        "evaluate data/case_00000 data/case_00001 --out OUT.csv",
-        "case_00000 has no counterpart",
-    ),
+    "evaluate without truth": ("evaluate data/case_00000 data/case_00001 --out OUT.csv", "has no counterpart"),
     "evaluate over results": (
         "evaluate data data --out results/scores.csv",
         "scores.csv exists; .* --overwrite",
@@ -147,10 +144,7 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
         "ablation --data misfit-test --profile smoke --checkpoints networks --out OUT",
         r"\(11, 36, 34\).*\(12, 36, 34\)",
     ),
-    "ablation shapes of a test case, before any training": (
-        "ablation --data misfit-test --profile smoke --out OUT",
-        r"\(11, 36, 34\).*\(12, 36, 34\)",
-    ),
+    "before training": ("ablation --data misfit-test --profile smoke --out OUT", r"\(11, 36, 34\).*\(12, 36, 34\)"),
     "ablation NaN": ("ablation --data nan-train --profile smoke --out OUT", "holds NaN or infinite voxels"),
     "ablation over results": (
         "ablation --data data --profile smoke --out results",

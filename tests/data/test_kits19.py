@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kits_msan.data import download
 from kits_msan.data.cases import kits_affine
 from kits_msan.data.kits19 import (
     EXCLUDED_2019,
@@ -214,3 +215,9 @@ def test_payload_shorter_than_its_header_promises(tmp_path: Path) -> None:
     path = write(tmp_path / "imaging.nii.gz")
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-2]))
     assert misfit(path, "case_00007", TABLE) == "holds 734 bytes of the 736 that its header promises"
+
+
+def test_estimate_of_all_images_is_the_known_28_gigabytes(tmp_path: Path) -> None:
+    table = geometry()
+    files = [f for i in range(210) for f in download._files_of(i, tmp_path, False, download.OFFICIAL, table)]
+    assert sum(file.expected for file in files) == pytest.approx(28e9, rel=0.02)
