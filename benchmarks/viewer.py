@@ -35,7 +35,7 @@ METHOD = (
     "The viewer in JupyterLab in headless Chromium, 512 x 512 pixels a slice. Rows with a peer: the same 512 x 512 x "
     "128 voxels with labels, in the same run, {repeats} notebooks of each in turn; from key to pixels, the median of "
     "{keys} keys. matplotlib draws a new figure for each slice, ipympl changes one; both have an ipywidgets slider. "
-    "The browser has no graphics card, so ipyniivue's WebGL is computed in software."
+    "There is no graphics card, so ipyniivue's WebGL is computed in software, in a browser of its own."
 )
 COLUMNS = {
     "volume": "512x512 a slice; a body with kidneys, spine and noise of 15 HU (which no compression can remove)",
@@ -197,11 +197,11 @@ def main() -> None:
             found[name] = measure(browser, lab, 16 if args.quick else slices, panels)
         packages = ["jupyterlab", *(viewers.TOOLS[name].package for name in viewers.installed())]
         versions = {name: version(name) for name in packages} | {"chromium": browser.version}
-        browser.close()
         few = [arg for arg in CHROMIUM_ARGS if arg != "--disable-gpu"] + WEBGL
-        browser = playwright.chromium.launch(executable_path=chromium, args=few)
+        webgl = playwright.chromium.launch(executable_path=chromium, args=few)
         setup = SETUP.format(paths=PATHS, slices=16 if args.quick else 128, panels=1)
-        tools = viewers.measure_all(browser, lab, setup, 1 if args.quick else REPEATS)
+        tools = viewers.measure_all(browser, webgl, lab, setup, 1 if args.quick else REPEATS)
+        webgl.close()
         browser.close()
     ours, *peers = tools.values()
     rows = []
