@@ -1,8 +1,8 @@
 """The slice viewer beside other ways to scroll through a CT in JupyterLab, where they are installed.
 
 Each shows the volume of `viewer.py` with its labels, one panel, in turn. All are watched in the same way: whatever
-paints (a canvas, a picture, or WebGL), then the end of the next frame. ipyniivue draws with WebGL, so it has a browser
-that computes this in software; there the others would be slower.
+paints (a canvas, a picture, or WebGL), then the end of the next frame. ipyniivue draws with WebGL, so it has a
+browser that computes this in software; there the others would be slower.
 """
 
 import statistics
