@@ -64,7 +64,8 @@ def _compare_series(path: Path, volume: np.ndarray, affine: np.ndarray) -> str:
 
     The files of the series come from the reader that is tried, the pixels and places do not.
     """
-    rng, tilted = np.random.default_rng(0), False
+    rng, planes = np.random.default_rng(0), []
+    inverse = np.linalg.inv(affine)
     for file in (one.file for one in choose_series(path)):
         data = pydicom.dcmread(file, force=True)
         try:
@@ -74,17 +75,17 @@ def _compare_series(path: Path, volume: np.ndarray, affine: np.ndarray) -> str:
         pixels = stored * float(data.get("RescaleSlope") or 1) + float(data.get("RescaleIntercept") or 0)
         across, down = np.array(data.ImageOrientationPatient, float).reshape(2, 3)
         steps = np.stack([down * data.PixelSpacing[0], across * data.PixelSpacing[1]], 1) * LPS_TO_RAS[:, None]
-        inverse = np.linalg.inv(affine)
         steps = inverse[:3, :3] @ steps  # (3, 2): in voxels, of a pixel along rows and along columns
         first = nibabel.affines.apply_affine(inverse, np.array(data.ImagePositionPatient, float) * LPS_TO_RAS)
-        slid = bool(np.abs(first - np.rint(first)).max() > EXACT)
+        planes.append((pixels, first, steps))
+    tilted = any(np.abs(first - np.rint(first)).max() > EXACT for _, first, _ in planes)
+    for pixels, first, steps in planes:
         for pixel in rng.integers(1, np.array(pixels.shape) - 1, (50, 2)):
             voxel = np.rint(first + steps @ pixel)
             at = np.linalg.lstsq(steps, voxel - first, rcond=None)[0]  # that voxel's place among the pixels
             assert np.abs(first + steps @ at - voxel).max() < EXACT, "other points"
-            value = _as_int16(_between(pixels, at if slid else np.rint(at)))
-            assert abs(int(volume[tuple(voxel.astype(int))]) - int(value)) <= slid, "other voxels"
-        tilted |= slid
+            value = _as_int16(_between(pixels, at if tilted else np.rint(at)))
+            assert abs(int(volume[tuple(voxel.astype(int))]) - int(value)) <= tilted, "other voxels"
     return f"{READ}, between whose pixels its voxels lie" if tilted else READ
 
 
