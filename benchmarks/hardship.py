@@ -45,10 +45,10 @@ COMMANDS = {  # with DATA, NETS, RUN and OUT in place of paths; training has kil
 HIDDEN = "."  # what begins so nobody takes for a result
 METHOD = (
     "Each command but `train` is killed at {kills} random moments of its work, and started again; counted are kills "
-    "after which all finished files were whole and the second start ended with the files of an unbroken run. Then each "
-    "runs on a disk of 100 kB, and predict on 512 x 512 x 108 voxels with its address space limited to 1.0, 1.3 and "
-    "1.7 times the resident memory that it needs, and to its own address space less 5 to 30 %: counted are ends with a "
-    "right result, or with one sentence and exit code 2."
+    "after which all finished files were whole and the second start ended with the files of an unbroken run. All "
+    "run on a disk of 100 kB, and predict on 512 x 512 x 108 voxels with its address space limited to 1.0, 1.3 and "
+    "1.7 times the resident memory that it needs, and to its own address space less 5 to 30 %: counted are ends with "
+    "a result, or with one sentence and exit code 2."
 )
 PROCESSES = multiprocessing.get_context("forkserver")  # each process starts with the imports done
 PROCESSES.set_forkserver_preload(["kits_msan.cli", "kits_msan.training.loop", "kits_msan.ablation.run", "pandas"])
