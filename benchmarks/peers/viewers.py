@@ -13,7 +13,7 @@ from typing import Any
 from browser.lab import Lab
 from playwright.sync_api import Browser, Page
 
-KEYS, PAUSE_MS, LONGEST_MS = 20, 100, 120_000
+KEYS, PAUSE_MS, LONGEST_MS = 20, 100, 600_000  # WebGL in software takes minutes to show a large volume
 
 
 @dataclass(frozen=True)
