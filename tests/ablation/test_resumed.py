@@ -17,6 +17,8 @@ from kits_msan.profiles import SMOKE, Profile
 
 models = pytest.fixture(name="models")(untrained)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -80,6 +80,7 @@ def test_phantom_makes_the_layout_of_kits19(phantoms: Path) -> None:
     assert set(np.unique(case.label)) >= {0, 1}
 
 
+@pytest.mark.slow
 def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Path) -> None:
     trained = tmp_path / "run" / "model.safetensors"
     result = run(
@@ -113,6 +114,7 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
     assert lines[0].endswith("n = 3")
 
 
+@pytest.mark.slow
 def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
     checkpoints: Path, tmp_path: Path, make_case: Callable[..., Case]
 ) -> None:
@@ -135,6 +137,7 @@ def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
     assert written.get_data_dtype() == np.uint8
 
 
+@pytest.mark.slow
 def test_ablation_from_checkpoints(phantoms: Path, checkpoints: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run(

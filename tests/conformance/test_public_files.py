@@ -1,4 +1,7 @@
+import pytest
 from read_public_files import NIBABEL, PYDICOM, READ, all_outcomes, table
+
+pytestmark = pytest.mark.slow
 
 
 def test_public_files_are_read_as_by_others_or_refused_in_one_sentence() -> None:

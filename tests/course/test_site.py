@@ -18,6 +18,8 @@ from kits_msan.course.site.build import WIDGETS, build_site
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
 
+pytestmark = pytest.mark.slow
+
 FETCHED = {"src", "srcset", "data", "poster", "action", "background"}  # what a browser loads by itself
 
 

@@ -8,6 +8,7 @@ from nifti_files import check, fuzz, seed_files
 from kits_msan.errors import InputError
 
 
+@pytest.mark.slow
 def test_mutated_files_are_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
     outcomes = fuzz(500, 1, tmp_path)
     assert outcomes["read"] > 50  # the mutations do not all die at the first check

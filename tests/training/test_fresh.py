@@ -46,6 +46,7 @@ def test_a_run_that_resumes_meets_the_same_ones(steps: list[list[StoredCase]]) -
     assert [case.name for case in later] == [case.name for case in steps[4]]
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from kits_msan.training import processes
     from kits_msan.training.processes import TrainingStopped
@@ -98,6 +99,7 @@ def test_a_network_of_another_width_is_refused(tmp_path: Path) -> None:
         start_from(build_model("unet3d", width=8, poolings=3), tmp_path / "old.safetensors")
 
 
+@pytest.mark.slow
 def test_the_checkpoint_says_where_its_weights_began(tmp_path: Path) -> None:
     old = build_model("unet3d", **SIZE)
     save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))

@@ -114,6 +114,7 @@ def fail_between(first: int, last: int, calls: list[str]) -> Callable[..., None]
     return save_file
 
 
+@pytest.mark.slow
 def test_full_disk_costs_one_warning_and_neither_the_run_nor_a_good_checkpoint(
     data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +211,7 @@ def kills() -> Iterator[Any]:
     sys.path.remove(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_twice_equals_never_killed_to_the_bit(tmp_path: Path, data: Path, kills: Any) -> None:
     kills.train_here(data, tmp_path / "whole", 12)
