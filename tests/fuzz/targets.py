@@ -131,9 +131,9 @@ def store(folder: Path) -> Target:
     """The files of a prepared store: manifest, index, voxels and labels."""
     for name in NAMES:
         image = np.full((5, 8, 8), -1000, np.int16)
-        image[:, 2:6, 2:6] = np.arange(16).reshape(4, 4) * 10
+        image[:, 2:6, 2:6] = np.arange(16).reshape(4, 4) * 10 - 100
         save_case(
-            Case(name, image, (image > 70).astype(np.uint8), (10, 8, 8), kits_affine((10, 8, 8))),
+            Case(name, image, (image > -30).astype(np.uint8), (10, 8, 8), kits_affine((10, 8, 8))),
             folder / "data" / name,
         )
     out = folder / "store"

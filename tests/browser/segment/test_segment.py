@@ -158,7 +158,7 @@ def test_files_that_are_dropped_and_refused(opened: Page, tmp_path: Path) -> Non
         opened.evaluate(DROP, [name, base64.b64encode(data).decode()])
         idle(opened)
         seen, wanted = status.inner_text(), str(refused.value).replace(str(tmp_path / name), name)
-        reason = r" \([^)]*\)(?=; f)"
+        reason = r" \([^)]*\)(?=; (?:f|remove))"
         assert re.sub(reason, "", seen) == re.sub(reason, "", wanted)
         assert opened.locator(".kits-viewer").count() == 0
     opened.evaluate(DROP, ["good.nii", base64.b64encode(whole).decode()])
