@@ -44,22 +44,20 @@ function percentile(values, q) {
   return values[below] + (values[above] - values[below]) * (place - below);
 }
 
-// How often each of the values from `low` to `high` stands there, most frequent first.
+// The values from `low` to `high`, each with how often it stands there, most frequent first.
 function multiplicities(values, low, high) {
   const times = new Map();
   for (const value of values) if (value >= low && value <= high) times.set(value, (times.get(value) ?? 0) + 1);
-  return [...times.values()].sort((a, b) => b - a);
+  return [...times].sort((a, b) => b[1] - a[1]);
 }
 
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const total = (pairs) => pairs.reduce((all, [, times]) => all + times, 0);
 // The share of values from `low` to `high`, without the most frequent one, which may be a padding.
-const naturalShare = (values, low, high) => sum(multiplicities(values, low, high).slice(1)) / values.length;
+const naturalShare = (values, low, high) => total(multiplicities(values, low, high).slice(1)) / values.length;
 
 // Whether what is near -100 lies within 3 of one value, as air divided by ten does; fat is spread by noise.
 function isNarrow(values) {
-  const times = new Map();
-  for (const value of values) if (value >= -115 && value <= -75) times.set(value, (times.get(value) ?? 0) + 1);
-  const [most] = [...times].reduce((best, one) => (one[1] > best[1] ? one : best));
+  const [[most]] = multiplicities(values, -115, -75);
   return count(values, most - 3, most + 3) > 0.5 * count(values, -115, -75);
 }
 
@@ -86,7 +84,7 @@ function airElsewhere(values, low, high) {
 
 // What no CT in HU shows, as part of a sentence; empty if it is one.
 function oddity(all) {
-  const spread = sum(multiplicities(all, -(2 ** 15), NO_TISSUE).slice(2)) / all.length; // no padding
+  const spread = total(multiplicities(all, -(2 ** 15), NO_TISSUE).slice(2)) / all.length; // no padding
   if (spread > 0.05) return `${percent(spread)} are spread below ${NO_TISSUE}, where nothing but padding can be`;
   const values = withoutPadding(all), low = values[0], high = values.at(-1);
   const first = percentile(values, 0.5), last = percentile(values, 99.5);
