@@ -1,12 +1,15 @@
 """Fuzzing of all that reads files: `python tests/fuzz/run.py --seconds 600`. Anything but InputError is a finding.
 
 With atheris (`pip install atheris`) what an input runs through guides the next; without it, inputs are drawn blindly.
-Inputs that make a finding are kept in --findings, and the table that is printed counts. A short run is part of the
-tests (test_targets.py).
+Inputs that make a finding are kept in --findings; FINDINGS/runs.csv has a line for each target of each run. With
+atheris, inputs that reached new code are kept in --corpus, and the next run goes on from there. A short run is part
+of the tests (test_targets.py).
 """
 
 import argparse
+import csv
 import json
+import os
 import random
 import re
 import signal
@@ -16,6 +19,7 @@ import tempfile
 import time
 import traceback
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
 
 TARGETS = ("nifti", "label", "pair", "dicom", "checkpoint", "split", "store", "run", "results")  # of targets.py
 HERE = Path(__file__).resolve().parent
-SECONDS = 20  # for one input, before it counts as a hang
+SECONDS = 60  # for one input, before it counts as a hang; of the clock, on a machine that may be busy
+SLOW = 5  # seconds of the processor for one input, before that counts as a finding
 MEMORY = 3000  # MB of the process, before that counts as greedy
 NUMBERS = [b"0", b"-1", b"1e999", b"NaN", b"null", b"[]", b"{}", b'""', b"9" * 30, b"65536", b"0.5", b"true"]
 
@@ -43,6 +48,7 @@ class Fuzzer:
         """Read one input."""
         from kits_msan.errors import InputError
 
+        started = time.process_time()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -55,20 +61,27 @@ class Fuzzer:
             where = traceback.extract_tb(error.__traceback__)
             own = [frame for frame in where if "kits_msan" in frame.filename] or where
             place = f"{type(error).__name__} in {Path(own[-1].filename).name}, {own[-1].name}"
-            if place not in self.found:
-                kept = self.findings / f"{self.name}-{len(self.found)}"
-                kept.write_bytes(content)
-                self.found[place] = kept.name
-                kept.with_suffix(".txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            self.keep(place, content, "".join(traceback.format_exception(error)))
+        spent = time.process_time() - started
+        if spent > SLOW:
+            self.keep("slow", content, f"{spent:.1f} s of the processor")
+
+    def keep(self, place: str, content: bytes, about: str) -> None:
+        """The first input of a finding, under a name that the same place gets in a later run, too."""
+        if place not in self.found:
+            kept = self.findings / f"{self.name}-{zlib.crc32(place.encode()):08x}"
+            kept.write_bytes(content)
+            self.found[place] = kept.name
+            kept.with_suffix(".txt").write_text(about, encoding="utf-8")
 
     def state(self) -> dict[str, Any]:
         """The counts, JSON-able."""
         return {"target": self.name, "read": self.read, "refused": self.refused, "found": self.found}
 
 
-def mutated(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """A whole input, changed in one to four places: bytes, numbers in its text, stretches cut, doubled or mixed."""
-    data = bytearray(rng.choice(seeds))
+def mutated(rng: random.Random, whole: bytes, seeds: Sequence[bytes]) -> bytes:
+    """An input, changed in one to four places: bytes, values in its text, stretches cut, doubled or mixed."""
+    data = bytearray(whole)
     for _ in range(rng.randint(1, 4)):
         if len(data) < 2:
             break
@@ -101,7 +114,7 @@ def fuzz_blindly(fuzzer: Fuzzer, seed: int, goes_on: Callable[[int], bool]) -> N
         fuzzer.once(content)
     count = 0
     while goes_on(count):
-        fuzzer.once(mutated(rng, fuzzer.target.seeds))
+        fuzzer.once(mutated(rng, rng.choice(fuzzer.target.seeds), fuzzer.target.seeds))
         count += 1
 
 
@@ -137,6 +150,12 @@ def fuzz_one(name: str, args: argparse.Namespace) -> None:
         if time.monotonic() - written > 0.5:
             note()
 
+    def change(content: bytes, longest: int, number: int) -> bytes:
+        """Half of the changes are ours, which know of values in a text; half are atheris's, which know of bytes."""
+        if number % 2:
+            return mutated(random.Random(number), content, fuzzer.target.seeds)[:longest]
+        return bytes(atheris.Mutate(content, longest))
+
     corpus = args.corpus / name
     corpus.mkdir(parents=True, exist_ok=True)
     for number, content in enumerate(fuzzer.target.seeds):
@@ -147,18 +166,20 @@ def fuzz_one(name: str, args: argparse.Namespace) -> None:
         "verbosity": 0,
     }  # fmt: skip
     words = [sys.argv[0], str(corpus), *(f"-{key}={value}" for key, value in options.items())]
-    atheris.Setup(words, once)
+    atheris.Setup(words, once, custom_mutator=change)
     atheris.Fuzz()  # which ends the process
 
 
 def run_all(names: Sequence[str], args: argparse.Namespace) -> list[dict[str, Any]]:
     """Fuzz each target in a process of its own for its share of the time; one that dies is a finding and goes on."""
     rows = []
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk would be slower by far
     for name in names:
         left, seed, parts = args.seconds / len(names), args.seed, []
         while left >= 1:
             began = time.monotonic()
-            with tempfile.TemporaryDirectory() as scratch, open(args.findings / f"{name}.log", "w") as log:
+            (args.findings / f"{name}.json").unlink(missing_ok=True)  # an earlier run's counts are not this one's
+            with tempfile.TemporaryDirectory(dir=memory) as scratch, open(args.findings / f"{name}.log", "a") as log:
                 words = ["--target", name, "--seconds", str(left), "--seed", str(seed), "--scratch", scratch]
                 words += ["--findings", str(args.findings), "--corpus", str(args.corpus)]
                 code = subprocess.run([sys.executable, __file__, *words], stdout=log, stderr=log).returncode
@@ -172,7 +193,18 @@ def run_all(names: Sequence[str], args: argparse.Namespace) -> list[dict[str, An
             left, seed = (left - (time.monotonic() - began), seed + 1) if code and state["read"] else (0, seed)
         found = {place for part in parts for place in part["found"]}
         total = {key: sum(part[key] for part in parts) for key in ("read", "refused")}
-        rows.append({"target": name, **total, "found": sorted(found), "seconds": args.seconds / len(names)})
+        rows.append({"target": name, **total, "found": sorted(found), "seconds": round(args.seconds / len(names))})
+        with open(args.findings / "runs.csv", "a", newline="", encoding="utf-8") as file:
+            line = {
+                "at": time.strftime("%Y-%m-%d %H:%M"),
+                "seed": args.seed,
+                **rows[-1],
+                "found": " | ".join(rows[-1]["found"]),
+            }
+            table = csv.DictWriter(file, line)
+            if not file.tell():
+                table.writeheader()
+            table.writerow(line)
         print(
             f"{name:12} {sum(total.values()):9} inputs, {total['refused']:9} refused, {len(found)} findings",
             flush=True,

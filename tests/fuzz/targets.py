@@ -24,7 +24,7 @@ from kits_msan.data.slabs import SlabSampler
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import open_store, split_of
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import describe_model, load_checkpoint, load_model, save_model
+from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
 from kits_msan.training.logs import read_metrics
@@ -32,6 +32,7 @@ from kits_msan.training.runs import RunFolder
 
 TABLES = Path(__file__).parents[2] / "data" / "ablation"
 NAMES = ("case_00000", "case_00001")
+VOXELS = voxels()[:3, :5, :4]  # small files are read, and changed all over, sooner
 PROFILE = replace(SMOKE, grid=(4, 8, 8), width=1, poolings=1, augment="")
 
 
@@ -52,21 +53,22 @@ def nifti(folder: Path) -> Target:
         path.write_bytes(content)
         load_case(path)
 
-    return Target([*whole, *(gzip.compress(one) for one in whole[:2])], read)
+    return Target([*whole, *(gzip.compress(one, mtime=0) for one in whole[:2])], read)
 
 
 def label(folder: Path) -> Target:
     """A NIfTI file as the label of a scan, or as a prediction beside a truth."""
-    image = Case("truth", None, (voxels() % 3).astype(np.uint8), (3, 1, 1), kits_affine((3, 1, 1)))
+    image = Case("truth", None, (VOXELS % 3).astype(np.uint8), (3, 1, 1), kits_affine((3, 1, 1)))
     save_case(image, folder / "truth")
     path, truth = folder / "label.nii", folder / "truth"
     affine = kits_affine((3, 1, 1))
     kinds = (np.uint8, np.int16, np.float32)
-    seeds = [nib.Nifti1Image((voxels() % 3).astype(kind), affine).to_bytes() for kind in kinds]
+    seeds = [nib.Nifti1Image((VOXELS % 3).astype(kind), affine).to_bytes() for kind in kinds]
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        each(lambda: load_label(path, cyst="kidney"), lambda: load_label(path, like=truth))
+        each(lambda: load_label(path, cyst="kidney"))
+        each(lambda: load_label(path, like=truth))  # which would refuse what was refused before
 
     return Target(seeds, read)
 
@@ -76,7 +78,7 @@ def pair(folder: Path) -> Target:
     path = folder / "scan.hdr"
     seeds = []
     for kind in (nib.Nifti1Pair, nib.Spm99AnalyzeImage):
-        kind(voxels().astype(np.int16), np.eye(4)).to_filename(path)
+        kind(VOXELS.astype(np.int16), np.eye(4)).to_filename(path)
         seeds.append(path.read_bytes())
 
     def read(content: bytes) -> None:
@@ -87,9 +89,9 @@ def pair(folder: Path) -> Target:
 
 
 def dicom(folder: Path) -> Target:
-    """One file of a DICOM series of four slices, each with an explicit header or a compressed one."""
-    write_series(folder / "scan", voxels()[:4])
-    write_series(folder / "packed", voxels()[:4], compressed=True)
+    """One file of a DICOM series of three slices, each with an explicit header or a compressed one."""
+    write_series(folder / "scan", voxels()[:3])
+    write_series(folder / "packed", voxels()[:3], compressed=True)  # smaller ones make the writer crash
     shutil.copy(next((folder / "packed").iterdir()), folder / "packed.dcm")
     shutil.rmtree(folder / "packed")
     path = sorted((folder / "scan").iterdir())[1]
@@ -105,12 +107,13 @@ def dicom(folder: Path) -> Target:
 def checkpoint(folder: Path) -> Target:
     """A trained network."""
     path = folder / "model.safetensors"
+    torch.manual_seed(0)
     model = build_model("unet3d", width=1, poolings=1)
     save_model(path, model, describe_model("unet3d", model, PROFILE))
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        each(lambda: load_checkpoint(path), lambda: load_model(path))
+        each(lambda: load_model(path))
 
     return Target([path.read_bytes()], read)
 
@@ -153,6 +156,7 @@ def store(folder: Path) -> Target:
 
 def run(folder: Path) -> Target:
     """What a stopped training left: its settings, its checkpoint, its table."""
+    torch.manual_seed(0)
     network = build_model("unet3d", width=1, poolings=1)
     config = describe_model("unet3d", network, PROFILE)
 
@@ -175,14 +179,21 @@ def run(folder: Path) -> Target:
     def go_on(path: Path) -> Sequence[Callable[[], object]]:
         if path.suffix == ".csv":
             return (lambda: read_metrics(path),)
-        return (lambda: open_run().is_finished(), lambda: open_run().resume(network, optimizer()))
+        stopped = open_run()
+        return (stopped.is_finished, lambda: stopped.resume(network, optimizer()))
 
     return _one_of([folder / "run" / name for name in ("config.json", "last.safetensors", "metrics.csv")], go_on)
 
 
 def results(folder: Path) -> Target:
     """What an ablation, a folder of phantoms and a course note of themselves."""
-    shutil.copytree(TABLES, folder / "ablation")
+    (folder / "ablation").mkdir()
+    for table in TABLES.glob("*.csv"):
+        rows = table.read_text(encoding="utf-8").splitlines()[:4]
+        (folder / "ablation" / table.name).write_text("\n".join([*rows, ""]), encoding="utf-8")
+    about = json.loads((TABLES / "about.json").read_text(encoding="utf-8"))
+    few = {key: value[:2] if isinstance(value, list) else value for key, value in about.items()}
+    (folder / "ablation" / "about.json").write_text(json.dumps(few), encoding="utf-8")
     drawn = {"name": NAMES[0], "drawn": {"phase": "portal"}, "scanner": {"slice_mm": 3}}
     made = {"phantom_version": 4, "seed": 0, "cases": [drawn]}
     (folder / "manifest.json").write_text(json.dumps(made), encoding="utf-8")

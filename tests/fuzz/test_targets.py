@@ -1,8 +1,10 @@
+import argparse
+import csv
 from pathlib import Path
 
 import pytest
 import targets
-from run import TARGETS, Fuzzer, fuzz_blindly
+from run import TARGETS, Fuzzer, fuzz_blindly, run_all
 from targets import Target
 
 
@@ -27,5 +29,36 @@ def test_a_crash_is_a_finding_once_and_its_input_is_kept(tmp_path: Path) -> None
     fuzzer = Fuzzer("crash", Target([b"whole"], crash), tmp_path)
     fuzz_blindly(fuzzer, 1, lambda count: count < 9)
     assert list(fuzzer.found) == ["KeyError in test_targets.py, crash"]
-    assert (tmp_path / "crash-0").read_bytes() == b"whole"
-    assert "KeyError" in (tmp_path / "crash-0.txt").read_text(encoding="utf-8")
+    kept = tmp_path / fuzzer.found["KeyError in test_targets.py, crash"]
+    assert kept.read_bytes() == b"whole"
+    assert "KeyError" in kept.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+def test_a_later_finding_does_not_replace_an_earlier_one(tmp_path: Path) -> None:
+    def crash(content: bytes) -> None:
+        raise (KeyError if content == b"first" else IndexError)(content)
+
+    for content in (b"first", b"second"):  # two runs into one folder
+        Fuzzer("crash", Target([content], crash), tmp_path).once(content)
+    assert {file.read_bytes() for file in tmp_path.glob("crash-????????")} == {b"first", b"second"}
+
+
+def test_what_takes_long_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dawdle(content: bytes) -> None:
+        hash(content * 50_000_000)
+
+    monkeypatch.setattr("run.SLOW", 0.01)
+    fuzzer = Fuzzer("slow", Target([b"whole"], dawdle), tmp_path)
+    fuzzer.once(b"whole")
+    assert list(fuzzer.found) == ["slow"]
+
+
+@pytest.mark.slow
+def test_each_run_of_the_command_is_noted(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        args = argparse.Namespace(seconds=2, seed=seed, findings=tmp_path, corpus=tmp_path / "corpus")
+        assert run_all(["split"], args)[0]["refused"] > 0
+    with (tmp_path / "runs.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seed"], row["target"], row["found"]) for row in rows] == [("1", "split", ""), ("2", "split", "")]
+    assert all(int(row["refused"]) > 0 for row in rows)
