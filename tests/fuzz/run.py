@@ -9,11 +9,11 @@ of the tests (test_targets.py).
 import argparse
 import csv
 import json
+import multiprocessing
 import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def fuzz_blindly(fuzzer: Fuzzer, seed: int, goes_on: Callable[[int], bool]) -> N
         count += 1
 
 
-def fuzz_one(name: str, args: argparse.Namespace) -> None:
-    """Fuzz one target in this process; what became of it is in FINDINGS/<name>.json, now and then and at the end."""
+def load() -> tuple[ModuleType | None, ModuleType]:
+    """atheris, if it is there, and the targets, whose package it then watches."""
     try:
         import atheris
     except ImportError:
@@ -130,10 +131,17 @@ def fuzz_one(name: str, args: argparse.Namespace) -> None:
     import torch
 
     torch.set_num_threads(1)
-    folder = Path(args.scratch) / name
-    folder.mkdir()
-    fuzzer = Fuzzer(name, getattr(targets, name)(folder), args.findings)
-    status, ends = args.findings / f"{name}.json", time.monotonic() + args.seconds
+    return atheris, targets
+
+
+def fuzz_one(name: str, seconds: float, seed: int, scratch: str, args: argparse.Namespace) -> None:
+    """Fuzz one target in this process; what became of it is in FINDINGS/<name>.json, now and then and at the end."""
+    log = os.open(args.findings / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    atheris, targets = load()
+    fuzzer = Fuzzer(name, getattr(targets, name)(Path(scratch)), args.findings)
+    status, ends = args.findings / f"{name}.json", time.monotonic() + seconds
     written = 0.0
 
     def note() -> None:
@@ -142,7 +150,7 @@ def fuzz_one(name: str, args: argparse.Namespace) -> None:
         status.write_text(json.dumps(fuzzer.state()), encoding="utf-8")
 
     if atheris is None:
-        fuzz_blindly(fuzzer, args.seed, lambda _: time.monotonic() < ends)
+        fuzz_blindly(fuzzer, seed, lambda _: time.monotonic() < ends)
         return note()
 
     def once(content: bytes) -> None:
@@ -161,7 +169,7 @@ def fuzz_one(name: str, args: argparse.Namespace) -> None:
     for number, content in enumerate(fuzzer.target.seeds):
         (corpus / f"whole-{number}").write_bytes(content)
     options = {
-        "seed": args.seed or 1, "max_total_time": int(args.seconds), "timeout": SECONDS, "rss_limit_mb": MEMORY,
+        "seed": seed or 1, "max_total_time": int(seconds), "timeout": SECONDS, "rss_limit_mb": MEMORY,
         "max_len": max(map(len, fuzzer.target.seeds)) + 400, "artifact_prefix": f"{args.findings}/{name}-died-",
         "verbosity": 0,
     }  # fmt: skip
@@ -173,16 +181,19 @@ def fuzz_one(name: str, args: argparse.Namespace) -> None:
 def run_all(names: Sequence[str], args: argparse.Namespace) -> list[dict[str, Any]]:
     """Fuzz each target in a process of its own for its share of the time; one that dies is a finding and goes on."""
     rows = []
+    processes: Any = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    load()  # once: a forked process has what was imported
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk would be slower by far
     for name in names:
         left, seed, parts = args.seconds / len(names), args.seed, []
         while left >= 1:
             began = time.monotonic()
             (args.findings / f"{name}.json").unlink(missing_ok=True)  # an earlier run's counts are not this one's
-            with tempfile.TemporaryDirectory(dir=memory) as scratch, open(args.findings / f"{name}.log", "a") as log:
-                words = ["--target", name, "--seconds", str(left), "--seed", str(seed), "--scratch", scratch]
-                words += ["--findings", str(args.findings), "--corpus", str(args.corpus)]
-                code = subprocess.run([sys.executable, __file__, *words], stdout=log, stderr=log).returncode
+            with tempfile.TemporaryDirectory(dir=memory) as scratch:
+                process = processes.Process(target=fuzz_one, args=(name, left, seed, scratch, args))
+                process.start()
+                process.join()
+            code = process.exitcode or 0
             state: dict[str, Any] = {"target": name, "read": 0, "refused": 0, "found": {}}
             with suppress(OSError, ValueError):
                 state = json.loads((args.findings / f"{name}.json").read_text(encoding="utf-8"))
@@ -195,12 +206,7 @@ def run_all(names: Sequence[str], args: argparse.Namespace) -> list[dict[str, An
         total = {key: sum(part[key] for part in parts) for key in ("read", "refused")}
         rows.append({"target": name, **total, "found": sorted(found), "seconds": round(args.seconds / len(names))})
         with open(args.findings / "runs.csv", "a", newline="", encoding="utf-8") as file:
-            line = {
-                "at": time.strftime("%Y-%m-%d %H:%M"),
-                "seed": args.seed,
-                **rows[-1],
-                "found": " | ".join(rows[-1]["found"]),
-            }
+            line = {"at": time.strftime("%Y-%m-%d %H:%M"), "seed": args.seed, **rows[-1], "found": "; ".join(found)}
             table = csv.DictWriter(file, line)
             if not file.tell():
                 table.writeheader()
@@ -222,13 +228,9 @@ def main() -> int:
     parser.add_argument("--target", action="append", help="only this one; may be repeated")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for what was found")
     parser.add_argument("--corpus", type=Path, help="folder of inputs to go on from (default: FINDINGS/corpus)")
-    parser.add_argument("--scratch", help=argparse.SUPPRESS)  # of one process
     args = parser.parse_args()
     args.findings.mkdir(parents=True, exist_ok=True)
     args.corpus = args.corpus or args.findings / "corpus"
-    if args.scratch:
-        fuzz_one(args.target[0], args)
-        return 0
     return int(any(row["found"] for row in run_all(args.target or TARGETS, args)))
 
 
