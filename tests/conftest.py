@@ -12,6 +12,8 @@ import torch
 from hypothesis import settings
 
 from kits_msan.data.cases import Case, kits_affine, save_case
+from kits_msan.data.prepare import prepare
+from kits_msan.data.split import load_split
 from kits_msan.profiles import SMOKE, Profile
 
 torch.set_num_threads(1)
@@ -71,4 +73,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(names):
         save_case(ball_case(name, seed=number), folder / name)
     (folder / "split.json").write_text(json.dumps({"train": names[:3], "test": names[3:]}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store(data: Path, tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of the cases of `data`, for trainings that share it. Read only."""
+    folder = tmp_path_factory.mktemp("store")
+    prepare(data, folder, tiny, load_split(data), strict=True, progress=False)
     return folder

@@ -1,6 +1,5 @@
 """The files of an ablation: small tables from which all that it says can be computed again, and what they are of."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -92,11 +91,6 @@ def without_seed(results: Results, seed: int) -> Results:
     """The results of all other seeds."""
     tables = (getattr(results, field.name) for field in fields(Results))
     return Results(*(table[table["seed"] != seed] for table in tables))
-
-
-def digest(path: Path) -> str:
-    """A short checksum of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _read(folder: Path) -> Results:

@@ -14,7 +14,6 @@ from tqdm.auto import tqdm
 from kits_msan.ablation.results import (
     case_strata,
     describe_data,
-    digest,
     results_so_far,
     without_seed,
     write,
@@ -22,10 +21,11 @@ from kits_msan.ablation.results import (
 from kits_msan.ablation.scoring import Results, join, labeled, score_cases
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
-from kits_msan.data.store import is_store
-from kits_msan.devices import THIS_MACHINE, Machine
+from kits_msan.data.store import is_store, split_of
+from kits_msan.devices import THIS_MACHINE, Machine, pick_device
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import MODEL, load_model
+from kits_msan.files import removed_on_bad_input
+from kits_msan.networks.checkpoints import MODEL, digest, load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
 from kits_msan.profiles import Profile
@@ -39,7 +39,6 @@ def train_all(
     out: Path,
     *,
     names: Sequence[str] = tuple(MODELS),
-    store: Path | None = None,
     split: Split | None = None,
     seed: int = 0,
     machine: Machine = THIS_MACHINE,
@@ -48,16 +47,17 @@ def train_all(
 ) -> dict[str, Network]:
     """Train networks (by default the five) on the training cases of `data`, each in a folder of its name under `out`.
 
-    store: where the cases are kept at the profile's spacing; by default `out`/store.
+    data: a folder of cases, of which `out`/store is made for all networks, or a store.
     machine: with several devices, each trains a network of its own, see `side_by_side`.
     What is finished is loaded, what was stopped is resumed. Raises as `train` does, and InputError for trainings side
     by side that failed.
     """
+    split = split or split_of(data)
+    jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
+    if jobs:
+        data = _shared_store(data, out / "store", profile, split, machine, progress)
     if machine.devices > 1:
-        jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
-        if jobs:
-            prepare(data, out / "prepared", profile, split or load_split(data), strict=True, progress=progress)
-        with _in_background(jobs, out / "prepared", profile, machine, overwrite, progress) as waiting:
+        with _in_background(jobs, data, profile, machine, overwrite, progress) as waiting:
             errors = [str(error) for future in waiting.get(seed, []) if (error := future.exception())]
         if errors:
             raise InputError(" ".join(errors))
@@ -65,8 +65,7 @@ def train_all(
     return {
         name: train(
             name, data, profile, out / name,
-            store=store or out / "store", split=split, seed=seed, machine=machine, overwrite=overwrite,
-            progress=progress,
+            split=split, seed=seed, machine=machine, overwrite=overwrite, progress=progress,
         )
         for name in names
     }  # fmt: skip
@@ -117,18 +116,16 @@ def run_ablation(
         "profile": asdict(profile), "networks": {},
     }  # fmt: skip
     results, done = results_so_far(out, about, overwrite)
-    if checkpoints is None and (overwrite or not all(_are_trained(folder, names) for folder in folders.values())):
+    strata, store = case_strata(data), data
+    jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
+    if jobs:
         for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
             labeled(path)  # one that cannot be scored is not to be met after hours of training
-    strata = case_strata(data)
+        store = _shared_store(data, out / "store", profile, split, machine, progress)
     failures: list[str] = []
     with ExitStack() as stack:
         waiting: dict[int, list[Future[None]]] = {}
         if checkpoints is None and machine.devices > 1:
-            store = out / "prepared"
-            jobs = _jobs(names, folders, out / "logs", overwrite)
-            if jobs:
-                prepare(data, store, profile, split, strict=True, progress=progress)
             waiting = stack.enter_context(_in_background(jobs, store, profile, machine, overwrite, progress))
         for seed, folder in folders.items():
             if errors := [str(error) for future in waiting.get(seed, []) if (error := future.exception())]:
@@ -136,7 +133,7 @@ def run_ablation(
                 continue
             if checkpoints is None:
                 models = train_all(
-                    data, profile, folder, names=names, store=out / "store", split=split, seed=seed,
+                    store, profile, folder, names=names, split=split, seed=seed,
                     machine=replace(machine, devices=1), overwrite=overwrite and machine.devices == 1,
                     progress=progress,
                 )  # fmt: skip
@@ -173,9 +170,19 @@ def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwri
     ]
 
 
+def _shared_store(data: Path, out: Path, profile: Profile, split: Split, machine: Machine, progress: bool) -> Path:
+    """What all trainings read: a store made of `data` at `out`, or `data` itself where it is one."""
+    pick_device(machine.device)  # one that is not there is not to be met after hours of preparing
+    if is_store(data) or profile.fresh:  # `train` refuses a folder for a profile that makes its own phantoms
+        return data
+    with removed_on_bad_input(out):
+        prepare(data, out, profile, split, strict=True, progress=progress)
+    return out
+
+
 @contextmanager
 def _in_background(
-    jobs: Sequence[Job], store: Path, profile: Profile, machine: Machine, overwrite: bool, progress: bool
+    jobs: Sequence[Job], data: Path, profile: Profile, machine: Machine, overwrite: bool, progress: bool
 ) -> Iterator[dict[int, list[Future[None]]]]:
     """Train side by side, with a bar; yields the futures of each seed's trainings."""
     import torch
@@ -184,7 +191,7 @@ def _in_background(
     torch.set_num_threads(1)  # of the scoring, beside the trainings
     with (
         ExitStack() as stack,
-        side_by_side(jobs, store, profile, machine, overwrite) as futures,
+        side_by_side(jobs, data, profile, machine, overwrite) as futures,
         tqdm(total=len(jobs), desc=f"training, {machine.devices} at a time", disable=not progress) as bar,
     ):
         stack.callback(torch.set_num_threads, threads)
@@ -193,10 +200,6 @@ def _in_background(
             future.add_done_callback(lambda _: bar.update())
             waiting.setdefault(job.seed, []).append(future)
         yield waiting
-
-
-def _are_trained(folder: Path, names: Sequence[str]) -> bool:
-    return all(path.exists() for path in _paths(folder, names).values())
 
 
 def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:

@@ -94,8 +94,12 @@ def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     if 2 * shared < there:
         raise InputError(f"{path} hardly fits this network; name a checkpoint of the same width and poolings.")
     model.load_state_dict({**own, **fit})
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return {"model": about.get("model"), "sha256": digest, "weights": shared, "of": total}
+    return {"model": about.get("model"), "sha256": digest(path), "weights": shared, "of": total}
+
+
+def digest(path: Path) -> str:
+    """A short checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def load_model(path: str | Path, name: str | None = None, device: str | torch.device = "cpu") -> Network:

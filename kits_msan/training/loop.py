@@ -55,7 +55,6 @@ def train(
     profile: Profile,
     run: Path,
     *,
-    store: Path | None = None,
     split: Split | None = None,
     seed: int = 0,
     machine: Machine = THIS_MACHINE,
@@ -67,9 +66,8 @@ def train(
 ) -> Network:
     """Train a network that `build_model` knows on the training cases of `data`; returns it in eval mode on the CPU.
 
-    data: a folder of cases, or a store that `kits-msan prepare` made of one; None where the profile makes its
-    phantoms while it trains, see `FreshPhantoms`.
-    store: where a folder's cases are kept at the profile's spacing, for several networks to share; else `run`/store.
+    data: a store, see `prepare`, which several networks can share; or a folder of cases, of which a store is made in
+    `run`/store; None where the profile makes its phantoms while it trains, see `FreshPhantoms`.
     split: which cases are for training; by default the one of `data`, see `split_of`.
     machine: where to train; its devices share each batch, in a process each, so with more than one, this script is
     started once for each.
@@ -99,7 +97,7 @@ def train(
         return load_model(run / MODEL, name)
 
     with folder, StopSignals() as stop, ExitStack() as stack:
-        store = store or run / "store"
+        store = run / "store"
         with removed_on_bad_input(run, store):
             first_then_others(fabric, lambda: folder.claim(overwrite))
             cases = [] if data is None else first_then_others(

@@ -13,6 +13,8 @@ from kits_msan.ablation.run import load_all, run_ablation, train_all
 from kits_msan.ablation.scoring import score_cases
 from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import load_case
+from kits_msan.data.split import load_split
+from kits_msan.data.store import split_of
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
@@ -108,7 +110,8 @@ def test_whole_ablation_trains_scores_and_writes(data: Path, tmp_path: Path, tin
     results = run_ablation(data, profile, tmp_path, progress=False)
     assert results.scores["case"].unique().tolist() == ["case_00003"]  # the test part of the split
     assert all((tmp_path / "seed-0" / name / "model.safetensors").exists() for name in MODELS)
-    assert len(list((tmp_path / "store").glob("*.json"))) == 3  # shared by the five
+    assert split_of(tmp_path / "store") == load_split(data)
+    assert not list(tmp_path.glob("seed-0/*/store"))  # the five share one
     read, about = load_results(tmp_path)
     for name in ("scores", "parts", "agreement", "calibration"):
         pd.testing.assert_frame_equal(getattr(read, name), getattr(results, name), atol=1e-5, check_dtype=False)
@@ -130,6 +133,22 @@ def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Pa
     loaded = load_all(tmp_path)
     assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
                for key, value in models[name].state_dict().items())  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("machine", "fresh", "message"),
+    [
+        (Machine("tpu"), 0, "unknown device 'tpu'"),
+        (Machine("tpu", devices=2), 0, "unknown device 'tpu'"),
+        (Machine("cpu"), 2, "makes its phantoms while it trains; leave out --data"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_a_case_is_prepared(
+    data: Path, tmp_path: Path, tiny: Profile, machine: Machine, fresh: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train_all(data, replace(tiny, fresh=fresh), tmp_path / "out", machine=machine, progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -17,10 +17,10 @@ from kits_msan.training.runs import CONFIG
 
 
 @pytest.fixture(scope="module")
-def finished(data: Path, tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(store: Path, tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished training."""
     folder = tmp_path_factory.mktemp("finished")
-    train("unet3d", data, tiny, folder / "run", store=folder / "store", progress=False)
+    train("unet3d", store, tiny, folder / "run", progress=False)
     return folder / "run"
 
 
@@ -45,16 +45,16 @@ def test_a_finished_run_is_loaded_not_repeated(
     ],
 )
 def test_run_with_other_settings_is_refused_or_overwritten(
-    data: Path, finished: Path, tmp_path: Path, tiny: Profile, change: dict, word: str
+    store: Path, finished: Path, tmp_path: Path, tiny: Profile, change: dict, word: str
 ) -> None:
     run = shutil.copytree(finished, tmp_path / "run")
     before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     name, seed = change.get("name", "unet3d"), change.get("seed", 0)
     profile = replace(tiny, **{key: value for key, value in change.items() if key in ("steps", "width")})
     with pytest.raises(InputError, match=f"holds a run with another {word}.*--overwrite"):
-        train(name, data, profile, run, store=tmp_path / "store", seed=seed, progress=False)
+        train(name, store, profile, run, seed=seed, progress=False)
     assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-    train(name, data, profile, run, store=tmp_path / "store", seed=seed, overwrite=True, progress=False)
+    train(name, store, profile, run, seed=seed, overwrite=True, progress=False)
     assert (run / MODEL).read_bytes() != before[MODEL]
     assert json.loads((run / CONFIG).read_text(encoding="utf-8"))["seed"] == seed
 

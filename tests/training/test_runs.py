@@ -27,11 +27,6 @@ from kits_msan.training.runs import BEST, CONFIG, LOCK, RunFolder, fingerprint
 FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(path)[0]
 
@@ -77,11 +72,11 @@ def test_what_a_run_left_that_was_killed_early_is_taken_up(tmp_path: Path, left:
 
 
 def test_finished_run_in_a_folder_that_cannot_be_written_is_loaded(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+    train("unet3d", store, tiny, tmp_path / "run", progress=False)
     monkeypatch.setattr(RunFolder, "claim", lambda *_: pytest.fail("it wants to write"))
-    train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+    train("unet3d", store, tiny, tmp_path / "run", progress=False)
 
 
 def test_changed_cases_are_noticed_on_resuming(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
@@ -116,9 +111,9 @@ def fail_between(first: int, last: int, calls: list[str]) -> Callable[..., None]
 
 @pytest.mark.slow
 def test_full_disk_costs_one_warning_and_neither_the_run_nor_a_good_checkpoint(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train("unet3d", data, tiny, tmp_path / "whole", store=store, validate=1, progress=False)
+    train("unet3d", store, tiny, tmp_path / "whole", validate=1, progress=False)
     calls: list[str] = []
     seen: list[int] = []
     note = RunFolder.note
@@ -130,7 +125,7 @@ def test_full_disk_costs_one_warning_and_neither_the_run_nor_a_good_checkpoint(
     monkeypatch.setattr(RunFolder, "note", noting)
     monkeypatch.setattr(kits_msan.networks.checkpoints, "save_file", fail_between(3, 7, calls))
     with pytest.warns(UserWarning, match="run: No space left on device") as caught:
-        train("unet3d", data, tiny, tmp_path / "run", store=store, validate=1, save_seconds=-1, progress=False)
+        train("unet3d", store, tiny, tmp_path / "run", validate=1, save_seconds=-1, progress=False)
     assert len([w for w in caught if "No space" in str(w.message)]) == 1
     assert 1 in seen[2:]  # the last good one stayed
     assert same(tmp_path / "run" / MODEL, tmp_path / "whole" / MODEL)
@@ -139,21 +134,21 @@ def test_full_disk_costs_one_warning_and_neither_the_run_nor_a_good_checkpoint(
 
 
 def test_full_disk_at_the_end_is_said_and_the_run_ends_when_there_is_space(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(kits_msan.networks.checkpoints, "save_file", fail_between(1, 9, []))
         with pytest.raises(
             OSError, match=r"No space left on device.*make space and start the same command again"
         ) as error:
-            train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+            train("unet3d", store, tiny, tmp_path / "run", progress=False)
     assert error.value.filename == str(tmp_path / "run" / MODEL)
-    train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+    train("unet3d", store, tiny, tmp_path / "run", progress=False)
     assert (tmp_path / "run" / MODEL).exists()
 
 
 def test_log_that_cannot_be_written_does_not_end_the_run(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -161,7 +156,7 @@ def test_log_that_cannot_be_written_does_not_end_the_run(
     for name in ("write", "write_events", "draw"):
         monkeypatch.setattr(MetricsLog, name, fail)
     with pytest.warns(UserWarning, match="No space left on device; training goes on"):
-        train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+        train("unet3d", store, tiny, tmp_path / "run", progress=False)
     assert (tmp_path / "run" / MODEL).exists()
 
 
@@ -179,9 +174,9 @@ def test_log_survives_a_restart_with_the_losses_since_its_last_row(tmp_path: Pat
     assert second.seconds >= first.seconds - 0.01
 
 
-def test_tensorboard_shows_what_the_table_holds(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
+def test_tensorboard_shows_what_the_table_holds(tmp_path: Path, store: Path, tiny: Profile) -> None:
     run = tmp_path / "run"
-    train("unet3d", data, tiny, run, store=store, validate=1, progress=False)
+    train("unet3d", store, tiny, run, validate=1, progress=False)
     shown: dict[str, dict[int, float]] = {}
     for event in events(run):
         for value in event.summary.value:

@@ -1,7 +1,5 @@
 import json
 import math
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,14 +37,6 @@ class Stopped(Exception):  # noqa: N818
     pass
 
 
-@pytest.fixture
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One store for the runs of a test."""
-    folder = tmp_path_factory.mktemp("store")
-    yield folder
-    shutil.rmtree(folder)
-
-
 def train_until(step: int, *arguments: Any, saved: int | None = None, **options: Any) -> None:
     """Train, but stop before this step, having saved after every earlier one (or only with `saved` of them done)."""
     batch, save = SlabSampler.batch, RunFolder.save_last
@@ -67,17 +57,16 @@ def train_until(step: int, *arguments: Any, saved: int | None = None, **options:
     ("precision", "name"), [("32", "msan_v2_ds"), pytest.param("bf16", "unet3d", marks=pytest.mark.slow)]
 )
 def test_same_seed_same_weights_to_the_bit(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, precision: str, name: str
+    tmp_path: Path, store: Path, tiny: Profile, precision: str, name: str
 ) -> None:
     profile = replace(tiny, augment="all", steps=3)
 
     def run(folder: str, seed: int) -> Network:
         return train(
             name,
-            data,
+            store,
             profile,
             tmp_path / folder,
-            store=store,
             seed=seed,
             machine=Machine(precision=precision),
             progress=False,
@@ -93,11 +82,11 @@ def test_same_seed_same_weights_to_the_bit(
 
 @pytest.mark.parametrize("step", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_stopped_and_resumed_equals_never_stopped_to_the_bit(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, step: int
+    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     profile = replace(tiny, augment="all")
-    whole = train("msan_v1_ds", data, profile, tmp_path / "whole", store=store, progress=False)
-    train_until(step, "msan_v1_ds", data, profile, tmp_path / "run", store=store)
+    whole = train("msan_v1_ds", store, profile, tmp_path / "whole", progress=False)
+    train_until(step, "msan_v1_ds", store, profile, tmp_path / "run")
     assert load_checkpoint(tmp_path / "run" / LAST)[1]["step"] == step
     assert not (tmp_path / "run" / MODEL).exists()
     seen: list[int] = []
@@ -108,16 +97,16 @@ def test_stopped_and_resumed_equals_never_stopped_to_the_bit(
         return plain(self, now, *share)
 
     monkeypatch.setattr(SlabSampler, "batch", noting_batch)
-    assert same(train("msan_v1_ds", data, profile, tmp_path / "run", store=store, progress=False), whole)
+    assert same(train("msan_v1_ds", store, profile, tmp_path / "run", progress=False), whole)
     assert seen == list(range(step, profile.steps))  # it went on instead of starting over
     assert logged(tmp_path / "run") == logged(tmp_path / "whole")
 
 
 def test_what_a_stopped_run_logged_past_its_checkpoint_is_not_logged_twice(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile
+    tmp_path: Path, store: Path, tiny: Profile
 ) -> None:
-    train_until(5, "unet3d", data, tiny, tmp_path / "run", store=store, saved=2)
-    train("unet3d", data, tiny, tmp_path / "run", store=store, progress=False)
+    train_until(5, "unet3d", store, tiny, tmp_path / "run", saved=2)
+    train("unet3d", store, tiny, tmp_path / "run", progress=False)
     rows = read_metrics(tmp_path / "run" / METRICS)
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
@@ -145,32 +134,30 @@ def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Pro
 
 
 def test_schedule_reaches_the_optimizer(
-    data: Path, tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one_step = train(
-        "unet3d", data, replace(tiny, steps=1, learning_rate=1e-3), tmp_path / "one", store=store, progress=False
-    )
+    one_step = train("unet3d", store, replace(tiny, steps=1, learning_rate=1e-3), tmp_path / "one", progress=False)
     rates = {0: 1e-3, 1: 0.0, 2: 0.0}  # no rate, no change
     monkeypatch.setattr(kits_msan.training.loop, "learning_rate", lambda _, step: rates[step])
-    three_steps = train("unet3d", data, replace(tiny, steps=3), tmp_path / "three", store=store, progress=False)
+    three_steps = train("unet3d", store, replace(tiny, steps=3), tmp_path / "three", progress=False)
     assert same(three_steps, one_step)
 
 
 @pytest.mark.parametrize(
     "name", [name if name == "unet3d" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 )
-def test_every_network_learns(data: Path, tmp_path: Path, store: Path, tiny: Profile, name: str) -> None:
+def test_every_network_learns(tmp_path: Path, store: Path, tiny: Profile, name: str) -> None:
     profile = replace(tiny, steps=40, tumor_share=1.0)
-    train(name, data, profile, tmp_path / name, store=store, machine=Machine(precision="32"), progress=False)
+    train(name, store, profile, tmp_path / name, machine=Machine(precision="32"), progress=False)
     losses = [row["loss"] for row in read_metrics(tmp_path / name / METRICS)]
     assert np.mean(losses[-5:]) < 0.6 * losses[0]
 
 
 @pytest.mark.slow
-def test_overwriting_a_stopped_run_starts_over(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
-    train_until(3, "unet3d", data, tiny, tmp_path / "run", store=store, seed=1)
-    fresh = train("unet3d", data, tiny, tmp_path / "fresh", store=store, progress=False)
-    over = train("unet3d", data, tiny, tmp_path / "run", store=store, overwrite=True, progress=False)
+def test_overwriting_a_stopped_run_starts_over(tmp_path: Path, store: Path, tiny: Profile) -> None:
+    train_until(3, "unet3d", store, tiny, tmp_path / "run", seed=1)
+    fresh = train("unet3d", store, tiny, tmp_path / "fresh", progress=False)
+    over = train("unet3d", store, tiny, tmp_path / "run", overwrite=True, progress=False)
     assert same(over, fresh)
 
 

@@ -17,11 +17,6 @@ from kits_msan.training.runs import BEST
 from kits_msan.training.validation import hold_out, is_scored
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.mark.parametrize(
     ("steps", "scored"),
     [(20, [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]), (4, [1, 2, 3, 4]), (15, [2, 3, 5, 6, 8, 9, 11, 12, 14, 15])],
@@ -39,7 +34,7 @@ def test_last_cases_are_held_out() -> None:
 
 def test_best_network_is_the_one_that_validation_says(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
     run, profile = tmp_path / "run", replace(tiny, steps=10, tumor_share=1.0)
-    network = train("unet3d", data, profile, run, store=store, validate=1, progress=False)
+    network = train("unet3d", store, profile, run, validate=1, progress=False)
     rows = read_metrics(run / VALIDATION)
     about = load_checkpoint(run / BEST)[1]
     composites = [row["composite"] for row in rows]
