@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.lab import find_chromium
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
+NEEDS_CHROMIUM = pytest.mark.skipif(find_chromium() is None and not os.environ.get("CI"), reason="no Chromium")
 PARTS = [
     "step",
     "busy",
@@ -23,7 +26,9 @@ PARTS = [
     "slabs",
     "phantom",
     "start",
-]  # and the viewer, which has tests in a browser
+    "hardship",
+    pytest.param("page", marks=[pytest.mark.browser, NEEDS_CHROMIUM]),
+]  # the viewer has tests in a browser, kills.py one beside the training's
 
 
 pytestmark = pytest.mark.slow
