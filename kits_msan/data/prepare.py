@@ -81,7 +81,7 @@ def prepare(
     left_out: dict[str, str] = {}
     with _missing([data / name for name in (*split.train, *split.test)], out, profile, cyst) as missing:
         (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
-        for path in tqdm(missing, desc="preparing cases", disable=not progress):
+        for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             try:
                 _store_case(path, out, profile, cyst)
             except InputError as error:
