@@ -23,7 +23,7 @@ from kits_msan.data.cases import Case, load_case
 from kits_msan.data.prepare import prepare
 from kits_msan.data.store import split_of
 from kits_msan.files import atomic_file, write_csv
-from kits_msan.metrics import bootstrap_interval, dice_scores
+from kits_msan.metrics import TARGETS, bootstrap_interval, dice_scores
 from kits_msan.phantom.make import PHANTOM_VERSION, case_seed, phantom_case
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.training.side_by_side import KEEP_MEMORY
@@ -59,7 +59,7 @@ def table(scores: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
     rows = []
     for kind in kinds:
         row: dict[str, object] = {"augmentation": kind or "none"}
-        for measure in ("kidney", "tumor"):
+        for measure in TARGETS:
             values = 100 * phantoms.pivot(index=["augment", "seed"], columns="case", values=measure)
             row[measure] = f"{values.loc[kind].to_numpy().mean():.1f}"
             gain = (values.loc[kind] - values.loc[""]).to_numpy()

@@ -111,7 +111,7 @@ def main(args: argparse.Namespace) -> None:
 
         with busy(count):
             runs = interleaved({side: lambda side=side: one(side) for side in sides}, repeats)  # type: ignore[misc]
-        what = f"Step beside {count} busy process{'es' * (count != 1)}"
+        what = f"Step beside {count} busy process{'' if count == 1 else 'es'}"
         if count == 0:
             quiet = runs["adapted"]
         else:

@@ -131,7 +131,7 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
         def read(job: Any) -> Slab:
             item = dataset[job]
             if len(draws) < DRAWS:
-                draws.append((names()[job], cropper._slices[0].start))
+                draws.append((names()[job], cropper._slices[0].start))  # MONAI says nowhere else where it cropped
             return item["image"][0], item["label"][0]
     else:
         read = {"ours": ours, "nnunet": nnunet}[reader](folder)

@@ -17,12 +17,12 @@ from kits_msan.commands.data import DOWNLOAD, PHANTOM, PREPARE
 from kits_msan.commands.evaluate import EVALUATE
 from kits_msan.commands.export import EXPORT
 from kits_msan.commands.options import Parser
-from kits_msan.commands.output import steady_output
+from kits_msan.commands.output import complain, steady_output
 from kits_msan.commands.predict import PREDICT
 from kits_msan.commands.stopping import Stops, to_go_on
 from kits_msan.commands.system_errors import system_sentence
 from kits_msan.commands.train import TRAIN
-from kits_msan.errors import InputError, InputNote, one_line
+from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
 
 COMMANDS = (
@@ -103,7 +103,7 @@ def _fail(message: str, code: int) -> int:
 
     if not is_first_process():
         return 0
-    print(f"kits-msan: {one_line(message)}", file=sys.stderr)
+    complain(message)
     return code
 
 

@@ -15,7 +15,8 @@ from kits_msan.formats.volumes import Cyst
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORES = ("kidney", "tumor", "composite")
+TARGETS = ("kidney", "tumor")  # that have a Dice of their own; kidney includes the tumor
+SCORES = (*TARGETS, "composite")
 RESAMPLES = 5000  # of the bootstrap
 TOLERANCE = 2.0  # millimetres within which two surfaces count as the same; our choice
 

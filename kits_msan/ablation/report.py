@@ -20,6 +20,7 @@ from kits_msan.ablation.tables import (
 )
 from kits_msan.ablation.trust import agreement_auroc, agreement_table, calibration_error
 from kits_msan.ablation.variation import shown_seeds, shown_variants, without_variants
+from kits_msan.metrics import TARGETS
 from kits_msan.networks.peers import PEERS
 from kits_msan.networks.registry import TITLES
 
@@ -113,7 +114,7 @@ def _without_tumor(scores: pd.DataFrame) -> pd.DataFrame:
 def _parts(parts: pd.DataFrame) -> pd.DataFrame:
     table = parts_table(parts)
     shown = table[["change"]].copy()
-    for score in ("kidney", "tumor"):
+    for score in TARGETS:
         shown[score] = cells(table, score, "+.2f")
     return shown
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kits_msan.ablation.scoring import DEFAULT_CLEANUP, MEAN, STAPLE
-from kits_msan.metrics import SCORES, bootstrap_interval
+from kits_msan.metrics import SCORES, TARGETS, bootstrap_interval
 from kits_msan.networks.registry import MODELS, TITLES
 
 ORDER = tuple(TITLES)
@@ -71,7 +71,7 @@ def strata_table(
         for stratum, part in scores.groupby(labels, observed=True):
             for name in (name for name in models if name in set(scores["model"])):
                 own = part[part["model"] == name]
-                measures = ["kidney", "tumor", *(m for m in ("tumor_recall",) if m in scores)]
+                measures = [*TARGETS, *(m for m in ("tumor_recall",) if m in scores)]
                 best = own[own.get("tumor_mm", 1.0) != 0].groupby("case")["tumor"].max()
                 row = {by: stratum, "model": name, "n": own["case"].nunique(), "missed": int((best == 0).sum())}
                 rows.append(row | _means(part, name, measures))
@@ -140,7 +140,7 @@ def compare(differences: pd.DataFrame, reference: str) -> list[str]:
     sentences = []
     for name, row in differences.iterrows():
         parts = []
-        for score in ("kidney", "tumor"):
+        for score in TARGETS:
             gain, low, high = (float(row[f"{score}{end}"]) for end in ("", "_low", "_high"))
             word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
             parts.append(f"{score} {word} {reference} ({with_interval(gain, low, high, '+.1f')})")
@@ -226,7 +226,7 @@ def _change(parts: pd.DataFrame, new: tuple[Sequence[str], str], old: tuple[Sequ
         return 100 * chosen.groupby(["seed", "case"])[score].mean().unstack("case")
 
     out: dict[str, float] = {}
-    for score in ("kidney", "tumor"):
+    for score in TARGETS:
         out |= _summary(score, mean(new, score) - mean(old, score))
     return out
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kits_msan.metrics import bootstrap_interval
+from kits_msan.metrics import TARGETS, bootstrap_interval
 
 BINS = 10  # of predicted probability
 LEAST = 0.01  # probability from which a voxel counts: below lies nearly all of a scan, and nothing to be learned
@@ -114,7 +114,7 @@ def calibration_frame(counts: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame
     rows = [
         (model, target, index, *bins)
         for model, both in counts.items()
-        for target, table in zip(("kidney", "tumor"), both, strict=True)
+        for target, table in zip(TARGETS, both, strict=True)
         for index, bins in enumerate(table)
     ]
     frame = pd.DataFrame(rows, columns=["model", "target", "bin", "voxels", "probability", "present"])

@@ -6,6 +6,7 @@
 import pandas as pd
 
 from kits_msan.ablation.tables import cells, paired_differences
+from kits_msan.metrics import TARGETS
 from kits_msan.networks.registry import MODELS, TITLES, VARIANTS
 
 
@@ -30,7 +31,7 @@ def variant_table(scores: pd.DataFrame) -> pd.DataFrame:
         base = base_of(name)
         own = scores[scores["model"].isin([name, base])]
         shared = set.intersection(*(set(part["seed"]) for _, part in own.groupby("model")))
-        differences = paired_differences(own[own["seed"].isin(shared)], base, ("kidney", "tumor"))
+        differences = paired_differences(own[own["seed"].isin(shared)], base, TARGETS)
         rows[name] = {"base": base, "trainings": len(shared)} | differences.loc[name].to_dict()
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -43,7 +44,7 @@ def shown_variants(scores: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({"variant": [TITLES[str(name)] for name in table.index]})
     shown["minus"] = [TITLES[name] for name in table["base"]]
     shown["trainings"] = table["trainings"].to_numpy()
-    return shown.assign(**{score: cells(table, score, "+.1f") for score in ("kidney", "tumor")})
+    return shown.assign(**{score: cells(table, score, "+.1f") for score in TARGETS})
 
 
 def seed_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -52,8 +53,8 @@ def seed_table(scores: pd.DataFrame) -> pd.DataFrame:
     Columns: for kidney and tumor one for each seed, (score, seed), and (score, "range"), the largest minus the
     smallest of them.
     """
-    means = 100 * scores.groupby(["model", "seed"])[["kidney", "tumor"]].mean().unstack("seed")
-    for score in ("kidney", "tumor"):
+    means = 100 * scores.groupby(["model", "seed"])[list(TARGETS)].mean().unstack("seed")
+    for score in TARGETS:
         means[score, "range"] = means[score].max(axis=1) - means[score].min(axis=1)
     order = [name for name in TITLES if name in means.index]
     return means.loc[order].sort_index(axis=1, level=0, sort_remaining=False)

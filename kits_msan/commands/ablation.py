@@ -6,12 +6,7 @@ from pathlib import Path
 
 from kits_msan.commands.options import (
     Command,
-    add_device,
-    add_overwrite,
-    add_profile,
-    add_seed,
-    add_split,
-    add_steps,
+    add_training,
     excluded,
     path,
     positive,
@@ -44,12 +39,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--devices", type=positive, default=1, metavar="N",
         help="networks trained at once, each on a GPU of its own or on one thread (default: 1)",
     )  # fmt: skip
-    add_profile(command)
-    add_steps(command)
-    add_split(command)
-    add_seed(command)
-    add_device(command)
-    add_overwrite(command)
+    add_training(command)
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """`kits-msan phantom`, `download` and `prepare`: cases made, fetched, and brought into a store."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from kits_msan.commands.options import (
@@ -16,7 +15,8 @@ from kits_msan.commands.options import (
     path,
     positive,
 )
-from kits_msan.errors import InputError, one_line
+from kits_msan.commands.output import complain
+from kits_msan.errors import InputError
 from kits_msan.files import read_json, refuse_foreign
 from kits_msan.profiles import get_profile
 
@@ -90,7 +90,7 @@ def _prepare(args: argparse.Namespace) -> None:
     split = load_split(args.data, args.split, excluded(args))
     left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict, cyst=args.cyst)
     for name, reason in left_out.items():
-        print(f"kits-msan: {one_line(f'{name} is left out: {reason}')}", file=sys.stderr)
+        complain(f"{name} is left out: {reason}")
     cases = len(split.train) + len(split.test)
     print(f"{cases - len(left_out)} cases in {args.out}")
     if left_out:

@@ -8,7 +8,6 @@ that somebody corrected no longer fits its mark and is never written over.
 import hashlib
 import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from kits_msan import __version__
 from kits_msan.data.cases import IMAGE, LABEL, Case, load_label, save_segmentation
+from kits_msan.data.store import checksum
 from kits_msan.errors import InputError
 
 PATTERN = re.compile(rb"kits-msan scan=([0-9a-f]{12}) by=([0-9a-f]{12}) labels=([0-9a-f]{8})")
@@ -106,4 +106,4 @@ def _hash(parts: Sequence[str]) -> str:
 
 
 def _checksum(labels: NDArray[np.uint8]) -> str:
-    return f"{zlib.crc32(np.ascontiguousarray(labels).data):08x}"
+    return f"{checksum(labels):08x}"

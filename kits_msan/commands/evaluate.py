@@ -1,10 +1,10 @@
 """`kits-msan evaluate`: segmentations to scores."""
 
 import argparse
-import sys
 
 from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
-from kits_msan.errors import InputError, one_line
+from kits_msan.commands.output import complain
+from kits_msan.errors import InputError
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def _run(args: argparse.Namespace) -> None:
     if len(failed) == 1 and scores.empty:
         raise InputError(*failed.values())
     for reason in failed.values():
-        print(f"kits-msan: {one_line(reason)}", file=sys.stderr)
+        complain(reason)
     if scores.empty:
         raise InputError(f"none of {len(failed)} segmentations can be scored, for the reasons above.")
     write_csv(args.out, scores)

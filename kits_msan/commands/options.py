@@ -51,9 +51,14 @@ def add_cyst(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_steps(command: argparse.ArgumentParser) -> None:
-    """Add --steps; `profile_of` reads it."""
+def add_training(command: argparse.ArgumentParser) -> None:
+    """Add what says how to train: --profile, --steps (see `profile_of`), split, seed, device and --overwrite."""
+    add_profile(command)
     command.add_argument("--steps", type=positive, metavar="N", help="instead of the profile's number of steps")
+    add_split(command)
+    add_seed(command)
+    add_device(command)
+    add_overwrite(command)
 
 
 def add_split(command: argparse.ArgumentParser) -> None:

@@ -6,6 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
+from kits_msan.errors import one_line
+
+
+def complain(sentence: str) -> None:
+    """Say on stderr what is wrong, on one line, beside what the command goes on to do."""
+    print(f"kits-msan: {one_line(sentence)}", file=sys.stderr)
+
 
 class Steady:
     """A text stream that goes on when nobody reads it any more, as after `kits-msan ... | head`."""

@@ -2,14 +2,14 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from kits_msan.commands.options import Command, add_device, path
+from kits_msan.commands.output import complain
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
-from kits_msan.errors import InputError, one_line
+from kits_msan.errors import InputError
 from kits_msan.files import in_words
 
 VOXEL_BYTES = 3  # of int16 image and uint8 labels; beside them memory hardly grows with the scan
@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace) -> None:
                     raise
                 if len(scans) == 1:
                     raise InputError(sentence) from error
-                print(f"kits-msan: {one_line(sentence)}", file=sys.stderr)
+                complain(sentence)
                 failed += 1
             else:
                 if note:

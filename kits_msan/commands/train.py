@@ -4,12 +4,7 @@ import argparse
 
 from kits_msan.commands.options import (
     Command,
-    add_device,
-    add_overwrite,
-    add_profile,
-    add_seed,
-    add_split,
-    add_steps,
+    add_training,
     count,
     excluded,
     path,
@@ -44,12 +39,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--validate", type=count, default=0, metavar="N",
         help="training cases to hold out; RUN/best.safetensors is the network that did best on them (default: 0)",
     )  # fmt: skip
-    add_profile(command)
-    add_steps(command)
-    add_split(command)
-    add_seed(command)
-    add_device(command)
-    add_overwrite(command)
+    add_training(command)
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from kits_msan.data.cases import CLASSES, WINDOW, Case
+from kits_msan.metrics import TARGETS
 from kits_msan.networks.registry import TITLES
 from kits_msan.viewer.still import CLASS_COLORS
 from kits_msan.viewer.volumes import PLANES
@@ -107,7 +108,7 @@ def ablation(table: pd.DataFrame) -> Figure:
     """Our means with intervals (`ablation.ablation_table`) beside the paper's figures, for kidney and tumor."""
     figure, both = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
     rows = np.arange(len(table))[::-1]
-    for axes, score in zip(both, ("kidney", "tumor"), strict=True):
+    for axes, score in zip(both, TARGETS, strict=True):
         mean, low, high = (table[f"{score}{end}"] for end in ("", "_low", "_high"))
         axes.errorbar(mean, rows, xerr=[mean - low, high - mean], fmt="o", color="#0072B2", capsize=3, label="ours")
         axes.plot(table[f"{score}_paper"], rows, "D", color="#D55E00", mfc="none", label="paper, on real KiTS19")

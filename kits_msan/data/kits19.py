@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kits_msan.errors import InputError, millimeters
-from kits_msan.formats.grids import affine_in_kits_order, to_kits_order
+from kits_msan.formats.grids import affine_in_kits_order, shape_after, spacing_of, to_kits_order
 from kits_msan.formats.nifti import BROKEN, inflated_length
 
 CASES = 210  # with public labels: ids 0 to 209
@@ -98,13 +98,11 @@ def misfit(path: Path, name: str, table: pd.DataFrame, quick: bool = False) -> s
     return None
 
 
-def _in_kits_order(header: nib.Nifti1Header) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _in_kits_order(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     shape = tuple(int(n) for n in header.get_data_shape())
     if len(shape) != 3:
         raise ValueError(f"{len(shape)} axes instead of 3")
-    order = np.argsort(to_kits_order(header)[:, 0])
-    sizes = nib.affines.voxel_sizes(affine_in_kits_order(header))
-    return tuple(shape[axis] for axis in order), tuple(float(size) for size in sizes)
+    return shape_after(shape, to_kits_order(header)), spacing_of(affine_in_kits_order(header))
 
 
 def _closing_length(path: Path) -> int:

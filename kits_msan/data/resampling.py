@@ -64,8 +64,9 @@ class LabelsOnGrid:
     def __init__(self, depth: int, shape: tuple[int, int, int]) -> None:
         self.labels = np.empty(shape, np.uint8)
         self.depth = depth  # of the scores' grid
-        self.first = self.written = 0  # slice of the scores' grid that `held` starts with; labels that are done
         self.held: Tensor | None = None
+        self.first = 0  # slice of the scores' grid that `held` starts with
+        self.written = 0  # slices of labels that are done
 
     def add(self, scores: Tensor) -> None:
         """The next slices of class scores, (C, n, h, w)."""

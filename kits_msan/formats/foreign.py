@@ -15,13 +15,12 @@ from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.imageglobals import logger
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
 from kits_msan.files import plain_name
 from kits_msan.formats.grids import LPS_TO_RAS
-from kits_msan.formats.nifti import MOST_DEFLATE, new_header
+from kits_msan.formats.nifti import MOST_DEFLATE, new_header, no_remarks
 
 PAIR = (".hdr", ".img")
 ENDINGS = (".mha", ".nrrd", *PAIR)
@@ -129,14 +128,11 @@ def _read_pair(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     other = other_half(path)
     if not other.exists():
         raise InputError(f"{path} lacks its other half {other.name}; put both into one folder.")
-    was, logger.disabled = logger.disabled, True
-    try:
+    with no_remarks():
         image = nib.load(path if path.suffix.lower() == ".hdr" else other)
         if not isinstance(image, nib.analyze.AnalyzeImage | nib.Nifti1Pair):
             raise ValueError("it is no Analyze or NIfTI pair")
         voxels: Any = image.dataobj  # read later, if its kind will do
-    finally:
-        logger.disabled = was
     header = new_header(image.shape[:3], image.affine)
     if not isinstance(image, nib.Nifti1Pair):
         codes = "".join(nib.aff2axcodes(image.affine))

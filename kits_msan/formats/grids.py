@@ -14,7 +14,7 @@ from nibabel import orientations
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, millimeters
 
 AXES = "IPL"  # the first slice is superior, the first row anterior, the first column at the patient's right
 EDGES = (0.01, 100.0)  # mm that a voxel's edge can have
@@ -113,8 +113,9 @@ def check_geometry(path: Path, header: nib.Nifti1Header) -> None:
     if not np.isfinite(affine).all():
         raise InputError(f"{path} has an affine that is not finite; export it anew with its geometry.")
     if not (EDGES[0] <= edges.min() <= edges.max() <= EDGES[1] and sides.max() <= LONGEST):
-        size = " x ".join(f"{edge:.3g}" for edge in edges)
-        raise InputError(f"{path} has voxels of {size} mm, which no CT has; export it anew with its geometry.")
+        raise InputError(
+            f"{path} has voxels of {millimeters(edges.tolist())}, which no CT has; export it anew with its geometry."
+        )
     if not is_grid(affine):
         raise InputError(f"{path} has an affine whose axes lie in one plane; export it anew with its geometry.")
     if np.abs(affine).max() > FARTHEST:

@@ -49,6 +49,16 @@ def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[by
             yield proxy, header, stream
 
 
+@contextmanager
+def no_remarks() -> Iterator[None]:
+    """Within the block nibabel prints nothing about a header: what matters is checked here."""
+    was, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was
+
+
 def read_to_end(stream: IO[bytes]) -> None:
     """Read what is left, so that gzip compares its checksum and length. Raises one of `BROKEN` if they differ."""
     while stream.read(CHUNK):
@@ -114,11 +124,8 @@ def _read_header(stream: IO[bytes]) -> nib.Nifti1Header:
     start = stream.read(nib.Nifti2Header.template_dtype.itemsize)
     second = NIFTI2 in (int.from_bytes(start[:4], order) for order in ("little", "big"))
     kind = nib.Nifti2Header if second else nib.Nifti1Header
-    was, logger.disabled = logger.disabled, True  # nibabel's remarks: what matters is checked here
-    try:
+    with no_remarks():
         return kind(start[: kind.template_dtype.itemsize])
-    finally:
-        logger.disabled = was
 
 
 def _settle_orientation(path: Path, header: nib.Nifti1Header) -> None:

@@ -195,7 +195,9 @@ class SliceViewer(SharedState):
         axis = PLANES.index(self.plane)
         pixel = [size for a, size in enumerate(self._open_case().spacing) if a != axis]
         hounsfield = self._cut(self._image)
-        shown = np.array([0, *(code * (name in self.classes) for code, name in enumerate(CLASSES, 1))], np.uint8)
+        shown = np.array(
+            [0, *(code if name in self.classes else 0 for code, name in enumerate(CLASSES, 1))], np.uint8
+        )
         codes = {name: shown[self._cut(labels)] for name, labels in self._labels.items()}
         pictures = {}
         for name in self._names:
