@@ -119,7 +119,7 @@ def test_a_finger_pans_the_page_until_the_viewer_was_tapped(browser: Browser, tm
     assert hand.panels.evaluate(action) == "auto"
     hand.page.touchscreen.tap(*hand.center())
     assert hand.panels.evaluate(action) == "none"
-    expect(hand.root.locator("[aria-live]")).to_contain_text("voxel (5,")  # the tap reads its voxel
+    expect(hand.root.locator("[aria-live=polite]")).to_contain_text("voxel (5,")  # the tap reads its voxel
     context.close()
 
 
@@ -131,3 +131,34 @@ def test_six_panels_fit_a_laptop(open_page: OpenPage) -> None:
     last = hand.root.locator(".kv-frame").last.bounding_box()
     assert last is not None
     assert last["y"] + last["height"] < 768
+
+
+def test_a_screen_reader_hears_each_slice_once(open_page: OpenPage) -> None:
+    """From the slider that has the focus, and not from the number beside it as well."""
+    hand = open_page(SliceViewer(known_case()))
+    expect(hand.root.get_by_text("6 of 12 (index 5)")).to_have_attribute("aria-live", "off")
+    spoken = "nodes => nodes.map((node) => node.dataset.part)"
+    assert hand.root.locator("[aria-live=polite]").evaluate_all(spoken) == ["live"]
+
+
+def test_a_number_that_is_no_window_gives_way_to_the_one_that_is_shown(open_page: OpenPage) -> None:
+    hand = open_page(SliceViewer(known_case(), window=(-160, 240)))
+    level, width = (hand.root.get_by_label(name) for name in ("level", "width"))
+    for field, text in ((level, ""), (width, "-5"), (width, "0")):
+        field.fill(text)
+        field.press("Tab")
+        expect(level).to_have_value("40")
+        expect(width).to_have_value("400")
+    hand.press("w", "r")
+    expect(width).to_have_value("400")  # "r" goes back to the window that Python gave
+
+
+def test_on_a_phone_the_three_planes_and_the_surface_are_alike_and_named(open_page: OpenPage) -> None:
+    case = known_case()
+    assert case.label is not None
+    hand = open_page(SliceViewer(case, {"vote of the five": case.label}, arrangement="planes"))
+    hand.page.set_viewport_size({"width": 390, "height": 844})
+    widths = hand.root.locator("figure").evaluate_all("nodes => nodes.map((node) => node.clientWidth)")
+    assert max(widths) - min(widths) <= 1
+    cut = hand.root.locator("figcaption b").evaluate_all("nodes => nodes.some((b) => b.scrollWidth > b.clientWidth)")
+    assert not cut

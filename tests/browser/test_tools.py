@@ -84,14 +84,14 @@ def test_a_distance_by_mouse_and_by_keys(hand: Hand) -> None:
     hand.press("ArrowDown")  # it belongs to its slice
     expect(hand.root.locator(".kv-ruler").first).to_be_hidden()
     hand.press("Escape", "d", "l", "l", "l", "k", "d")
-    expect(hand.root.locator("[aria-live]")).to_have_text(f"distance {np.hypot(2.0, 3.0):.1f} mm")
+    expect(hand.root.locator("[aria-live=polite]")).to_have_text(f"distance {np.hypot(2.0, 3.0):.1f} mm")
 
 
 def test_the_crosshair_by_keys_and_by_click_is_read_and_said(hand: Hand) -> None:
     hand.point_at(4, 3)
     hand.page.mouse.down()
     hand.page.mouse.up()
-    said = hand.root.locator("[aria-live]")
+    said = hand.root.locator("[aria-live=polite]")
     expect(said).to_contain_text("voxel (5, 4, 3)")
     expect(said).to_contain_text("190 HU, truth: tumor, model: tumor")
     hand.page.mouse.move(1, 1)
@@ -150,7 +150,7 @@ def test_the_surface_turns_by_keys_and_tells_its_side(hand: Hand) -> None:
     surface.focus()
     for _ in range(6):
         hand.page.keyboard.press("ArrowRight")
-    expect(hand.root.locator("[aria-live]")).to_have_text("seen from the left")
+    expect(hand.root.locator("[aria-live=polite]")).to_have_text("seen from the left")
     hand.shows("axial", 5)
     assert surface.evaluate(pixels) != front
 

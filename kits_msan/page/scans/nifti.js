@@ -68,7 +68,7 @@ export async function readNifti(name, blob) {
   let opened = false;
   if (!/\.nii(\.gz)?$/i.test(name)) {
     throw new InputError(`${name} is not a NIfTI file; its name must end in .nii or .nii.gz, so convert it `
-      + "(`kits-msan predict` reads a folder of DICOM slices as it is).");
+      + "(`kits-msan predict` reads .mha, .nrrd, .hdr with .img, and a folder of DICOM slices as they are).");
   }
   try {
     const source = await sourceOf(blob), feed = source.open();

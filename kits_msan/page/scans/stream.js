@@ -1,6 +1,7 @@
 // The bytes of a file in portions, unpacked where gzip packed them. No more of it lies in memory than was asked for.
 
 const MAGIC = [0x1f, 0x8b, 8], HEADER = 10; // bytes
+const OWN_ZEROS = 10; // bytes in which a member can end: checksum and length are zero where it holds nothing
 
 // Whether a member of a gzip file seems to start there: magic, flags of a name or extra bytes, effort, system. Within
 // packed bytes it looks like that once in 10^12 bytes.
@@ -30,6 +31,27 @@ async function membersOf(blob) {
   return starts.map((start, i) => blob.slice(start, starts[i + 1]));
 }
 
+const inflated = (blob) => blob.stream().pipeThrough(new DecompressionStream("gzip"));
+
+// A member without the zeros that follow it, as tapes and disk blocks leave them; null if it is damaged. Python passes
+// over them, browsers do not. How many of them are the member's own is tried.
+async function withoutZeros(blob) {
+  let end = blob.size, isZero = true;
+  while (isZero && end > 0) {
+    const bytes = new Uint8Array(await blob.slice(Math.max(0, end - 2 ** 16), end).arrayBuffer());
+    const last = bytes.findLastIndex((byte) => byte !== 0);
+    isZero = last < 0;
+    end -= bytes.length - 1 - last;
+  }
+  for (const stop = Math.min(end + OWN_ZEROS, blob.size - 1); end <= stop; end++) {
+    try {
+      await inflated(blob.slice(0, end)).pipeTo(new WritableStream());
+      return blob.slice(0, end);
+    } catch {} // cut too early, or there are zeros left
+  }
+  return null;
+}
+
 async function isGzip(blob) {
   const [first, second] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
   return first === MAGIC[0] && second === MAGIC[1];
@@ -44,16 +66,29 @@ class Feed {
     this.rest = new Uint8Array(0);
   }
 
+  // Begin a part, of which `known` bytes have been given before.
+  start(part, known = 0) {
+    this.part = part;
+    this.known = known;
+    this.given = known;
+    this.reader = (this.packed ? inflated(part) : part.stream()).getReader();
+  }
+
   // What comes next, of any length; undefined at the end.
   async next() {
     while (this.reader || this.parts.length) {
-      if (!this.reader) {
-        const stream = this.parts.shift().stream();
-        this.reader = (this.packed ? stream.pipeThrough(new DecompressionStream("gzip")) : stream).getReader();
+      if (!this.reader) this.start(this.parts.shift());
+      try {
+        const { done, value = [] } = await this.reader.read(), from = Math.min(this.known, value.length);
+        if (done) this.reader = null;
+        this.known -= from;
+        this.given += value.length - from;
+        if (from < value.length) return value.subarray(from);
+      } catch (error) {
+        const shorter = this.packed && await withoutZeros(this.part);
+        if (!shorter) throw error;
+        this.start(shorter, this.given);
       }
-      const { done, value } = await this.reader.read();
-      if (!done) return value;
-      this.reader = null;
     }
     return undefined;
   }
@@ -89,7 +124,7 @@ class Feed {
 
   async cancel() {
     this.parts = [];
-    await this.reader?.cancel();
+    await this.reader?.cancel().catch(() => {}); // a fault further on; whoever reads so far meets it
   }
 }
 

@@ -2,9 +2,10 @@
 // MANIFEST, the networks and phantoms that lie beside the page, and KitsViewer stand before this file.
 
 import { Helper, loaded, spread } from "./helpers.js";
-import { buildControls, fillTable, offerHeat, VOTE } from "./controls.js";
+import { buildControls, fillTable, listenToDrops, offerHeat, VOTE } from "./controls.js";
 
 const SHOWN = 5; // panels beside the truth, at most
+const STOPPED = new Error("stopped; networks that were done are kept.");
 
 class Segment {
   // store: where the scripts of weights and scans put what they hold.
@@ -29,18 +30,15 @@ class Segment {
     part.clean.onchange = () => this.attempt(() => this.refresh());
     part.heat.onchange = () => this.attempt(() => this.showHeat());
     part.save.onclick = () => this.attempt(() => this.save());
-    root.ondragover = (event) => {
-      event.preventDefault();
-      root.classList.add("ks-over");
-    };
-    root.ondragleave = () => root.classList.remove("ks-over");
-    root.ondrop = (event) => {
-      event.preventDefault();
-      root.classList.remove("ks-over");
-      const [file] = event.dataTransfer.files;
-      if (this.isBusy) this.say("still busy with the scan before: press Stop, or wait, and drop the file again.", true);
-      else if (file) this.attempt(() => this.openFile(file));
-    };
+    listenToDrops(root, (files) => this.openDropped(files));
+  }
+
+  openDropped(files) {
+    const { part } = this, ways = part.stop.hidden ? "wait" : "press Stop, or wait";
+    if (this.isBusy) return this.say(`still busy with the scan before: ${ways}, and drop the file again.`, true);
+    if (files.length > 1) return this.say(`these are ${files.length} files; drop one.`, true);
+    part.file.files = files; // as if it was chosen
+    this.attempt(() => this.openFile(files[0]));
   }
 
   say(text, isFault = false) {
@@ -55,7 +53,7 @@ class Segment {
     try {
       await action();
     } catch (error) {
-      this.say(error.message, true);
+      this.say(error.message, error !== STOPPED);
     } finally {
       this.setBusy(false);
     }
@@ -76,6 +74,7 @@ class Segment {
   async openPhantom(name) {
     const { file, title } = MANIFEST.scans.find((scan) => scan.name === name);
     this.part.scan.value = name;
+    this.part.file.value = "";
     this.say("opening the phantom…");
     await this.open({ name: `${name}.nii.gz`, ...await loaded(this.store.scans, name, file) }, title);
   }
@@ -83,7 +82,10 @@ class Segment {
   async openFile(file) {
     this.say(`reading ${file.name}…`);
     this.part.scan.value = "";
-    await this.open({ name: file.name, file }, file.name);
+    await this.open({ name: file.name, file }, file.name).catch((error) => {
+      this.part.file.value = ""; // or the same file, exported anew, could not be chosen
+      throw error;
+    });
   }
 
   async open(given, title) {
@@ -91,10 +93,12 @@ class Segment {
     this.scan = null;
     this.removeViewer();
     delete this.look.indices;
+    delete this.look.kept;
     part.results.hidden = true;
     part.note.hidden = true;
     this.found.clear();
     this.heat = this.prepared = null;
+    part.heat.value = "";
     const scan = await this.desk.run("open", given);
     this.scan = { ...scan, name: given.name.replace(/\.nii(\.gz)?$/i, ""), title };
     part.note.textContent = scan.note;
@@ -139,7 +143,7 @@ class Segment {
     const stop = new Promise((_, reject) => { stopped = reject; });
     this.stopRun = () => {
       run.stop();
-      stopped(new Error("stopped."));
+      stopped(STOPPED);
     };
     try {
       await Promise.race([run.done, stop]);
@@ -187,7 +191,7 @@ class Segment {
       this.say(`attention weights of ${title}…`);
       const given = { weights, image, shape, level: Number(level) };
       const map = await helper.run("attention", given).finally(() => helper.stop());
-      this.heat = { title: `attention ${level}`, ...await this.desk.run("heat", { values: map }) };
+      this.heat = { title: `${title}, attention ${level}`, ...await this.desk.run("heat", { values: map }) };
       this.say(`Attention weights W of level ${level} of ${title}, averaged over its channels: `
         + `${this.heat.low.toFixed(2)} to ${this.heat.high.toFixed(2)}.`);
     }

@@ -52,6 +52,19 @@ export function buildControls(root, { scans, networks }, chosen) {
   return part;
 }
 
+// Files may be dropped anywhere: beside the form a browser would leave the page for them, and all results with it.
+export function listenToDrops(root, onFiles) {
+  const hear = (kind, action) => document.addEventListener(kind, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    root.classList.toggle("ks-over", kind === "dragover");
+    action?.(event.dataTransfer.files);
+  });
+  hear("dragover");
+  hear("dragleave");
+  hear("drop", onFiles);
+}
+
 // A choice for each network with attention, and each of its levels.
 export function offerHeat(part, networks) {
   const kept = part.heat.value;
@@ -72,7 +85,7 @@ const number = (value, digits) => (Number.isNaN(value) ? "–" : value.toFixed(d
 // A row for each network and the vote: whether it is shown, Dice or milliliters, seconds.
 export function fillTable(part, rows, hasTruth, onShow) {
   const [table, head, body] = ["table", "thead tr", "tbody"].map((selector) => part.results.querySelector(selector));
-  table.caption.textContent = hasTruth ? "Dice with the truth; kidney includes the tumor, as in KiTS19"
+  table.caption.textContent = hasTruth ? "Dice with the truth; kidney includes the tumor, as in KiTS19; – where neither has any"
     : "Volumes; without a truth there is no Dice";
   const unit = hasTruth ? "" : ", ml";
   const titles = ["", `kidney${unit}`, `tumor${unit}`, "seconds", "memory, MB", "shown"];

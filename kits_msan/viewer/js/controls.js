@@ -16,7 +16,7 @@ export const TEMPLATE = `
       ${PLANES.map((plane) => `<button type="button" data-plane="${plane}">${plane}</button>`).join("")}
     </span>
     <label class="kv-grow">slice <input data-part="slice" type="range" min="0" step="1"></label>
-    <output data-part="position"></output>
+    <output data-part="position" aria-live="off"></output>
     <span class="kv-group" role="group" aria-label="go to" data-part="jumps"></span>
   </div>
   <div class="kv-bar">
@@ -90,13 +90,16 @@ export function buildControls(view) {
   part.mode.onchange = () => view.setMode(part.mode.value);
   part.chosen.onchange = () => view.choose(part.chosen.selectedIndex);
   part.opacity.oninput = () => view.set({ opacity: Number(part.opacity.value) });
+  part.smooth.checked = view.model.get("_kept")?.smooth ?? true;
   part.smooth.onchange = () => root.classList.toggle("kv-sharp", !part.smooth.checked);
+  part.smooth.onchange();
   part.crossed.onchange = () => view.showCross(part.crossed.checked);
   part.link.onchange = () => joinLinked(view);
   part.level.oninput = part.width.oninput = () => {
     const level = part.level.valueAsNumber, width = part.width.valueAsNumber;
     if (Number.isFinite(level) && width > 0) view.set({ window: [level - width / 2, level + width / 2] });
   };
+  part.level.onblur = part.width.onblur = () => view.describe(); // what was no window gives way to the one that is shown
 }
 
 function swatch(color) {

@@ -90,8 +90,10 @@ export function showSlices(el, state) {
 //        { plane, window, opacity, mode, classes, arrangement, indices: [d, h, w] })
 // `tumor` may be left out; who counts it elsewhere spares a large scan the wait. A panel for each of `labels` and `heat`;
 // the one named "truth" is what errors are counted against.
-// Returns { get(), how it is shown now, as such options; set(changes), setLabels(name, labels), setHeat(name, { values, low, high }), setImage(image), remove() }.
-export function show(el, data, { indices, ...options } = {}) {
+// Returns { get(), how it is shown now, as such options; set(changes), setLabels(name, labels), setHeat(name, { values, low,
+// high }), setImage(image), remove() }. `kept` among the options is for the next viewer of the same grid: zoom, tool,
+// crosshair and what "r" goes back to; remove() fills it.
+export function show(el, data, { indices, kept = {}, ...options } = {}) {
   const { shape, spacing, labels = {}, tumor = {}, heat = {} } = data;
   const volumes = { image: data.image, labels: Object.values(labels), heat: Object.values(heat).map(({ values }) => values) };
   const affine = data.affine ?? [[0, 0, -spacing[2], 0], [0, -spacing[1], 0, 0], [-spacing[0], 0, 0, 0]];
@@ -106,14 +108,15 @@ export function show(el, data, { indices, ...options } = {}) {
   };
   const state = {
     plane: "axial", _indices: indices ?? shape.map((count) => count >> 1), window: SCENE.presets[0].slice(1), opacity: 0.5,
-    mode: "fill", classes: Object.keys(SCENE.classes), arrangement: "panels", ...options, _scene: scene, _volumes: volumes,
+    mode: "fill", classes: Object.keys(SCENE.classes), arrangement: "panels", ...options, _scene: scene,
+    _volumes: volumes, _kept: kept,
   };
   state.index = state._indices[PLANES.indexOf(state.plane)];
   const { model, remove } = place(el, state);
   const redraw = () => model.set("_scene", { ...scene, edition: (model.get("_scene").edition ?? 0) + 1 });
   return {
     get: () => ({
-      ...Object.fromEntries(OPTIONS.map((name) => [name, model.get(name)])), indices: [...model.get("_indices")],
+      ...Object.fromEntries(OPTIONS.map((name) => [name, model.get(name)])), indices: [...model.get("_indices")], kept,
     }),
     set(changes) {
       for (const [name, value] of Object.entries(changes)) model.set(name === "indices" ? "_indices" : name, value);

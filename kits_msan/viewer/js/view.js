@@ -25,9 +25,10 @@ export class View {
     this.part.readout.textContent = "loading the volume\u2026";
     this.part.panels.setAttribute("aria-label", `${this.scene.name}: CT slices`);
     this.classNames = ["background", ...Object.keys(this.scene.classes)];
-    this.zooms = Object.fromEntries(PLANES.map((plane) => [plane, { scale: 1, x: 0, y: 0 }]));
     this.chosen = 0; // which of the scene's panels the three planes show: the last that was clicked, or chosen by name
-    this.tool = "scroll";
+    const zooms = Object.fromEntries(PLANES.map((plane) => [plane, { scale: 1, x: 0, y: 0 }]));
+    const first = { window: model.get("window"), opacity: model.get("opacity") };
+    Object.assign(this, { zooms, first, tool: "scroll", ...model.get("_kept") }); // as a page's viewer was left
     this.costs = [0]; // of no drawing, so that the first keys are drawn each
     buildControls(this);
     this.listen();
@@ -146,10 +147,7 @@ export class View {
 
   toggleArrangement() { this.set({ arrangement: this.hasPlanes ? "panels" : "planes" }); }
 
-  choose(chosen) {
-    this.chosen = chosen;
-    this.redraw();
-  }
+  choose(chosen) { this.chosen = chosen; this.redraw(); }
 
   // --- The crosshair: the place where the three planes meet ---
 
@@ -187,8 +185,6 @@ export class View {
     return busy;
   }
 
-  // --- Zoom ---
-
   zoomBy(factor) {
     this.panels.find(({ plane }) => plane === this.plane).zoomBy(factor);
     this.redraw();
@@ -203,7 +199,7 @@ export class View {
   reset() {
     this.measured = null;
     this.cross = undefined;
-    this.set({ window: this.scene.presets[0].slice(1), opacity: 0.5 });
+    this.set(this.first);
     this.fit();
   }
 
@@ -243,6 +239,8 @@ export class View {
   describe() { describe(this); }
 
   remove() {
+    const { zooms, first, tool, cross, part: { smooth: { checked: smooth } } } = this;
+    Object.assign(this.model.get("_kept") ?? {}, { zooms, first, tool, cross, smooth });
     this.forget();
     this.root.remove();
     this.volumes = this.drawing = this.surface = null; // even if someone still holds the elements

@@ -130,7 +130,9 @@ DROP = """async ([name, text]) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), transfer = new DataTransfer();
     transfer.items.add(new File([bytes], name));
     const root = document.querySelector("main");
-    for (const kind of ["dragover", "drop"]) root.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer }));
+    for (const kind of ["dragover", "drop"]) {
+        root.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true }));
+    }
 }"""
 
 
