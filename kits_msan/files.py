@@ -52,8 +52,10 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     Raises InputError if `path` exists with something in it and `overwrite` is false. With `overwrite` the old
     folder stays until the new one is whole.
     """
-    path = Path(path)
     refuse_results(path, overwrite)
+    path = Path(os.path.realpath(path))  # of a link, what it leads to
+    if (path / ".git").exists():
+        raise InputError(f"{path} is a git repository, whose history would be lost; name a folder in it.")
     made = _make_parents(path.parent)
     with _known_as(path):
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
@@ -88,6 +90,8 @@ def refuse_results(path: str | Path, overwrite: bool) -> None:
     path = Path(path)
     if path.is_file():
         raise InputError(f"{path} is a file, but a folder is to be written there; name another folder.")
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path} is a link that leads nowhere; remove it or name another folder.")
     if path.is_dir() and not overwrite and any(not _is_hidden(entry) for entry in path.iterdir()):
         raise InputError(f"{path} already holds results; name another folder or add --overwrite.")
 
@@ -138,24 +142,10 @@ def raise_denied(error: OSError) -> None:
         raise error
 
 
-@contextmanager
-def plain_name(path: Path) -> Iterator[str]:
-    """The file's name for a library in C++; of a name that is no UTF-8, a link to it, since SimpleITK dies of one."""
-    try:
-        path.as_posix().encode()
-    except UnicodeEncodeError:
-        with tempfile.TemporaryDirectory() as folder:
-            link = Path(folder, "scan").with_suffix(path.suffix)
-            link.symlink_to(path.absolute())
-            yield str(link)
-    else:
-        yield str(path)
-
-
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """The JSON object in a file. Raises InputError, with the file and the remedy, if it holds anything else."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors put a mark before it
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
     except (ValueError, RecursionError) as error:

@@ -72,6 +72,15 @@ def get_profile(profile: str | Profile) -> Profile:
 
 
 def profile_from(values: Any) -> Profile:
-    """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists."""
+    """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists.
+
+    Raises ValueError for a spacing or a slab that no network was trained with, and TypeError for missing fields.
+    """
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return Profile(**fields)
+    profile = Profile(**fields)
+    spacing = profile.spacing
+    if spacing is not None and not (len(spacing) == 3 and all(0.1 <= size <= 100 for size in spacing)):
+        raise ValueError(f"the spacing is {spacing}")
+    if not (isinstance(profile.slab, int) and 1 <= profile.slab <= 1000):
+        raise ValueError(f"the slab is {profile.slab}")
+    return profile

@@ -12,7 +12,7 @@ from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import Results
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, read_json, refuse_results, write_csv, write_json
+from kits_msan.files import atomic_file, read_json, refuse_foreign, refuse_results, write_csv, write_json
 from kits_msan.phantom.make import MANIFEST
 
 ABOUT = "about.json"
@@ -75,6 +75,9 @@ def results_so_far(
     out: Path, about: dict[str, Any], overwrite: bool
 ) -> tuple[Results | None, dict[str, dict[str, str]]]:
     """Results of an earlier run of the same experiment, and the digests of the networks that they are of."""
+    if overwrite:
+        there = any((out / name).exists() for name in (*TABLES, ABOUT, TABLE))
+        refuse_foreign(out, not there or _are_scores(out / SCORES), "ablation")
     if overwrite or not (out / SCORES).exists():
         return None, {}
     if not (out / ABOUT).exists():
@@ -93,8 +96,19 @@ def without_seed(results: Results, seed: int) -> Results:
     return Results(*(table[table["seed"] != seed] for table in tables))
 
 
+def _are_scores(file: Path) -> bool:
+    """Whether a table, the first that `write` writes, is one of ours."""
+    try:
+        with file.open("rb") as stream:
+            return stream.readline().startswith(b"seed,case,")
+    except FileNotFoundError:
+        return False
+
+
 def _read(folder: Path) -> Results:
-    return Results(*(pd.read_csv(folder / f"{field.name}.csv") for field in fields(Results)))
+    """Names of cases are text, also such as 001 and NA, which pandas takes for a number and for nothing."""
+    options: dict[str, Any] = {"dtype": {"case": str}, "keep_default_na": False, "na_values": [""]}
+    return Results(*(pd.read_csv(folder / f"{field.name}.csv", **options) for field in fields(Results)))
 
 
 def _manifest(data: Path) -> dict[str, Any]:

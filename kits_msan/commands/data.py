@@ -1,7 +1,6 @@
 """`kits-msan phantom`, `download` and `prepare`: cases made, fetched, and brought into a store."""
 
 import argparse
-from pathlib import Path
 
 from kits_msan.commands.options import (
     Command,
@@ -17,7 +16,6 @@ from kits_msan.commands.options import (
 )
 from kits_msan.commands.output import complain
 from kits_msan.errors import InputError
-from kits_msan.files import read_json, refuse_foreign
 from kits_msan.profiles import get_profile
 
 
@@ -41,20 +39,8 @@ def _phantom(args: argparse.Namespace) -> None:
     cases = args.cases or profile.train_cases + profile.test_cases
     share = profile.test_cases / (profile.train_cases + profile.test_cases)
     test = args.test if args.test is not None else round(cases * share)
-    if args.overwrite:
-        refuse_foreign(args.out, _are_phantoms(args.out), "folder of phantoms")
     write_phantoms(args.out, cases - test, test, args.seed, profile, overwrite=args.overwrite, progress=True)
     print(f"{cases - test} training and {test} test cases in {args.out}")
-
-
-def _are_phantoms(folder: Path) -> bool:
-    """Whether `write_phantoms` made the folder, in whatever version."""
-    from kits_msan.phantom.make import MANIFEST
-
-    try:
-        return "phantom_version" in read_json(folder / MANIFEST, "")
-    except InputError:
-        return False
 
 
 def _download_options(command: argparse.ArgumentParser) -> None:

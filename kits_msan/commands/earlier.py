@@ -20,6 +20,7 @@ from kits_msan import __version__
 from kits_msan.data.cases import IMAGE, LABEL, Case, load_label, save_segmentation
 from kits_msan.data.store import checksum
 from kits_msan.errors import InputError
+from kits_msan.formats.volumes import read_header
 
 PATTERN = re.compile(rb"kits-msan scan=([0-9a-f]{12}) by=([0-9a-f]{12}) labels=([0-9a-f]{8})")
 
@@ -87,6 +88,15 @@ def marked(out: Path) -> Iterator[tuple[str, Mark]]:
     for path in sorted(out.glob(f"*/{LABEL}")):
         if mark := read_mark(path):
             yield path.parent.name, mark
+
+
+def has_mark(out: Path) -> bool:
+    """Whether the first segmentation in `out` has a mark, be it still of these labels or not; no voxel is read."""
+    first = next(iter(sorted(out.glob(f"*/{LABEL}"))), out / LABEL)
+    try:
+        return PATTERN.match(read_header(first)["descrip"].item()) is not None
+    except (InputError, OSError):
+        return False
 
 
 def remove(out: Path, name: str) -> None:

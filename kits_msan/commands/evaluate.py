@@ -1,10 +1,11 @@
 """`kits-msan evaluate`: segmentations to scores."""
 
 import argparse
+from pathlib import Path
 
 from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
 from kits_msan.commands.output import complain
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, note
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -25,6 +26,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
 
     refuse_file(args.out, args.overwrite, ".csv")
+    _say_what_is_odd(args.predictions, args.truth)
     failed: dict[str, str] = {}
     scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst, failed=failed)
     if len(failed) == 1 and scores.empty:
@@ -43,6 +45,16 @@ def _run(args: argparse.Namespace) -> None:
             f"{len(failed)} of {len(failed) + len(scores)} segmentations cannot be scored, for the reasons above; "
             f"the scores of the others are in {args.out}."
         )
+
+
+def _say_what_is_odd(predictions: Path, truth: Path) -> None:
+    """Where two folders seem to be mistaken for each other."""
+    from kits_msan.commands.earlier import has_mark
+
+    if predictions.exists() and truth.exists() and predictions.samefile(truth):
+        note(f"{truth} is given as predictions and as truth, so each label is compared with itself.")
+    elif has_mark(truth):
+        note(f"{truth} holds segmentations that `predict` wrote; predictions come first, then the truth.")
 
 
 EVALUATE = Command(

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from kits_msan.profiles import PROFILES, Profile, get_profile
 
+LARGEST_SEED = 2**31 - 1
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage before it."""
@@ -76,7 +78,7 @@ def add_split(command: argparse.ArgumentParser) -> None:
 
 def add_seed(command: argparse.ArgumentParser) -> None:
     """Add --seed."""
-    command.add_argument("--seed", type=count, default=0, metavar="S", help="same seed, same result (default: 0)")
+    command.add_argument("--seed", type=_seed, default=0, metavar="S", help="same seed, same result (default: 0)")
 
 
 def add_device(command: argparse.ArgumentParser) -> None:
@@ -107,6 +109,8 @@ def excluded(args: argparse.Namespace) -> list[int]:
 
 def path(text: str) -> Path:
     """A path; `~` is the home folder also where the shell leaves it alone, as in --out=~/runs."""
+    if not text.strip():  # Path("") is the current folder
+        raise argparse.ArgumentTypeError("the name is empty; a variable of the shell may not be set")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:  # ~name of someone whom the system does not know
@@ -126,6 +130,14 @@ def positive(text: str) -> int:
     value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _seed(text: str) -> int:
+    """A whole number from 0 that torch takes, too."""
+    value = count(text)
+    if value > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{value} is above {LARGEST_SEED}")
     return value
 
 

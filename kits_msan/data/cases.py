@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError
 from kits_msan.formats.dicom import read_series
 from kits_msan.formats.foreign import PAIR, other_half
-from kits_msan.formats.grids import affine_in_kits_order, spacing_of
+from kits_msan.formats.grids import affine_in_kits_order, say_odd_grid, spacing_of
 from kits_msan.formats.hounsfield import check_hounsfield
 from kits_msan.formats.nifti import new_header, write_image, write_labels
+from kits_msan.formats.others import check_beside_series, say_passed_over
 from kits_msan.formats.series import is_dicom_folder, series_of
 from kits_msan.formats.volumes import ENDINGS, Cyst, is_scan_name, read_header, read_image, read_labels
 
@@ -117,6 +118,8 @@ def find_cases(path: str | Path) -> list[Path]:
             read_header(path)  # which says why not
         return [path]
     if _is_case(path, deep=False):
+        if not any(_is_there(path / name) for name in (IMAGE, LABEL)):
+            check_beside_series(path, (IMAGE, LABEL))
         return [path]
     found = sorted(entry for entry in path.iterdir() if _may_be_case(entry))
     if not found:
@@ -125,6 +128,7 @@ def find_cases(path: str | Path) -> list[Path]:
         )
     if _are_one_study(found):
         return [path]
+    say_passed_over(path, found, (IMAGE, LABEL))
     first: dict[str, Path] = {}
     for entry in found:
         other = first.setdefault(case_name(entry), entry)
@@ -177,6 +181,7 @@ def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst |
     if image and _is_there(image_path):
         voxels, header = read_image(image_path)
         check_hounsfield(image_path, voxels)
+        say_odd_grid(image_path, header)
     elif image and is_dicom_folder(path):
         image_path = path
         voxels, header = read_series(path, series)

@@ -29,7 +29,15 @@ from kits_msan.data.store import (
     open_store,
 )
 from kits_msan.errors import InputError, note
-from kits_msan.files import atomic_file, refuse_full_disk, removed_on_bad_input, write_json
+from kits_msan.files import (
+    atomic_file,
+    read_json,
+    refuse_foreign,
+    refuse_full_disk,
+    refuse_results,
+    removed_on_bad_input,
+    write_json,
+)
 from kits_msan.formats.volumes import Cyst, read_grid
 from kits_msan.profiles import Profile
 
@@ -75,8 +83,8 @@ def prepare(
     Says so if no training case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
-    if out.is_file() or (out.is_dir() and not is_store(out) and any(out.glob("[!.]*"))):
-        raise InputError(f"{out} holds something that is no store; name another folder.")
+    refuse_foreign(out, _is_own(out), "store")
+    refuse_results(out, overwrite=True)  # a file, or a link to nothing
     split.require("train")
     left_out: dict[str, str] = {}
     with _missing([data / name for name in (*split.train, *split.test)], out, profile, cyst) as missing:
@@ -131,6 +139,14 @@ def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bo
     return index.get("made_from") == jsonable(_origin(path, profile, cyst)) and is_whole(out, name, index)
 
 
+def _is_own(out: Path) -> bool:
+    """Whether `prepare` has begun or made the folder: it leaves its lock there, which a copy may lack."""
+    try:
+        return (out / LOCK).exists() or "store_version" in read_json(out / MANIFEST, "")
+    except InputError:
+        return False
+
+
 def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = None) -> None:
     name, origin = case_name(path), _origin(path, profile, cyst)
     case = load_case(path, cyst=cyst)
@@ -163,7 +179,7 @@ def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:
 def _remove_others(out: Path, names: set[str]) -> None:
     """Cases of an earlier run that are no longer asked for."""
     for file in out.glob("*.json"):
-        if file.name != MANIFEST and file.stem not in names:
+        if file.stem not in names and (out / f"{file.stem}.{KINDS[0]}.npy").exists():  # not somebody's notes
             for other in (file, *(out / f"{file.stem}.{kind}.npy" for kind in KINDS)):
                 other.unlink(missing_ok=True)
 

@@ -50,7 +50,10 @@ def load_split(
     """
     out = {name_of(case_id) for case_id in exclude}
     if isinstance(data, str | Path):
-        names, where = [case_name(path) for path in find_cases(data)], str(data)
+        paths, where = find_cases(data), str(data)
+        if paths == [Path(data)]:
+            raise InputError(f"{data} is a single case; name the folder that holds the cases.")
+        names = [case_name(path) for path in paths]
         beside = Path(data) / SPLIT_FILE
         split_file = beside if split_file is None and beside.is_file() else split_file
     else:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
-from kits_msan.files import plain_name
+from kits_msan.formats.foreign import plain_name
 from kits_msan.formats.grids import LPS_TO_RAS, check_geometry, in_file_order, shape_after, to_kits_order
+from kits_msan.formats.headers import Slice
 from kits_msan.formats.nifti import new_header
-from kits_msan.formats.series import SAME_DIRECTION, Slice, choose_series
+from kits_msan.formats.series import SAME_DIRECTION, choose_series
 from kits_msan.formats.volumes import as_whole
 
 UNEVEN = 0.1  # share by which the steps between slices may differ
@@ -88,6 +89,11 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             raise InputError(f"{one.file} is a color image, not a CT; leave only the CT in the folder.")
         if not (np.isfinite([one.height, *one.origin]).all() and one.pixel.min() > 0):
             raise InputError(f"{one.file} does not say where its slice lies; export the series anew.")
+        if one.rescaled != first.rescaled:
+            lacks = one if first.rescaled else first
+            raise InputError(
+                f"{lacks.file} lacks the rescale slope or intercept that other slices have; export the series anew."
+            )
         if one.size != first.size or not np.allclose(one.pixel, first.pixel, rtol=1e-3):
             raise InputError(
                 f"{path} holds slices of different sizes ({first.file.name} and {one.file.name}); leave only one "

@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
-from kits_msan.files import plain_name
 from kits_msan.formats.grids import LPS_TO_RAS
 from kits_msan.formats.nifti import MOST_DEFLATE, new_header, no_remarks
 
@@ -52,6 +52,20 @@ def other_half(path: Path) -> Path:
     """The .img of a .hdr, and the other way round, in the same case of letters."""
     ending = {".hdr": ".img", ".img": ".hdr", ".HDR": ".IMG", ".IMG": ".HDR"}.get(path.suffix, ".img")
     return path.with_suffix(ending)
+
+
+@contextmanager
+def plain_name(path: Path) -> Iterator[str]:
+    """The file's name for a library in C++; of a name that is no UTF-8, a link to it, since SimpleITK dies of one."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "scan").with_suffix(path.suffix)
+            link.symlink_to(path.absolute())
+            yield str(link)
+    else:
+        yield str(path)
 
 
 def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:

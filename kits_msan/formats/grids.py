@@ -14,13 +14,15 @@ from nibabel import orientations
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError, millimeters
+from kits_msan.errors import InputError, millimeters, note
 
 AXES = "IPL"  # the first slice is superior, the first row anterior, the first column at the patient's right
 EDGES = (0.01, 100.0)  # mm that a voxel's edge can have
 LONGEST = 4000.0  # mm that a scan's side can have
 FARTHEST = 1e6  # mm from the origin
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])  # DICOM and ITK count to the left and back, NIfTI to the right and front
+SMALL = 100.0  # mm; a body is larger, and so are two kidneys
+UNITS = {1: "meter", 3: "micron"}  # of length, beside millimeters, by their code in a NIfTI header
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
 
 
@@ -120,3 +122,19 @@ def check_geometry(path: Path, header: nib.Nifti1Header) -> None:
         raise InputError(f"{path} has an affine whose axes lie in one plane; export it anew with its geometry.")
     if np.abs(affine).max() > FARTHEST:
         raise InputError(f"{path} lies farther from its origin than any scanner; export it anew with its geometry.")
+
+
+def say_odd_grid(path: Path, header: nib.Nifti1Header) -> None:
+    """Say what in a CT's grid is possible but hardly true: lost geometry, another unit, a very small body."""
+    affine, unit = header.get_best_affine(), int(header["xyzt_units"]) % 8  # what it says of time is beyond
+    sides = nib.affines.voxel_sizes(affine) * header.get_data_shape()[:3]
+    if unit in UNITS:
+        note(f"{path} says that its lengths are in {UNITS[unit]}s; they are taken as millimeters.")
+    if np.array_equal(np.abs(affine), np.eye(4)):
+        note(
+            f"{path} lies at 0 with voxels of just 1 mm, axes {''.join(nib.aff2axcodes(affine))}, as where the "
+            "geometry was lost on the way; if so, export it anew."
+        )
+    elif sides.max() < SMALL:
+        size = " x ".join(f"{side:.0f}" for side in sides)
+        note(f"{path} spans only {size} mm; if that is more of a body than it seems, its voxel sizes are wrong.")

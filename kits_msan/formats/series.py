@@ -5,71 +5,23 @@ series was taken among several, and what was left out of it, is said.
 """
 
 import os
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
 from kits_msan.files import raise_denied
+from kits_msan.formats.headers import Slice, is_dicom_file, read_header, text_of
 
-DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
 NAMED = (".dcm", "")  # endings of a slice's name
 ENOUGH = 5  # slices, to be taken by itself among several series: a localizer has one to three
 DEEPEST = 5  # folders below: patient, study, series and what some exports put around them
 SAME_DIRECTION = 1e-3  # between direction cosines of slices of one stack
 AXIAL = 0.7  # cosine between the slices' normal and the patient's long axis
-TAGS = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
-    "Modality", "ImageType", "NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "PixelSpacing",
-    "ImagePositionPatient", "ImageOrientationPatient",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Slice:
-    """One image file's header. Lengths are millimeters, places LPS; nan where the file does not say."""
-
-    file: Path
-    uid: str
-    study: str
-    series: str
-    number: str
-    description: str
-    modality: str
-    localizer: bool
-    frames: int
-    samples: int
-    size: tuple[int, int]  # rows, columns
-    pixel: NDArray[np.float64]  # (2,) between rows, between columns
-    origin: NDArray[np.float64]  # (3,) of the first pixel
-    axes: NDArray[np.float64]  # (3, 3) columns: along a row, along a column, across the slice
-
-    @property
-    def height(self) -> float:
-        """Where it lies along its normal."""
-        return float(self.origin @ self.axes[:, 2])
-
-
-def is_dicom_file(file: Path) -> bool:
-    """Whether a file begins like DICOM, with a preamble or without; not a DICOMDIR."""
-    with file.open("rb") as stream:
-        start = stream.read(512)
-    if DIRECTORY in start or file.name.upper() == "DICOMDIR":
-        return False
-    if start[128:132] == b"DICM":
-        return True
-    order = "big" if start[:1] == b"\0" else "little"
-    group, element, length = (int.from_bytes(start[at : at + 2], order) for at in (0, 2, 4))  # type: ignore[arg-type]
-    plausible = start[4:6] in (b"UL", b"UI", b"CS", b"OB", b"SH") or (length <= 64 and start[6:8] == b"\0\0")
-    return len(start) > 132 and group in (2, 8) and element <= 0x18 and plausible
 
 
 def is_dicom_folder(path: Path, deep: bool = True) -> bool:
@@ -91,7 +43,7 @@ def series_of(path: Path) -> tuple[str, str] | None:
     for files in _levels(path):
         for file in files:
             with suppress(OSError, ValueError):  # of a file that cannot be read; whoever loads the series is told
-                if is_dicom_file(file) and (one := _read(file)):
+                if is_dicom_file(file) and (one := read_header(file)):
                     return one.study, one.series
     return None
 
@@ -114,7 +66,7 @@ def choose_series(path: Path, wanted: str | None = None) -> list[Slice]:
     elif len(series) > 1:
         chosen = [group for group in series if _fits(group)]
     if len(chosen) != 1:
-        asked = "" if wanted is None else f" ({len(chosen) or 'none'} with number {_text(wanted)})"
+        asked = "" if wanted is None else f" ({len(chosen) or 'none'} with number {text_of(wanted)})"
         raise InputError(
             f"{path} holds {len(series)} DICOM series{asked}; leave only the one to segment in the folder, or choose "
             f"it with --series and its number or UID: {_listed(series)}."
@@ -148,7 +100,7 @@ def _images(path: Path) -> list[Slice]:
             if not (_is_lost(file) or is_dicom_file(file) or file.suffix.lower() == ".dcm"):  # an empty one, say
                 continue
             try:
-                one = _read(file)
+                one = read_header(file)
                 images += [one] if one else []
             except ValueError:
                 damaged.append(file)
@@ -159,56 +111,6 @@ def _images(path: Path) -> list[Slice]:
             f"{damaged[0]} cannot be read as a DICOM image; export the series anew, or remove this file."
         )
     return images
-
-
-def _read(file: Path) -> Slice | None:
-    """A file's header, None if it is whole but no image. Raises ValueError if it is damaged."""
-    import pydicom
-    from pydicom.uid import UID
-
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        try:
-            data = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
-            meta = getattr(data, "file_meta", {})
-            kind = UID(str(data.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
-            size = int(data.get("Rows") or 0), int(data.get("Columns") or 0)
-            if 0 in size and kind and "Image Storage" not in kind.name:
-                return None
-            text = {name: _text(data.get(name)) for name in TAGS}
-            one = Slice(
-                file=file, uid=text["SOPInstanceUID"], study=text["StudyInstanceUID"],
-                series=text["SeriesInstanceUID"], number=text["SeriesNumber"],
-                description=text["SeriesDescription"], modality=text["Modality"],
-                localizer="LOCALIZER" in text["ImageType"], frames=int(data.get("NumberOfFrames") or 1),
-                samples=int(data.get("SamplesPerPixel") or 1), size=size,
-                pixel=_numbers(data.get("PixelSpacing"), 2), origin=_numbers(data.get("ImagePositionPatient"), 3),
-                axes=_axes(_numbers(data.get("ImageOrientationPatient"), 6)),
-            )  # fmt: skip
-        except Exception as error:  # pydicom raises whatever its parts raise on damaged files
-            raise ValueError("not DICOM") from error
-    if 0 in size:
-        raise ValueError("an image without a size")
-    return one
-
-
-def _numbers(value: Any, count: int) -> NDArray[np.float64]:
-    """The numbers, or as many nan where there are others or none."""
-    numbers = np.array([float(x) for x in value]) if value is not None and not isinstance(value, str) else np.empty(0)
-    return numbers if numbers.shape == (count,) and np.isfinite(numbers).all() else np.full(count, np.nan)
-
-
-def _axes(directions: NDArray) -> NDArray[np.float64]:
-    """Three unit vectors of a slice from the two that DICOM gives; nan if they are none."""
-    row, column = directions.reshape(2, 3)
-    axes = np.column_stack([row, column, np.cross(row, column)])
-    return axes if np.allclose(axes.T @ axes, np.eye(3), atol=1e-2) else np.full((3, 3), np.nan)
-
-
-def _text(value: Any) -> str:
-    """A value on one line, without what would end a sentence."""
-    words = "".join(letter if letter.isprintable() else " " for letter in str("" if value is None else value))
-    return " ".join(word.rstrip(".!?;:") for word in words.split())
 
 
 def _fits(group: Sequence[Slice]) -> bool:

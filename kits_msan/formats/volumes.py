@@ -24,8 +24,8 @@ from kits_msan.formats.grids import (
     spacing_of,
     to_kits_order,
 )
+from kits_msan.formats.headers import is_dicom_file
 from kits_msan.formats.nifti import BROKEN, open_nifti, read_to_end, reason
-from kits_msan.formats.series import is_dicom_file
 
 NIFTI = (".nii", ".nii.gz")
 ENDINGS = (*NIFTI, *foreign.ENDINGS)

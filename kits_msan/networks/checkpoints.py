@@ -114,6 +114,10 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
     if name is not None and about.get("model") != name:
         raise InputError(f"{path} is a checkpoint of {about.get('model')}, not of {name}.")
     try:
+        with torch.device("meta"):  # which takes no memory for sizes that a damaged file claims
+            wanted = build_model(about["model"], **about["config"]).state_dict()
+        if _shapes(wanted) != _shapes(tensors):
+            raise ValueError("other tensors")
         model = build_model(about["model"], **about["config"])
         model.load_state_dict(tensors)
         model.name, model.profile = about["model"], profile_from(about["profile"])
@@ -123,11 +127,17 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
 
 
 def _load_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """As `load_checkpoint`. Raises InputError for what a stopped training goes on from."""
+    """As `load_checkpoint`. Raises InputError for what a stopped training goes on from, and for NaN among weights."""
     tensors, about = load_checkpoint(path)
     if "step" in about and any(key.startswith("optimizer.") for key in tensors):
         raise InputError(
             f"{path} is what a stopped training goes on from, after {about['step']} of {about['profile']['steps']} "
             f"steps, not a trained network; finish the run with the command that began it, then name its {MODEL}."
         )
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):  # it would find nothing, silently
+        raise InputError(f"{path} holds weights that are NaN or infinite, so it finds nothing; train it again.")
     return tensors, about
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan import __version__
-from kits_msan.data.cases import TUMOR, Case, kits_affine, save_case
+from kits_msan.data.cases import IMAGE, LABEL, TUMOR, Case, kits_affine, save_case
+from kits_msan.data.split import SPLIT_FILE
 from kits_msan.errors import InputError, check_choice
-from kits_msan.files import atomic_folder, write_json
+from kits_msan.files import atomic_folder, read_json, refuse_foreign, write_json
 from kits_msan.phantom.anatomy import abdomen
 from kits_msan.phantom.kidneys import kidney_parts, lesion_parts
 from kits_msan.phantom.neighbors import crowd
@@ -95,13 +96,17 @@ def write_phantoms(
 
     `out`/case_00000 and so on, split.json (`{"train": names, "test": names}`) and manifest.json (how they were
     made, and what was drawn for each). All or nothing. Raises InputError for numbers of cases that make no split,
-    a bad seed or profile, or where `out` holds something and `overwrite` is false.
+    a bad seed or profile, and where `out` holds something and `overwrite` is false, or what was not made here.
     """
     from tqdm.auto import tqdm
 
     profile = get_profile(profile)
     if min(train_cases, test_cases) < 0 or train_cases + test_cases == 0:
         raise InputError(f"{train_cases} training and {test_cases} test cases are no data set; ask for one or more.")
+    if max(train_cases, test_cases) > MOST_CASES:
+        raise InputError(f"{train_cases + test_cases} cases are too many; a split holds at most {MOST_CASES}.")
+    if overwrite:
+        _refuse_others(Path(out))
     plan = [(split, i) for split, n in (("train", train_cases), ("test", test_cases)) for i in range(n)]
     rows: list[dict[str, Any]] = [
         {"name": f"case_{number:05d}", "split": split, "seed": case_seed(seed, split, i)}
@@ -112,10 +117,25 @@ def write_phantoms(
             save_case(replace(phantom_case(row["seed"], profile), name=row["name"]), folder / row["name"])
             row["drawn"] = patient_of(row["seed"]).summary()
         names = {split: [row["name"] for row in rows if row["split"] == split] for split in ("train", "test")}
-        write_json(folder / "split.json", names)
+        write_json(folder / SPLIT_FILE, names)
         made = {"phantom_version": PHANTOM_VERSION, "package_version": __version__, "profile": profile.name}
         write_json(folder / MANIFEST, made | {"seed": seed, "cases": rows})
     return Path(out)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Raise InputError if a folder, which is to be replaced, holds what `write_phantoms` did not put there."""
+    try:
+        made = read_json(folder / MANIFEST, "")
+        cases = {row["name"] for row in made["cases"]}
+    except (InputError, KeyError, TypeError):
+        made, cases = {}, set()
+    refuse_foreign(folder, "phantom_version" in made, "folder of phantoms")
+    own = {MANIFEST, SPLIT_FILE} | {f"{name}/{file}" for name in cases for file in (IMAGE, LABEL)}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        parts = path.relative_to(folder).parts
+        if "/".join(parts) not in own and not any(part.startswith(".") for part in parts):
+            raise InputError(f"{path} is no phantom's and would be lost; move it away or name another folder.")
 
 
 def patient_of(seed: int) -> Patient:

@@ -20,13 +20,14 @@ from torch import Tensor
 import kits_msan
 from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
-from kits_msan.files import read_json, refuse_results, write_json
+from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
 
 CONFIG, BEST = "config.json", "best.safetensors"
 LOCK = ".lock"
+OWN = (MODEL, BEST, LAST, METRICS, VALIDATION, CURVE, CONFIG)  # files of a run, beside its EVENTS
 
 
 class RunFolder:
@@ -69,7 +70,9 @@ class RunFolder:
         """
         if not self.writes:
             return
-        if not overwrite:
+        if overwrite:
+            self._refuse_foreign()
+        else:
             self._refuse_others()
         self.path.mkdir(parents=True, exist_ok=True)
         try:
@@ -82,7 +85,7 @@ class RunFolder:
             file.unlink()
         if overwrite:
             shutil.rmtree(self.path / EVENTS, ignore_errors=True)
-            for name in (MODEL, BEST, LAST, METRICS, VALIDATION, CURVE, CONFIG):
+            for name in OWN:
                 (self.path / name).unlink(missing_ok=True)
         if not (self.path / CONFIG).exists():
             write_json(self.path / CONFIG, {**self.config, "versions": versions()})
@@ -181,6 +184,15 @@ class RunFolder:
             self._warned = True
             return False
         return True
+
+    def _refuse_foreign(self) -> None:
+        """Raise InputError where a file by a name of ours is another program's: many write a config.json."""
+        if any((self.path / name).exists() for name in OWN):
+            try:
+                own = {"model", "profile"} <= set(read_json(self.path / CONFIG, ""))
+            except InputError:
+                own = (self.path / CONFIG).exists()  # damaged
+            refuse_foreign(self.path, own, "run of this program")
 
     def _refuse_others(self) -> None:
         path = self.path / CONFIG

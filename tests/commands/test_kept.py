@@ -10,6 +10,10 @@ import pytest
 
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case, load_label, save_segmentation
+from kits_msan.errors import InputError
+from kits_msan.phantom.make import write_phantoms
+
+NETWORK = "--checkpoint networks/unet3d.safetensors"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -24,8 +28,16 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
     shutil.copytree(data, "data")
     shutil.copytree(checkpoints, "networks")
     shutil.copy(checkpoints / "unet3d.safetensors", "one.onnx")
-    for file, text in {"student/01_mine.ipynb": "{}", "store/manifest.json": '{"store_version": 2}'}.items():
-        Path(file).parent.mkdir()
+    made = '{"phantom_version": 1, "cases": []}'
+    texts = {
+        "student/01_mine.ipynb": "{}", "store/manifest.json": '{"store_version": 2}', "web/site.js": "mine",
+        "bert/config.json": '{"model_type": "bert"}', "bert/model.safetensors": "mine", "tables/scores.csv": "mine",
+        "own/manifest.json": made, "own/runs/model.safetensors": "mine",
+        "repository/manifest.json": made, "repository/.git/HEAD": "mine",
+        "mine/a.image.npy": "mine", "mine/manifest.json": "{}",
+    }  # fmt: skip
+    for file, text in texts.items():
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -40,6 +52,14 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
         ("phantom store --profile smoke", "store holds something that is no folder of phantoms"),
         ("site --out student", "student holds something that is no site of the course"),
         ("course --profile smoke --data data --out student", "student holds something that is no course"),
+        (
+            "train unet3d --data data --profile smoke --out bert",
+            "bert holds something that is no run of this",
+        ),
+        ("ablation --data data --profile smoke --checkpoints networks --out tables", "tables holds something that"),
+        ("phantom own --profile smoke --cases 1", "own/runs/model.safetensors is no phantom's and would be lost"),
+        ("phantom repository --profile smoke --cases 1", "repository is a git repository, whose history would be"),
+        ("site --out web", "web holds something that is no site of the course"),
     ],
 )
 def test_inputs_and_foreign_folders_are_kept(
@@ -53,6 +73,46 @@ def test_inputs_and_foreign_folders_are_kept(
     assert contents(place) == before
 
 
+def test_python_keeps_what_the_command_keeps(place: Path) -> None:
+    before = contents(place)
+    with pytest.raises(InputError, match="data holds something that is no folder of phantoms"):
+        write_phantoms("data", 1, 0, profile="smoke", overwrite=True)
+    assert contents(place) == before
+
+
+def test_a_store_takes_no_place_and_no_file_of_others(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(place)
+    assert main(["prepare", "data", "--out", "mine", "--profile", "smoke"]) == 2
+    assert "mine holds something that is no store" in capsys.readouterr().err
+    assert contents(place) == before
+    assert main(["prepare", "data", "--out", "made-store", "--profile", "smoke"]) == 0
+    Path("made-store/notes.json").write_text("mine", encoding="utf-8")
+    assert main(["prepare", "data", "--out", "made-store", "--profile", "smoke", "--exclude", "2"]) == 0
+    assert Path("made-store/notes.json").read_text(encoding="utf-8") == "mine"
+    assert not list(Path("made-store").glob("case_00002.*"))
+
+
+def test_links_as_output(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link to a folder on another disk is written through; one that leads nowhere is refused before the work."""
+    Path("scratch").mkdir()
+    for name, target in {"there": "scratch", "nowhere": "absent", "loop": "loop"}.items():
+        Path(name).symlink_to(target)
+    for _ in range(2):
+        assert main(["phantom", "there", "--cases", "1", "--test", "0", "--profile", "smoke", "--overwrite"]) == 0
+    assert Path("there").is_symlink()
+    assert Path(f"scratch/case_00000/{LABEL}").exists()
+    for line in (
+        "phantom OUT --cases 1 --profile smoke", "prepare data --out OUT --profile smoke",
+        f"predict data/case_00000 {NETWORK} --out OUT",
+    ):  # fmt: skip
+        for out in ("nowhere", "loop"):
+            capsys.readouterr()
+            assert main(line.replace("OUT", out).split()) == 2
+            error = capsys.readouterr().err
+            assert f"{out} is a link that leads nowhere; remove it or name another folder" in error
+            assert error.count("\n") == 1
+
+
 def test_phantoms_and_scores_of_this_program_are_replaced(place: Path) -> None:
     assert main(["phantom", "made", "--cases", "2", "--profile", "smoke"]) == 0
     assert main(["phantom", "made", "--cases", "1", "--test", "0", "--profile", "smoke", "--overwrite"]) == 0
@@ -60,9 +120,6 @@ def test_phantoms_and_scores_of_this_program_are_replaced(place: Path) -> None:
     Path("scores.CSV").write_text("old", encoding="utf-8")
     assert main(["evaluate", "data", "data", "--out", "scores.CSV", "--overwrite"]) == 0
     assert "case_00003" in Path("scores.CSV").read_text(encoding="utf-8")
-
-
-NETWORK = "--checkpoint networks/unet3d.safetensors"
 
 
 @pytest.mark.parametrize("out", ["hf/images", "other/way", "hf/blobs"])

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from turned import Make
 
-from kits_msan.data.cases import LABEL, case_name, find_cases, load_case, save_case
+from kits_msan.data.cases import IMAGE, LABEL, case_name, find_cases, load_case, save_case
+from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, InputNote
 from kits_msan.metrics import score_folders
 
@@ -70,3 +71,22 @@ def test_two_of_one_name_and_truths_without_prediction(tmp_path: Path, make_case
     shutil.copy(tmp_path / "truth/case_00000" / LABEL, tmp_path / "truth/case_00000.nii.gz")
     with pytest.raises(InputError, match=r"two scans named case_00000, case_00000 and case_00000\.nii\.gz"):
         score_folders(tmp_path / "found", tmp_path / "truth")
+
+
+def test_what_may_be_a_scan_and_is_no_case_is_said(tmp_path: Path, make_case: Make) -> None:
+    for name in ("case_00000", "unpacked", "renamed", "._case_00001"):
+        save_case(make_case(), tmp_path / name)
+    (tmp_path / "unpacked" / IMAGE).rename(tmp_path / "unpacked/imaging.nii")
+    (tmp_path / "renamed" / IMAGE).rename(tmp_path / "renamed/ct.nii.gz")
+    for name in ("unpacked", "renamed"):
+        (tmp_path / name / LABEL).unlink()
+    for name in ("scan.mhd", "more.zip", "split.json", "._scan.nii.gz"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    with pytest.warns(InputNote, match=r": more\.zip, renamed, scan\.mhd and 1 more passed over; a case is a folder"):
+        assert [path.name for path in find_cases(tmp_path)] == ["case_00000"]
+
+
+def test_a_split_as_windows_writes_it_is_read(tmp_path: Path, data: Path) -> None:
+    text = '{"train": ["case_00000"],\r\n "test": ["case_00003"]}\r\n'
+    (tmp_path / "split.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert load_split(data, tmp_path / "split.json") == Split(("case_00000",), ("case_00003",))

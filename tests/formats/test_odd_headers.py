@@ -1,6 +1,7 @@
 """NIfTI headers that are rare and allowed: each voxel is found where the standard puts it, or refused."""
 
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 from turned import Make, turned
 
-from kits_msan.data.cases import load_case
-from kits_msan.errors import InputError
+from kits_msan.data.cases import load_case, save_case
+from kits_msan.errors import InputError, InputNote
 
 SHEAR = np.array([[1, 0, 0, 0], [0, 1, 0.3, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 Content = Callable[[np.ndarray, np.ndarray], bytes]
@@ -80,3 +81,29 @@ def test_what_no_ct_holds_is_refused(tmp_path: Path, make_case: Make, make: Cont
     (tmp_path / "scan.nii").write_bytes(make(image, affine))
     with pytest.raises(InputError, match=message):
         load_case(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize(
+    ("affine", "unit", "says"),
+    [
+        (np.eye(4), "mm", "lies at 0 with voxels of just 1 mm, axes RAS, as where the geometry was lost"),
+        (np.diag([-1.0, -1, 1, 1]), "mm", "lies at 0 with voxels of just 1 mm, axes LPS"),
+        (np.diag([0.8, 0.8, 1, 1]), "mm", "spans only 10 x 29 x 34 mm"),
+        (np.diag([8.0, 8, 10, 1]), "meter", "says that its lengths are in meters; they are taken as millimeters"),
+    ],
+)
+def test_what_is_hardly_true_of_a_grid_is_said(
+    tmp_path: Path, make_case: Make, affine: np.ndarray, unit: str, says: str
+) -> None:
+    nifti = nib.Nifti1Image(make_case().image, affine)
+    nifti.header.set_xyzt_units(unit)
+    nifti.to_filename(tmp_path / "scan.nii")
+    with pytest.warns(InputNote, match=says):
+        load_case(tmp_path / "scan.nii")
+
+
+def test_nothing_is_said_of_an_ordinary_grid(tmp_path: Path, make_case: Make) -> None:
+    save_case(make_case(), tmp_path / "case_00000")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_case(tmp_path / "case_00000")

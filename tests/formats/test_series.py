@@ -8,8 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import STEP, voxels, write_series
+from turned import Make
 
-from kits_msan.data.cases import case_name, find_cases, load_case
+from kits_msan.data.cases import IMAGE, case_name, find_cases, load_case, save_case
 from kits_msan.errors import InputError, InputNote
 
 TRUE = voxels()[::-1]
@@ -140,6 +141,36 @@ def test_series_that_cannot_be_read_is_told_of_when_it_is_loaded(tmp_path: Path)
     assert find_cases(tmp_path) == [tmp_path / "a", tmp_path / "b"]
     with pytest.raises(InputError, match="holds no DICOM image that can be read"):
         load_case(tmp_path / "a")
+
+
+def test_a_slice_that_is_not_rescaled_as_the_others_is_named(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    file = sorted((tmp_path / "scan").iterdir())[2]
+    data = pydicom.dcmread(file)
+    del data.RescaleIntercept
+    data.save_as(file)
+    with pytest.raises(InputError, match=rf"{file.name} lacks the rescale slope or intercept that other slices have"):
+        load_case(tmp_path / "scan")
+
+
+def test_a_slice_that_is_short_of_a_pixel_is_named(tmp_path: Path) -> None:
+    """GDCM reads it, and makes the pixel up."""
+    write_series(tmp_path / "scan", voxels())
+    file = sorted((tmp_path / "scan").iterdir())[2]
+    change(file, PixelData=pydicom.dcmread(file).PixelData[:-2])
+    with pytest.raises(InputError, match=rf"{file.name} cannot be read as a DICOM image; export the series anew"):
+        load_case(tmp_path / "scan")
+
+
+def test_cases_beside_dicom_files_are_no_series(tmp_path: Path, make_case: Make) -> None:
+    write_series(tmp_path / "scan", voxels())
+    save_case(make_case(), tmp_path / "scan/case_00000")
+    with pytest.raises(InputError, match=r"holds DICOM files beside the cases case_00000; move the DICOM files into"):
+        find_cases(tmp_path / "scan")
+    shutil.copy(tmp_path / "scan/case_00000" / IMAGE, tmp_path / "scan/converted.nii.gz")
+    shutil.rmtree(tmp_path / "scan/case_00000")
+    with pytest.warns(InputNote, match=r"is read as a DICOM series; converted\.nii\.gz beside it passed over"):
+        assert find_cases(tmp_path / "scan") == [tmp_path / "scan"]
 
 
 def test_missing_slice_is_placed(tmp_path: Path) -> None:

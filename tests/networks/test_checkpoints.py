@@ -167,3 +167,29 @@ def test_interrupted_save_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: 
         write(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    """With them every voxel would be background, and nobody told."""
+    model = build_model("unet3d", width=4, poolings=2)
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = value
+    save_model(tmp_path / "m.safetensors", model, describe_model("unet3d", model, SMOKE))
+    with pytest.raises(InputError, match=r"m\.safetensors holds weights that are NaN or infinite.*train it again"):
+        load_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [("profile", "spacing", x) for x in ([0, 0, 0], [-1, 1, 1], [1, 1], ["a", 1, 1], [1e-3] * 3, [1e5] * 3)]
+    + [("profile", "spacing", [float("nan")] * 3), ("config", "width", 10**7), ("config", "poolings", 50)]
+    + [("profile", "slab", x) for x in (0, -4, 1.5, "4")],
+)
+def test_description_that_cannot_be_true_is_refused(tmp_path: Path, part: str, key: str, value: object) -> None:
+    """Fifty poolings asked for more memory than any machine has, before the tensors were compared."""
+    model = build_model("unet3d", width=4, poolings=2)
+    about = describe_model("unet3d", model, SMOKE)
+    save_model(tmp_path / "m.safetensors", model, {**about, part: {**about[part], key: value}})
+    with pytest.raises(InputError, match=r"m\.safetensors does not fit the networks of this version"):
+        load_model(tmp_path / "m.safetensors")

@@ -72,14 +72,14 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
     notebook that fails.
     """
     require_repository()
-    refuse_foreign(out, not overwrite or (out / SCRIPT).exists(), "site of the course")
+    refuse_foreign(out, not overwrite or _is_own(out), "site of the course")
     with tempfile.TemporaryDirectory() as executed, atomic_folder(out, overwrite) as folder:
         paths = list(notebooks) or _execute_all(Path(executed))
         documents = [path for pattern in DOCUMENTS for path in sorted(ROOT.glob(pattern))]
         links = {NOTEBOOKS / path.name: f"{path.stem}.html" for path in paths}
         links |= {path: f"{path.stem.lower()}.html" for path in documents}
         links |= segment.code_links()
-        read = {path: nbformat.read(path, as_version=4) for path in paths}
+        read = {path: _read(path) for path in paths}
         states: dict[str, Any] = {}
         pages = [_notebook_page(NOTEBOOKS / path.name, read[path], links, states) for path in paths]
         more = [segment.segment_page(), segment.code_page()]
@@ -103,6 +103,20 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
         write_segment(folder, CHECKPOINTS)
         _write_assets(folder, pages)
         write_api(folder)
+
+
+def _is_own(out: Path) -> bool:
+    """Whether `build_site` wrote the folder: many sites have a script of that name, but not our title."""
+    first = out / "index.html"
+    return (out / SCRIPT).exists() and first.exists() and b"kits_msan</title>" in first.read_bytes()
+
+
+def _read(path: Path) -> Any:
+    """A notebook. Raises InputError, naming it, if it is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat's, json's, jsonschema's
+        raise InputError(f"{path} is no notebook ({type(error).__name__}); run the course again.") from error
 
 
 def _execute_all(folder: Path) -> list[Path]:

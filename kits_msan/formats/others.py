@@ -1,0 +1,54 @@
+"""What lies beside cases and is none, so that no scan is left out without a word."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kits_msan.errors import InputError, note
+from kits_msan.formats.volumes import is_scan_name
+
+OTHERS = (  # endings of scans, or of archives of them, that are not read here
+    *(".mhd", ".nhdr", ".mgz", ".mgh", ".mnc", ".nii.bz2", ".nii.xz", ".nii.zst", ".dcm.gz"),
+    *(".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar"),
+)
+SHOWN = 3  # names in a sentence
+
+
+def say_passed_over(folder: Path, cases: Sequence[Path], names: Sequence[str]) -> None:
+    """Say which entries of a folder of cases look like scans and are not among the cases.
+
+    names: of the files that make a folder a case.
+    """
+    over = sorted(entry.name for entry in set(folder.iterdir()) - set(cases) if _may_hold_a_scan(entry))
+    if over:
+        note(
+            f"{folder}: {_listed(over)} passed over; a case is a folder with {' or '.join(names)}, and other formats "
+            "and archives must be converted or unpacked first."
+        )
+
+
+def check_beside_series(folder: Path, names: Sequence[str]) -> None:
+    """Say which scans lie beside the slices of a DICOM folder. Raises InputError for cases beside DICOM files."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    cases = [entry.name for entry in entries if entry.is_dir() and any((entry / name).exists() for name in names)]
+    if cases:
+        raise InputError(
+            f"{folder} holds DICOM files beside the cases {_listed(cases)}; move the DICOM files into a folder of "
+            "their own."
+        )
+    if scans := [entry.name for entry in entries if is_scan_name(entry.name)]:
+        note(f"{folder} is read as a DICOM series; {_listed(scans)} beside it passed over.")
+
+
+def _may_hold_a_scan(entry: Path) -> bool:
+    if entry.name.startswith("."):
+        return False
+    with suppress(PermissionError):
+        if entry.is_dir():
+            return any(is_scan_name(file.name) and not file.name.startswith(".") for file in entry.iterdir())
+    return entry.name.lower().endswith(OTHERS)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

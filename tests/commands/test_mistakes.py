@@ -1,0 +1,81 @@
+"""Slips of the hand: a variable that is not set, a number that is too large, the wrong folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kits_msan.ablation.results import load_results
+from kits_msan.cli import main
+
+UNET = ["--checkpoint", "networks/unet3d.safetensors"]
+SMOKE = ["--profile", "smoke"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: cases and networks."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(data, "data")
+    shutil.copytree(checkpoints, "networks")
+    Path("run").mkdir()
+    Path("run/01_data_exploration.ipynb").write_text("{}", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["phantom", ""], "argument OUT: the name is empty; a variable of the shell may not be set"),
+        (["predict", "data", *UNET, "--out", " "], "argument --out: the name is empty"),
+        (["train", "unet3d", "--data", "data", "--out", "run", "--seed", 30 * "9"], "is above 2147483647"),
+        (["phantom", "out", "--cases", "1000000000", *SMOKE], "a split holds at most 100000"),
+        (
+            ["train", "unet3d", "--data", "data/case_00000", "--out", "out", *SMOKE],
+            "data/case_00000 is a single case; name the folder that holds the cases",
+        ),
+        (["prepare", "data/case_00000", "--out", "out", *SMOKE], "data/case_00000 is a single case; name"),
+        (["site", "--out", "out", "--run", "run"], "run/01_data_exploration.ipynb is no notebook (ValidationError)"),
+    ],
+)
+def test_is_said_in_one_sentence(
+    place: Path, capsys: pytest.CaptureFixture[str], line: list[str], message: str
+) -> None:
+    try:
+        code = main(line)
+    except SystemExit as stop:  # argparse's own way
+        code = int(stop.code or 0)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("out").exists()
+
+
+def test_folders_that_are_mistaken_for_each_other_are_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "data", *UNET, "--out", "found"]) == 0
+    for words, says in (
+        (["found", "data"], ""),
+        (["data", "found"], "found holds segmentations that `predict` wrote; predictions come first"),
+        (["data", "data"], "data is given as predictions and as truth"),
+    ):
+        capsys.readouterr()
+        assert main(["evaluate", *words, "--out", "scores.csv", "--overwrite"]) == 0
+        error = capsys.readouterr().err
+        assert says in error
+        assert error.count("\n") == bool(says)
+
+
+@pytest.mark.parametrize("name", ["NA", "001"])
+def test_a_case_is_scored_by_whatever_name(place: Path, name: str) -> None:
+    """What pandas takes for nothing or for a number: initials, or a number in a list of patients."""
+    names = ["case_00002", name]
+    Path("data/case_00003").rename(Path("data", name))
+    split = {"train": ["case_00000", "case_00001"], "test": names}
+    Path("data/split.json").write_text(json.dumps(split), encoding="utf-8")
+    line = ["ablation", "--data", "data", "--checkpoints", "networks", "--out", "out", "--device", "cpu", *SMOKE]
+    for _ in range(2):  # the second time the scores are read, not made
+        assert main(line) == 0
+        assert sorted(set(load_results("out")[0].scores["case"])) == sorted(names)
+        assert "n = 2 test cases" in Path("out/table.md").read_text(encoding="utf-8")
