@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kits_msan.course.paths import ROOT, course_data, phantoms_are_fresh
+from kits_msan.course.paths import course_data, data_folder, phantoms_are_fresh
 from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile, profile_from
@@ -22,9 +22,7 @@ def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
     """
     from kits_msan.phantom import case_seed, phantom_case
 
-    folder = Path(data) if data else ROOT / "data" / f"phantoms-{profile.name}-{seed}"
-    if data and not folder.is_dir():
-        raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
+    folder = data_folder(profile, data, seed)
     if data or phantoms_are_fresh(folder):
         return load_case(find_cases(folder)[0])
     return replace(phantom_case(case_seed(seed, "train", 0), profile), name="case_00000")

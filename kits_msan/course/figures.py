@@ -1,12 +1,12 @@
 """The pictures of the notebooks. Each function draws and returns a figure; `show` puts it in the page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def draw_slice(
         mask = label.take(index, axis)
         for value in (1, 2):
             colored = np.zeros((*mask.shape, 4))
-            colored[mask == value] = (*_rgb(COLORS[value]), 0.55)
+            colored[mask == value] = (*to_rgb(COLORS[value]), 0.55)
             axes.imshow(colored, aspect=height / width, interpolation="nearest")
     axes.set(xticks=[], yticks=[], title=f"{plane} {index + 1} of {case.image.shape[axis]}")
 
@@ -133,7 +133,3 @@ def center_of(label: NDArray, value: int) -> list[int]:
     where = np.argwhere(label[axial] == value)
     row, column = where[len(where) // 2]
     return [axial, int(row), int(column)]
-
-
-def _rgb(color: str) -> tuple[Any, ...]:
-    return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))

@@ -39,15 +39,12 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
 
     Raises InputError for a folder that does not exist or cannot be written, and outside the repository.
     """
+    folder = data_folder(profile, data, seed)
     if data:
-        data = Path(data).expanduser()
-        if not data.is_dir():
-            raise InputError(f"{data} does not exist; name a folder of cases, or none for phantoms.")
-        return data.resolve()
+        return folder
     require_repository()
     from kits_msan.phantom.make import write_phantoms
 
-    folder = ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     if not phantoms_are_fresh(folder):
         from filelock import FileLock
 
@@ -62,6 +59,16 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
                 f"FOLDER --profile {profile.name}`, then set data=FOLDER, and out= to another folder for results."
             ) from error
     return folder
+
+
+def data_folder(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
+    """Where the cases lie, or where the profile's phantoms are to be made. Raises InputError for an absent `data`."""
+    if not data:
+        return ROOT / "data" / f"phantoms-{profile.name}-{seed}"
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist; name a folder of cases, or none for phantoms.")
+    return folder.resolve()
 
 
 def phantoms_are_fresh(folder: Path) -> bool:

@@ -27,6 +27,7 @@ from kits_msan.data.store import (
     jsonable,
     open_case,
     open_store,
+    slices_showing,
 )
 from kits_msan.errors import InputError, note
 from kits_msan.files import (
@@ -164,8 +165,8 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
             np.save(temporary, array)
         state = file.stat()
         files[kind] = {"bytes": state.st_size, "time": state.st_mtime_ns, "crc32": checksum(array)}
-    shows = {value: [z for z, plane in enumerate(case.label) if (plane == value).any()] for value in (KIDNEY, TUMOR)}
-    write_json(out / f"{name}.json", {"made_from": origin, "files": files, "slices": shows})
+    about = {"made_from": origin, "files": files, "slices": slices_showing(case.label)}
+    write_json(out / f"{name}.json", about)
 
 
 def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kits_msan.data.cases import KIDNEY, TUMOR
 from kits_msan.data.kits19 import name_of
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, millimeters
@@ -98,6 +99,11 @@ def is_whole(store: Path, name: str, index: Any) -> bool:
         except Exception:  # numpy raises whatever Python's parser raises on a damaged header
             return False
     return True
+
+
+def slices_showing(label: NDArray[np.uint8]) -> dict[int, list[int]]:
+    """For kidney and tumor, which slices of (D, H, W) labels show it."""
+    return {value: [z for z, plane in enumerate(label) if (plane == value).any()] for value in (KIDNEY, TUMOR)}
 
 
 def checksum(array: NDArray) -> int:

@@ -24,6 +24,7 @@ READINGS = ("neighbors", "finer", "all")
 class Network(nn.Module):
     """What training, inference and checkpoints ask of a network: (N, 1, D, H, W) -> logits (N, 3, D, H, W).
 
+    width, poolings, pool: as in `UNet3D`. Raises ValueError where one of the first two is below 1.
     config: what `build_model` needs, beside the name, to build it again.
     multiple: D, H and W must be multiples of these.
     """
@@ -32,10 +33,12 @@ class Network(nn.Module):
     profile: Profile | None = None  # the one that it was trained with
     supervision_weight = 0.0  # in the loss, of what a network in training returns beside its output
 
-    def __init__(self, config: dict[str, Any], multiple: tuple[int, int, int]) -> None:
+    def __init__(self, width: int, poolings: int, pool: tuple[int, int, int]) -> None:
+        if width < 1 or poolings < 1:
+            raise ValueError(f"width {width} and poolings {poolings} must both be at least 1.")
         super().__init__()
-        self.config = config
-        self.multiple = multiple
+        self.config: dict[str, Any] = {"width": width, "poolings": poolings, "pool": list(pool)}
+        self.multiple = (pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings)
 
     def _check(self, x: Tensor) -> None:
         """Raises ValueError for an input whose size does not fit."""

@@ -28,10 +28,7 @@ class UNet3D(Network):
     """
 
     def __init__(self, width: int = 32, poolings: int = 4, pool: tuple[int, int, int] = (1, 2, 2)) -> None:
-        if width < 1 or poolings < 1:
-            raise ValueError(f"width {width} and poolings {poolings} must both be at least 1.")
-        config = {"width": width, "poolings": poolings, "pool": list(pool)}
-        super().__init__(config, multiple=(pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings))
+        super().__init__(width, poolings, pool)
         self.pool = pool
         self.channels = [width * 2**level for level in range(poolings + 1)]  # finest first
         self.encoder = nn.ModuleList(

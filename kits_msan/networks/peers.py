@@ -7,7 +7,6 @@ it our choice; the paper compares with a 3D U-Net alone.
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -28,10 +27,7 @@ class Peer(Network):
         poolings: int = 4,
         pool: tuple[int, int, int] = (1, 2, 2),
     ) -> None:
-        if width < 1 or poolings < 1:
-            raise ValueError(f"width {width} and poolings {poolings} must both be at least 1.")
-        config: dict[str, Any] = {"width": width, "poolings": poolings, "pool": list(pool)}
-        super().__init__(config, multiple=(pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings))
+        super().__init__(width, poolings, pool)
         self.network = make(width, poolings, tuple(pool))
         # MONAI does not name the layer that gives the logits: it is the last convolution to so many channels.
         outputs = [m for m in self.network.modules() if isinstance(m, nn.Conv3d) and m.out_channels == CLASS_COUNT]

@@ -1,11 +1,11 @@
 """Phantoms for a page: chosen by seed so that they differ, as NIfTI files that the page itself reads."""
 
-import base64
 import gzip
 import tempfile
 from pathlib import Path
 
 from kits_msan.data.cases import IMAGE, LABEL, Case, save_case
+from kits_msan.page.weights import packed
 from kits_msan.phantom.make import case_seed, patient_of
 from kits_msan.phantom.patients import PHASES
 
@@ -36,9 +36,4 @@ def packed_case(case: Case) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         save_case(case, folder)
         files = {"base64": IMAGE, "label": LABEL}
-        return {key: _smaller(Path(folder) / name) for key, name in files.items()}
-
-
-def _smaller(path: Path) -> str:
-    data = gzip.compress(gzip.decompress(path.read_bytes()), 9, mtime=0)
-    return base64.b64encode(data).decode("ascii")
+        return {key: packed(gzip.decompress((Path(folder) / name).read_bytes())) for key, name in files.items()}

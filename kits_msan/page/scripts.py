@@ -6,11 +6,12 @@ a file, so they are joined here in the order in which they use each other, as th
 
 import base64
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from kits_msan.viewer.scripts import joined
 
 HERE = Path(__file__).parent
 COMPUTE = (
@@ -25,7 +26,7 @@ PAGE = ("segment/helpers", "segment/controls", "segment/component")
 def compute_script() -> str:
     """All that a worker computes with, as a script whose names are global; tests call these by name."""
     ops = base64.b64encode((HERE / "networks" / "ops.wasm").read_bytes()).decode("ascii")
-    return f'const OPS = "{ops}";\n{_joined(COMPUTE)}'
+    return f'const OPS = "{ops}";\n{joined(HERE, COMPUTE)}'
 
 
 def segment_script(manifest: Mapping[str, Any]) -> str:
@@ -35,16 +36,10 @@ def segment_script(manifest: Mapping[str, Any]) -> str:
     """
     worker = json.dumps(f'"use strict";\n{compute_script()}\nonmessage = answer;\n').replace("</", "<\\/")
     given = f"const WORKER = {worker};\nconst MANIFEST = {json.dumps(manifest)};"
-    body = f"{given}\n{_joined(PAGE)}\nreturn {{ connect, segment, scans: {{}}, weights: {{}} }};"
+    body = f"{given}\n{joined(HERE, PAGE)}\nreturn {{ connect, segment, scans: {{}}, weights: {{}} }};"
     return f"const KitsSegment = (() => {{\n{body}\n}})();\n"
 
 
 def segment_style() -> str:
     """The style sheet of the part of a page that segments."""
     return (HERE / "segment" / "segment.css").read_text(encoding="utf-8")
-
-
-def _joined(names: Sequence[str]) -> str:
-    text = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
-    text = re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^export ", "", text, flags=re.MULTILINE)

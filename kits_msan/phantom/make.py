@@ -178,9 +178,8 @@ def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng:
 
 def _parts(patient: Patient, rng: np.random.Generator) -> Iterator[Part]:
     """Everything in the order in which it is painted."""
-    mm = (
-        1 + 14 * patient.fat * patient.snug
-    )  # of fat around a kidney; half of it around a tumor or cyst, which stretches it
+    # of fat around a kidney; half of it around a tumor or cyst, which stretches it
+    mm = 1 + 14 * patient.fat * patient.snug
     perirenal = [kidney.hull.grown(mm, 1.5) for kidney in patient.kidneys]
     perirenal += [lesion.outline.grown(mm / 2, 1.5) for lesion in patient.lesions]
     beside = crowd(rng, patient.kidneys)

@@ -12,8 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
 
-from kits_msan.data.cases import KIDNEY, TUMOR
-from kits_msan.data.store import StoredCase
+from kits_msan.data.store import StoredCase, slices_showing
 from kits_msan.phantom.make import case_seed, phantom_case
 from kits_msan.profiles import Profile
 
@@ -54,7 +53,7 @@ def _make(profile: Profile, seed: int, index: int) -> StoredCase:
     case = phantom_case(case_seed(seed, "train", index), profile)
     assert case.image is not None
     assert case.label is not None
-    slices = {value: np.nonzero((case.label == value).any((1, 2)))[0] for value in (KIDNEY, TUMOR)}
+    slices = {value: np.array(where, int) for value, where in slices_showing(case.label).items()}
     return StoredCase(case.name, case.image, case.label, slices)
 
 

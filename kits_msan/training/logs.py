@@ -8,7 +8,7 @@ from typing import Any
 
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
-from kits_msan.metrics import SCORES
+from kits_msan.metrics import SCORES, TARGETS
 
 METRICS = "metrics.csv"
 VALIDATION = "validation.csv"
@@ -102,7 +102,7 @@ class MetricsLog:
         axes = figure.subplots()
         axes.plot([int(row[0]) for row in self.rows], [float(row[2]) for row in self.rows], label="training loss")
         if self.scores:
-            for name in SCORES[:2]:
+            for name in TARGETS:
                 points = [row[name] for row in self.scores]
                 axes.plot([row["step"] for row in self.scores], points, "o-", label=f"validation Dice, {name}")
         axes.set(xlabel="step", xlim=(0, self.steps), ylim=(0, None))

@@ -6,6 +6,7 @@ from another, so they are joined here in the order in which they use each other,
 
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -39,11 +40,15 @@ def page_style() -> str:
     return Path(__file__).with_name("viewer.css").read_text(encoding="utf-8")
 
 
-def _joined() -> str:
-    folder = Path(__file__).with_name("js")
-    text = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
+def joined(folder: Path, names: Iterable[str]) -> str:
+    """Modules of a folder as one text, in this order, without their imports and exports."""
+    text = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in names)
     text = re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
-    return _shared() + re.sub(r"^export ", "", text, flags=re.MULTILINE)
+    return re.sub(r"^export ", "", text, flags=re.MULTILINE)
+
+
+def _joined() -> str:
+    return _shared() + joined(Path(__file__).with_name("js"), MODULES)
 
 
 def _shared() -> str:

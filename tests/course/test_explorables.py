@@ -90,7 +90,7 @@ def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     smoke = PROFILES["smoke"]
-    monkeypatch.setattr("kits_msan.course.cells.ROOT", tmp_path)
+    monkeypatch.setattr("kits_msan.course.paths.ROOT", tmp_path)
     alone = first_case(smoke, seed=3)
     folder = write_phantoms(tmp_path / "data" / "phantoms-smoke-3", 1, 1, seed=3, profile=smoke)  # type: ignore[operator]
     stored = load_case(folder / "case_00000")
@@ -100,6 +100,11 @@ def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch:
     with pytest.raises(InputError, match="does not exist"):
         first_case(smoke, "/nowhere")
     assert fine_case(smoke, seed=3).shape == smoke.grid
+
+
+def test_the_first_case_of_a_folder_at_home(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(data.parent))
+    assert first_case(PROFILES["smoke"], f"~/{data.name}").name == "case_00000"
 
 
 def test_the_axial_plane_is_drawn_from_the_finer_grid(make_case: Callable[..., Case]) -> None:
