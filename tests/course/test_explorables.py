@@ -103,7 +103,8 @@ def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch:
 
 
 def test_the_first_case_of_a_folder_at_home(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(data.parent))
+    for name in ("HOME", "USERPROFILE"):  # where Linux and Windows look
+        monkeypatch.setenv(name, str(data.parent))
     assert first_case(PROFILES["smoke"], f"~/{data.name}").name == "case_00000"
 
 
