@@ -5,35 +5,36 @@
 
 from typing import Any
 
-from kits_msan.course.exercises.answers import (
-    n1_images,
-    n1_places,
-    n2_counts,
-    n2_layer,
-    n3_chain,
-    n3_counts,
-    n3_pokes,
-    n4_loss,
-    n4_steps,
-    n5_trust,
-    n5_vote,
-)
+from kits_msan.course.exercises.answers.n1 import box, place, volume, window
+from kits_msan.course.exercises.answers.n2 import count, heat, layer, shape
+from kits_msan.course.exercises.answers.n3 import chain, poke, width
+from kits_msan.course.exercises.answers.n3 import count as chain_count
+from kits_msan.course.exercises.answers.n4 import adam, loss, rates
+from kits_msan.course.exercises.answers.n5 import chance, paired, share, vote
 from kits_msan.course.exercises.builds import layers, loops, pieces, slabs
 from kits_msan.course.exercises.exercise import Build, Exercise
 from kits_msan.course.exercises.verdict import verdict
 
 EXERCISES: dict[str, Exercise] = {
-    **n1_images.EXERCISES,
-    **n1_places.EXERCISES,
-    **n2_layer.EXERCISES,
-    **n2_counts.EXERCISES,
-    **n3_chain.EXERCISES,
-    **n3_counts.EXERCISES,
-    **n3_pokes.EXERCISES,
-    **n4_loss.EXERCISES,
-    **n4_steps.EXERCISES,
-    **n5_vote.EXERCISES,
-    **n5_trust.EXERCISES,
+    **window.EXERCISES,
+    **volume.EXERCISES,
+    **place.EXERCISES,
+    **box.EXERCISES,
+    **shape.EXERCISES,
+    **layer.EXERCISES,
+    **count.EXERCISES,
+    **heat.EXERCISES,
+    **chain.EXERCISES,
+    **width.EXERCISES,
+    **chain_count.EXERCISES,
+    **poke.EXERCISES,
+    **loss.EXERCISES,
+    **rates.EXERCISES,
+    **adam.EXERCISES,
+    **vote.EXERCISES,
+    **share.EXERCISES,
+    **paired.EXERCISES,
+    **chance.EXERCISES,
 }
 BUILDS: dict[str, Build] = {
     **slabs.BUILDS,

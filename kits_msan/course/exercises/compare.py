@@ -28,6 +28,8 @@ def frozen(value: Any) -> Any:
         return {key: frozen(part) for key, part in value.items()}
     if isinstance(value, tuple):
         return tuple(frozen(part) for part in value)
+    if hasattr(value, "__array__") and not np.isscalar(value):  # a table of pandas
+        return np.array(value)
     if isinstance(value, Iterable) and not np.isscalar(value):
         return [frozen(part) for part in islice(value, LONGEST)]
     return value
@@ -47,6 +49,8 @@ def same(got: Any, wanted: Any, tolerance: float) -> bool:
             and all(same(got[key], wanted[key], tolerance) for key in wanted)
         )
     if isinstance(wanted, list | tuple):
+        if isinstance(got, Mapping | set | frozenset):  # these have keys, or no order
+            return False
         try:
             parts = list(got)
         except TypeError:
@@ -114,9 +118,18 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__}"
     if array.ndim == 0:
         return f"{array:.4g}"
-    if array.size > 16:
-        return f"an array of shape {array.shape}"
+    if array.size > 16 or array.ndim > 3:
+        return f"an array of shape {array.shape}{_classes(value, array)}"
     return "[" + ", ".join(shown(part) for part in array) + "]"
+
+
+def _classes(value: Any, array: NDArray[np.float64]) -> str:
+    """Which classes a large label holds; it may be the reason that there is nothing to find."""
+    found = np.unique(array)
+    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or found.size > 3:
+        return ""
+    *others, last = [f"{number:g}" for number in found]
+    return f" with {', '.join(others)} and {last}" if others else f" with {last} only"
 
 
 def named(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str:

@@ -29,6 +29,7 @@ class Exercise:
         copies. None: the answer is a value, and `solution` takes nothing.
     hint: what an answer is told that is wrong in a way nobody thought of; it must be true for any wrong answer.
     parts: the names of the parts of a result, each with what to look at where this part alone is wrong.
+    stops: words of an error's text to what to do about it, where the general advice would not fit.
     tolerance: largest difference, relative or absolute, between equal numbers.
     """
 
@@ -40,6 +41,7 @@ class Exercise:
     inputs: Callable[[np.random.Generator], Inputs] | None = None
     hint: str = "Go through the text above the exercise again, step by step."
     parts: Mapping[str, str] = field(default_factory=dict)
+    stops: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4
 
     @cached_property

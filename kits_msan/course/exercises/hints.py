@@ -4,103 +4,32 @@ Each function below looks for one kind of mistake in all trials and returns a se
 """
 
 import copy
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.course.exercises.compare import NOT_NUMBERS, frozen, named, numbers, same, shown
-from kits_msan.course.exercises.exercise import Exercise, Inputs
+from kits_msan.course.exercises.compare import NOT_NUMBERS, frozen, named, numbers, shown
+from kits_msan.course.exercises.form import Tried, form_hint
 
+NEARLY = 0.02  # how far off an answer may be that is nearly right
 MIXES = 12  # pairs of trials that are tried for an argument that is never used
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A student's function, what it was given, what it gave and what is right."""
-
-    exercise: Exercise
-    answer: Callable[..., Any]
-    trials: Inputs
-    results: list[Any]
-    wanted: list[Any]
-
-    def same(self, got: Any, want: Any) -> bool:
-        """Whether two results are equal for this exercise."""
-        return same(got, want, self.exercise.tolerance)
-
-    def right(self) -> list[bool]:
-        """Of each trial, whether the result is right."""
-        return [self.same(got, want) for got, want in zip(self.results, self.wanted, strict=True)]
 
 
 def sure_hint(tried: Tried) -> str | None:
     """A hint from what can be told with certainty: what the answer does not use, or takes for something else."""
-    return next((hint for look in (_kind, _constant, _exchanged, _rounded, _unused) if (hint := look(tried))), None)
+    return next(
+        (hint for look in (form_hint, _constant, _exchanged, _rounded, _unused) if (hint := look(tried))), None
+    )
 
 
 def hint_for(tried: Tried) -> str:
     """The first hint that fits, or the exercise's own."""
-    looks = (_parts, _relation, _nan, _sometimes)
+    looks = (_parts, _by_chance, _relation, _nearly, _nan, _gaps, _sometimes)
     return next((hint for look in looks if (hint := look(tried))), tried.exercise.hint)
-
-
-def _kind(tried: Tried) -> str | None:
-    """Text, a function or a dict instead of numbers; too many or too few; another shape."""
-    got, want = next((g, w) for g, w, ok in zip(tried.results, tried.wanted, tried.right(), strict=True) if not ok)
-    if isinstance(got, str) and isinstance(want, list | tuple):
-        return f"your answer is one text; {len(want)} values are wanted, in a list or tuple."
-    if isinstance(got, str) and not isinstance(want, str):
-        return "your answer is a text; leave out the quotation marks, and str() and f-strings too."
-    if isinstance(got, dict | set | frozenset):
-        return f"your answer is a {type(got).__name__}; give the values in a list or tuple, in their order."
-    if callable(got):
-        return "your answer is itself a function; call it, with brackets."
-    if isinstance(got, list | tuple) and any(isinstance(part, slice) for part in got):
-        return "your answer holds slices; give numbers, such as (start, stop)."
-    parts = tried.exercise.parts
-    if isinstance(want, list | tuple):
-        wanted = f"{len(want)} are wanted" + (f": {', '.join(parts)}." if len(parts) == len(want) else ".")
-        if not isinstance(got, list | tuple) and np.ndim(_array(got)) == 0:
-            return f"your answer is one value; {wanted}"
-        if len(list(got)) != len(want):
-            return f"your answer has {len(list(got))} value{'' if len(list(got)) == 1 else 's'}; {wanted}"
-        return "the values are right, but their order is not." if _reordered(tried) else None
-    a, b = _array(got), _array(want)
-    if np.ndim(a) == 0 and np.isnan(a) and not isinstance(got, float):
-        return f"your answer is {shown(got)}; numbers are wanted."
-    if (
-        a.T.shape == b.shape
-        and b.ndim > 1
-        and all(tried.same(_array(g).T, w) for g, w in zip(tried.results, tried.wanted, strict=True))
-    ):
-        return "rows and columns of your answer are exchanged."
-    if a.shape != b.shape:
-        if a.size == b.size and tried.same(a.reshape(b.shape), b):
-            return f"the numbers are right, but in the shape {a.shape} instead of {b.shape}."
-        one = "one number" if b.ndim == 0 else f"an array of shape {b.shape}"
-        return f"your answer {f'has the shape {a.shape}' if a.ndim else 'is one number'}; {one} is wanted."
-    return "the values are right, but their order is not." if _reordered(tried) else None
-
-
-def _reordered(tried: Tried) -> bool:
-    """Whether all results hold the right parts, in another order."""
-    for got, want in zip(tried.results, tried.wanted, strict=True):
-        try:
-            parts, left = list(got), list(want)
-        except TypeError:
-            return False
-        for part in parts:
-            at = next((i for i, other in enumerate(left) if tried.same(part, other)), None)
-            if at is None:
-                return False
-            left.pop(at)
-        if left:
-            return False
-    return True
 
 
 def _exchanged(tried: Tried) -> str | None:
@@ -159,7 +88,18 @@ def _parts(tried: Tried) -> str | None:
     if not any(right):
         return None
     kept = " and ".join(name for name, ok in zip(parts, right, strict=True) if ok)
-    return f"right: {kept}. Not right: {' and '.join(wrong)}. {parts[wrong[0]]}"
+    return f"right: {kept}. Not right: {' and '.join(wrong)}. {' '.join(parts[name] for name in wrong[:2])}"
+
+
+def _by_chance(tried: Tried) -> str | None:
+    """Results that are others when the function is called again."""
+    try:
+        again = [_call(tried.answer, trial) for trial in tried.trials]
+    except Exception:  # it depends on what it was called with before
+        return None
+    if all(tried.same(got, before) for got, before in zip(again, tried.results, strict=True)):
+        return None
+    return f"your function gives another answer each time that it is called. {tried.exercise.hint}"
 
 
 def _relation(tried: Tried) -> str | None:
@@ -175,6 +115,8 @@ def _relation(tried: Tried) -> str | None:
     factor, offset = float(f"{factor:.4g}"), float(f"{offset:.4g}")
     if factor == -1 and offset == 0:
         return "only the sign is wrong."
+    if factor == 1 and offset == 0:
+        return None
     if factor == 1:
         return f"your answer is always {abs(offset):g} too {'large' if offset > 0 else 'small'}."
     if offset == 0:
@@ -188,10 +130,32 @@ def _rounded(tried: Tried) -> str | None:
     got, want = _flat(tried.results), _flat(tried.wanted)
     if got is None or want is None or got.shape != want.shape:
         return None
-    rounded = [np.trunc(want), np.floor(want), np.ceil(want), *(np.round(want, digits) for digits in range(4))]
-    if any(np.allclose(got, way) for way in rounded):
+    rounded = [np.trunc(want), np.floor(want), np.ceil(want), *(np.round(want, digits) for digits in range(7))]
+    if any(np.allclose(got, way) and not np.allclose(way, want) for way in rounded):
         return "the answer was rounded, or calculated with whole numbers; give it as it is."
     return None
+
+
+def _nearly(tried: Tried) -> str | None:
+    got, want = _flat(tried.results), _flat(tried.wanted)
+    if got is None or want is None or got.shape != want.shape or not np.isfinite(got).all():
+        return None
+    off = np.abs(got - want)
+    if (off > NEARLY * np.abs(want)).any():
+        return None
+    most = (off[want != 0] / np.abs(want[want != 0])).max()
+    return f"nearly: yours is off by up to {most:.1%}. Was a number rounded, added or drawn by chance on the way?"
+
+
+def _gaps(tried: Tried) -> str | None:
+    """Some numbers of each result are right, and all others the same, such as 0."""
+    got, want = _flat(tried.results), _flat(tried.wanted)
+    if got is None or want is None or got.shape != want.shape or max(map(np.size, tried.wanted)) < 2:
+        return None
+    wrong = ~np.isclose(got, want, rtol=1e-3, atol=1e-3)
+    if wrong.all() or np.unique(got[wrong]).size != 1 or np.unique(want[wrong]).size < 2:
+        return None
+    return f"some numbers are right, and all others are {got[wrong][0]:g} in yours. {tried.exercise.hint}"
 
 
 def _nan(tried: Tried) -> str | None:
@@ -211,20 +175,11 @@ def _sometimes(tried: Tried) -> str | None:
 
 
 def _names(tried: Tried) -> list[str]:
-    import inspect
-
     return list(inspect.signature(tried.exercise.solution).parameters)
 
 
 def _call(function: Callable[..., Any], arguments: Any) -> Any:
     return frozen(function(*copy.deepcopy(tuple(arguments))))
-
-
-def _array(value: Any) -> NDArray[np.float64]:
-    try:
-        return numbers(value)
-    except NOT_NUMBERS:
-        return np.array(np.nan)
 
 
 def _flat(values: list[Any]) -> NDArray[np.float64] | None:

@@ -13,22 +13,12 @@ import numpy as np
 
 from kits_msan.course.exercises.compare import frozen, named, same, shown
 from kits_msan.course.exercises.exercise import Exercise, Inputs, Mistakes
-from kits_msan.course.exercises.hints import Tried, hint_for, sure_hint
+from kits_msan.course.exercises.form import Tried, array_of
+from kits_msan.course.exercises.hints import hint_for, sure_hint
 from kits_msan.course.exercises.limits import LONGEST, interrupted_after
+from kits_msan.course.exercises.stops import advice, kind_of, unanswered
 
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
-STOPPED = {
-    "NameError": "Is the name spelled right, and was the cell that defines it run?",
-    "IndexError": "An index lies outside the array: Python counts from 0. Choose voxels by a mask, as label > 0.",
-    "KeyError": "It looks up a key that does not exist.",
-    "UFuncTypeError": "The array holds whole numbers and cannot store fractions; make it float first: "
-    "x = x.astype(float).",
-    "AttributeError": "Look at what this thing is: print(type(...)) helps.",
-    "ZeroDivisionError": "It divides by zero for this input.",
-    "RecursionError": "It calls itself without an end.",
-    "SystemExit": "It ends Python; end a function with return.",
-}
-EMPTY = ("numel() == 0", "zero-size", "empty sequence", "arg is an empty", "iterable argument is empty")
 
 
 @dataclass
@@ -152,16 +142,13 @@ def _names(function: Callable[..., Any]) -> list[str]:
 
 
 def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError, trials: Inputs) -> str:
-    if "ellipsis" in str(stop.error).lower():  # an unfilled ... that was calculated with
+    if unanswered(stop.error):
         return UNANSWERED
-    lines = str(stop.error).strip().splitlines()
-    kind = type(stop.error).__name__.removeprefix("_").replace("UFuncOutputCastingError", "UFuncTypeError")
+    lines, kind = str(stop.error).strip().splitlines(), kind_of(stop.error)
     what = f"{kind}: {lines[0]}" if lines else kind
-    advice = STOPPED.get(kind, "Call it yourself on this input, and look at the shapes and types on the way.")
-    if any(words in str(stop.error) for words in EMPTY):
-        advice = "It looks for the largest or smallest of nothing: the step before found nothing."
+    remedy = advice(exercise, stop.error, _names(exercise.solution))
     if order := _order(exercise, answer):
-        advice = order[0].upper() + order[1:]
+        remedy = order[0].upper() + order[1:]
     wrong = _wrong(exercise, stop.results, trials[: len(stop.results)])
     if wrong and (made := _made(exercise, exercise.single, stop.results, trials[: len(stop.results)])):
         return f"Wrong: {made} (On other inputs your function stops, with {what.rstrip('.')}.)"
@@ -169,7 +156,7 @@ def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError,
     given = named(exercise.solution, stop.arguments)
     if isinstance(stop.error, KeyboardInterrupt):
         return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
-    return f"Wrong: your function stopped with {what.rstrip('.')}. {advice} The input was {given}.{before}"
+    return f"Wrong: your function stopped with {what.rstrip('.')}. {remedy} The input was {given}.{before}"
 
 
 def _wrong(exercise: Exercise, results: list[Any], trials: Inputs) -> bool:
@@ -190,9 +177,27 @@ def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed:
 
 def _example(exercise: Exercise, arguments: tuple[Any, ...], got: Any, want: Any) -> str:
     given, yours, right = named(exercise.solution, arguments), shown(got), shown(want)
-    if yours == right:  # two arrays of one shape
-        return f"For {given} yours gives {yours}, which is the right shape, but the numbers differ."
+    if yours == right and (place := _difference(got, want)):
+        at, got, want = place
+        if not at:  # more digits tell them apart
+            return f"For {given} yours gives {got:.10g}, but {want:.10g} is right."
+        text = "which is the right shape, but the numbers differ"
+        return f"For {given} yours gives {yours}, {text}: at {at} yours has {got:.6g}, and {want:.6g} is right."
     return f"For {given} yours gives {yours}, but {right} is right."
+
+
+def _difference(got: Any, want: Any) -> tuple[str, float, float] | None:
+    """Where two results of one form differ most, such as "[1][0, 2]", and the number there in each."""
+    if isinstance(want, list | tuple):
+        inner = [(i, _difference(g, w)) for i, (g, w) in enumerate(zip(got, want, strict=True))]
+        found = [(f"[{i}]{place[0]}", *place[1:]) for i, place in inner if place]
+        return max(found, key=lambda place: abs(place[1] - place[2]), default=None)
+    a, b = array_of(got), array_of(want)
+    if a.shape != b.shape:
+        return None
+    off = np.abs(a - b)
+    at = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off))), b.shape)
+    return f"[{', '.join(map(str, at))}]" if b.ndim else "", float(a[at]), float(b[at])
 
 
 def _takes(answer: Any, count: int) -> bool:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.nn import functional
 
@@ -161,6 +162,7 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         window_in_place,
         window_loop,
         window_rows,
+        lambda image, low, high: (pd.DataFrame(image).clip(low, high) - low) / (high - low),
         window_float_in_place,
         lambda image, low, high: torch.clamp((torch.tensor(image) - low) / (high - low), 0, 1),
         lambda image, low, high: ((np.clip(image, low, high) - low) / (high - low)).astype(np.float16),

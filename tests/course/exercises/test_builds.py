@@ -142,6 +142,9 @@ WRONG = [
     ("3.b", BlockWithoutShortcut, "(It was right for 3 others.)"),
     ("4.b", loop_without_backward, "the weights never changed"),
     ("5.b", two_with_background, "the background"),
+    ("1.b", lambda case, rng, slices: rng(3), "rng.integers(n)"),
+    ("4.b", lambda model, sampler, loss_of, rate, steps: None, "returns nothing"),
+    ("4.b", lambda model, sampler, loss_of, rate, steps: sampler.batch(0)[0], "batch.image and batch.label"),
     ("5.b", 3, "your function itself"),
     ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "does not depend on `level`"),
     ("5.c", lambda differences, draws, rng: (0, 1), "TypeError"),
@@ -157,6 +160,14 @@ def test_the_notebooks_build_is_right(number: str) -> None:
 @pytest.mark.parametrize(("number", "thing"), RIGHT)
 def test_a_build_written_differently_is_right(number: str, thing: Any) -> None:
     assert passes(number, thing)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_right_bootstrap_is_right_whatever_it_draws(seed: int) -> None:
+    def bootstrap(differences: Any, draws: int, rng: Any, level: float) -> Any:
+        return interval_at_once(differences, draws, np.random.default_rng(seed), level)
+
+    assert passes("5.c", bootstrap)
 
 
 @pytest.mark.parametrize(("number", "hint"), MISTAKES)

@@ -140,8 +140,10 @@ def test_the_largest_of_nothing() -> None:
 
 def test_other_numbers_of_the_right_shape() -> None:
     exercise = Exercise(lambda n: np.zeros((n, n)), "zeros.", {}, inputs=lambda rng: [(5,)], hint="No hint.")
-    text = "For n = 5 yours gives an array of shape (5, 5), which is the right shape, but the numbers differ."
-    assert verdict(exercise, lambda n: np.ones((n, n))) == f"Wrong: No hint. {text}"
+    text = (
+        "For n = 5 yours gives an array of shape (5, 5), which is the right shape, but the numbers differ: at [0, 3] "
+    )
+    assert verdict(exercise, lambda n: np.eye(n, k=3)) == f"Wrong: No hint. {text}yours has 1, and 0 is right."
 
 
 @pytest.mark.parametrize(

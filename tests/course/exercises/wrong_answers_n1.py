@@ -93,6 +93,11 @@ WRONG: dict[str, list[Wrong]] = {
         (window_whole_numbers, "make it float"),
         (window_one_pixel, "one number"),
         (window_returns_early, "shape"),
+        (
+            lambda image, low, high: (np.clip((image - low) / (high - low), 0, 1), image.shape),
+            "the first alone is right",
+        ),
+        (lambda image, low, high: 0 if image < low else 1, "An `if` looks at one number"),
         (lambda image, low, high: np.clip((image - low) / (high - low), 0, 1).T, "rows and columns"),
         (lambda image, low, high: np.clip((image - low) / (high - low), 0, 1) > 0.5, "rounded"),
         (lambda image, low, high: np.round(np.clip((image - low) / (high - low), 0, 1), 1), "rounded"),

@@ -63,7 +63,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda p, t: round(1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1), 2), "rounded"),
         (lambda p, t: abs(p - t).sum(), "sum of absolute errors"),
         (lambda p, t: 1 - (2 * (p * t).sum() + 1) / ((p + t > 0).sum() + 1), "below counts"),
-        (lambda p, t: np.array([1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)]), "shape"),
+        (lambda p, t: np.array([1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)]), "pair of brackets too many"),
     ],
     "4.2": [
         (rate_late, "first of the second stair"),
@@ -83,6 +83,9 @@ WRONG: dict[str, list[Wrong]] = {
         (("high", "right", "low"), "write the words out"),
         ("too high, right, too low", "one text"),
         ({"A": "too high", "B": "right", "C": "too low"}, "dict"),
+        ({"too high": "A", "right": "B", "too low": "C"}, "dict"),
+        ({"too high", "right", "too low"}, "set"),
+        (("to high", "right", "to low"), "'to high' is not one of the words"),
     ],
     "4.4": [
         (adam_eps_inside, "under the root"),
@@ -112,7 +115,8 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda share: round(2 * share / (1 + share), 2), "rounded"),
         (lambda share: 2 * share / (1 + share) * 100, "percentage"),
         (lambda share: share**0.5, "root"),
-        (lambda share: [2 * share / (1 + share)], "shape"),
+        (lambda share: 2 * share / (1.01 + share), "nearly: yours is off by up to 0.9%"),
+        (lambda share: [2 * share / (1 + share)], "pair of brackets too many"),
     ],
     "5.3": [
         (lambda first, second: scipy.stats.ttest_rel(first, second), "t and p"),

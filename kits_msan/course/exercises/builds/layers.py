@@ -65,6 +65,7 @@ def _attention(
     up: Callable[..., Tensor] = lambda conv, x, like: _spread(conv(x), like),
     end: Callable[..., Tensor] = lambda feature, total: feature * torch.sigmoid(total),
     give: Callable[..., Any] = lambda skips, features: skips,
+    finer_of: Callable[..., Tensor] = lambda features, skips, i: features[i - 1], in_place: bool = False,
 ) -> Any:  # fmt: skip
     class Layer(nn.Module):
         def __init__(self, channels: Sequence[int]) -> None:
@@ -74,12 +75,14 @@ def _attention(
             self.coarser = nn.ModuleList(nn.Conv3d(b, a, 1, bias=False) for a, b in pairs)
 
         def forward(self, features: list[Tensor]) -> Any:
-            skips = []
+            skips: list[Tensor] = []
             for i, feature in enumerate(features[:-1]):
                 total = own * feature
                 if i > 0:
-                    total = total + finer * down(self.finer[i - 1], features[i - 1])
+                    total = total + finer * down(self.finer[i - 1], finer_of(features, skips, i))
                 total = total + coarser * up(self.coarser[i], features[i + 1], feature)
+                if in_place:
+                    features[i] = feature = total
                 skips.append(end(feature, total))
             return give(skips, features)
 
@@ -116,8 +119,22 @@ BUILDS: dict[str, Build] = {
             inputs=_maps,
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
             "projected and spread; then F times the sigmoid of this sum.",
+            stops={
+                "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
+                "through "
+                "finer[i - 1]; coarser[i] leads from level i + 1 to level i.",
+                "size of tensor a": "These maps differ in channels or in size: is one not projected by its P, not "
+                "pooled, or not spread?",
+                "channels, but got": "This P belongs to another pair of levels: finer[i] takes level i and gives "
+                "level i + 1, coarser[i] takes level i + 1 and gives level i.",
+            },
             make=_attention,
             flaws={
+                "the finer map was taken after it was weighed; take it from `features`.": {
+                    "finer_of": lambda features, skips, i: skips[i - 1]
+                },
+                "`s = F` is no copy: `s += ...` changed F itself, and F is what the weights multiply. Write s = F + "
+                "...": {"in_place": True},
                 "the feature map itself is missing from the sum.": {"own": 0},
                 "the finer neighbor is missing from the sum; every level but 0 has one.": {"finer": 0},
                 "the coarser neighbor is missing from the sum.": {"coarser": 0},
@@ -171,8 +188,18 @@ BUILDS: dict[str, Build] = {
             why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
             inputs=_blocks,
             hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
+            stops={
+                "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
+                "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
+                "channels, but got": "A convolution got another number of channels than it takes. Join the "
+                "groups with "
+                "dim=1; and `chunk` takes the number of groups, `split` their width.",
+            },
             make=_block,
             flaws={
+                "a ReLU came before the input was added, and one after it; only the last is right.": {
+                    "residual": lambda y, x: torch.relu(torch.relu(y) + x)
+                },
                 "the input is missing at the end: add shortcut(x), then take the ReLU.": {
                     "residual": lambda y, x: torch.relu(y)
                 },

@@ -36,6 +36,8 @@ def use(train: Callable[..., Any]) -> Callable[[float, int], Any]:
         torch.manual_seed(0)
         model = nn.Linear(3, 1)
         losses = train(model, _Sampler(), _loss, rate, steps)
+        if losses is None:  # without return
+            return None
         return losses, torch.cat([part.detach().flatten() for part in model.parameters()])
 
     return trained
@@ -45,11 +47,12 @@ def _train(
     optimizer: Callable[..., Any] = torch.optim.AdamW, of_rate: Callable[[float], float] = lambda rate: rate,
     forget: bool = True, step_it: bool = True, renew: bool = False, which: Callable[[int], int] = lambda step: step,
     exchange: bool = False, sign: float = 1, give: Callable[..., Any] = lambda losses: losses,
+    until: Callable[[int], int] = lambda steps: steps, late: bool = False,
 ) -> Any:  # fmt: skip
     def train(model: nn.Module, sampler: _Sampler, loss_of: Any, rate: float, steps: int) -> Any:
         chosen = optimizer(model.parameters(), of_rate(rate))
         losses = []
-        for step in range(steps):
+        for step in range(until(steps)):
             if renew:
                 chosen = optimizer(model.parameters(), of_rate(rate))
             batch = sampler.batch(which(step))
@@ -60,7 +63,7 @@ def _train(
                 chosen.step()
             if forget:
                 chosen.zero_grad()
-            losses.append(loss.item())
+            losses.append((loss_of(model(batch.image), batch.label) if late else loss).item())
         return give(losses)
 
     return use(train)
@@ -78,12 +81,23 @@ BUILDS: dict[str, Build] = {
                 "the losses": "Append loss.item() once in each step.",
                 "the weights afterwards": "Each step needs backward, step and zero_grad, with AdamW and `rate`.",
             },
+            stops={
+                "cannot unpack": "A batch is one thing with two parts: batch.image and batch.label.",
+                "not subscriptable": "A batch is one thing with two parts: batch.image and batch.label.",
+            },
             make=_train,
             flaws={
-                "gradients add up: forget them in each step, with optimizer.zero_grad().": {"forget": False},
-                "the weights never changed: backward makes the gradient, and optimizer.step() uses it.": {
-                    "step_it": False
+                "your loop ends after its first step. Does `return` stand inside it?": {"until": lambda steps: 1},
+                "your loop makes a step too many: range(steps) gives as many as are asked.": {
+                    "until": lambda steps: steps + 1
                 },
+                "your loop makes a step too few; steps count from 0, so range(steps) is all of them.": {
+                    "until": lambda steps: steps - 1
+                },
+                "the loss was measured after the step; remember the one whose gradient you took.": {"late": True},
+                "gradients add up: forget them in each step, with optimizer.zero_grad().": {"forget": False},
+                "the weights never changed: backward makes the gradient, then optimizer.step() uses it, and "
+                "zero_grad comes last.": {"step_it": False},
                 "a new optimizer in each step forgets its means; make it once, before the loop.": {"renew": True},
                 "every step took the same batch; ask the sampler for batch(step).": {"which": lambda step: 0},
                 "steps count from 0; yours begin with 1.": {"which": lambda step: step + 1},

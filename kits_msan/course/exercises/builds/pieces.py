@@ -8,45 +8,70 @@ from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
-BOXES = ((2, 5, 5), (2, 4, 3), (1, 3, 2), (1, 2, 1))  # of pieces, from large to small
 CORNERS = ((0, 0, 0), (0, 7, 7), (3, 0, 8), (3, 8, 0))
+LARGE, SECOND, SMALL, TINY = (2, 5, 5), (2, 4, 3), (1, 3, 2), (1, 2, 1)  # pieces
+EQUALS = ((2, 5, 5), (2, 5, 4), (2, 4, 4))  # the third is large too
+FEW = ((1, 2, 2), (1, 3, 1), (1, 2, 1))  # the first is small
 
 
 def _labels(rng: np.random.Generator) -> Inputs:
     """Labels (5, 12, 12) with one to four pieces of kidney and tumor, of different sizes."""
+    pieces = ((LARGE, SECOND, SMALL), (LARGE, SECOND, SMALL, TINY), (LARGE, SECOND), (LARGE,), EQUALS, FEW)
     trials: Inputs = []
-    for count in (3, 4, 2, 1, 4, 3):
+    for sizes in (*pieces, EQUALS, EQUALS, FEW, FEW):
         label = np.zeros((5, 12, 12), np.uint8)
-        for size, place in zip(BOXES[:count], rng.permutation(4), strict=False):
+        for size, place in zip(sizes, rng.permutation(4), strict=False):
             corner = CORNERS[place]
             part = tuple(slice(at, at + n) for at, n in zip(corner, size, strict=True))
             label[part] = 1
-            label[part][:, :1] = 2 if rng.random() < 0.7 else 1
+            label[part][:, : rng.integers(0, size[1] + 1)] = 2  # from no tumor to nothing else
         trials.append((label,))
     return trials
 
 
 def _differences(rng: np.random.Generator) -> Inputs:
     """Skewed differences of few and of more cases, draws and the share of them in percent."""
-    many = 4000  # enough that two right answers with other random numbers lie close together
+    many = 10_000  # enough that two right answers with other random numbers lie close together
     return [
-        (np.array([0.0, 0.0, 1.0, 1.0, 6.0, 10.0]), many, 95),
-        (rng.exponential(3, size=12) - 2, many, 95),
+        (np.array([0.0, 0.3, 1.1, 1.8, 6.2, 10.5]), many, 95),
+        (rng.exponential(3, size=12) + 2, many, 95),
         (rng.exponential(5, size=9) - 8, many, 68),
-        (rng.normal(1, 3, size=24), many, 90),
+        (rng.normal(3, 4, size=24), many, 90),
         (rng.normal(10, 5, size=24), many, 99),  # half a percent outside, which // makes 0
     ]
 
 
 def _keep(
-    mask: Callable[[Any], Any] = lambda label: label > 0, count: int = 2, order: int = 1,
+    mask: Callable[[Any], Any] = lambda label: label > 0, count: int = 2, order: int = 1, first: int = 1,
     give: Callable[..., Any] = lambda label, kept: np.where(kept, label, 0),
 ) -> Callable[[Any], Any]:  # fmt: skip
     def keep(label: Any) -> Any:
         pieces = ndimage.label(mask(label))[0]
         sizes = np.bincount(pieces.ravel())[1:]
-        numbers = np.argsort(sizes)[::order][-count:] + 1
+        numbers = np.argsort(sizes)[::order][-count:] + first
         return give(label, np.isin(pieces, numbers))
+
+    return keep
+
+
+def _each_class(label: Any) -> Any:
+    kept = [_keep(mask=lambda label, value=value: label == value)(label) for value in (1, 2)]  # type: ignore[misc]
+    return np.where(label == 1, kept[0], kept[1])
+
+
+def _first_two(label: Any) -> Any:
+    pieces = ndimage.label(label > 0)[0]
+    return np.where((pieces == 1) | (pieces == 2), label, 0)
+
+
+def _numbered(label: Any) -> Any:
+    return ndimage.label(label > 0)[0] * (_keep()(label) > 0)
+
+
+def _at_least(voxels: int) -> Callable[[Any], Any]:
+    def keep(label: Any) -> Any:
+        pieces = ndimage.label(label > 0)[0]
+        return np.where(np.bincount(pieces.ravel())[pieces] >= voxels, label, 0)
 
     return keep
 
@@ -54,10 +79,12 @@ def _keep(
 def _bootstrap(
     one: bool = False, repeats: bool = True, measure: Callable[..., Any] = np.mean,
     outside: Callable[[float], tuple[float, float]] = lambda level: ((100 - level) / 2, 100 - (100 - level) / 2),
-    give: Callable[[Any], Any] = lambda ends: tuple(ends),
+    give: Callable[[Any], Any] = lambda ends: tuple(ends), times: int = 1,
 ) -> Callable[[Any, int, float], Any]:  # fmt: skip
+    """A bootstrap of `times` as many draws as are asked; the arguments are what can go wrong."""
+
     def bootstrap(differences: Any, draws: int, level: float) -> Any:
-        rng, many = np.random.default_rng(1), np.tile(differences, (draws, 1))
+        rng, many = np.random.default_rng(1), np.tile(differences, (times * draws, 1))
         drawn = rng.choice(differences, many.shape) if repeats else rng.permuted(many, axis=1)
         return give(np.percentile(measure(drawn[:, :1] if one else drawn, axis=1), outside(level)))
 
@@ -82,11 +109,23 @@ BUILDS: dict[str, Build] = {
             why="two pieces stay as they are, with their tumor, and all else is background.",
             inputs=_labels,
             hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
+            stops={
+                "out of bounds": "There may be one piece only; then there is no second largest.",
+                "index out of range": "There may be one piece only; then there is no second largest.",
+            },
             make=_keep,
             mistakes={
                 "nothing was removed.": lambda label: label,
+                "two pieces of kidney and two of tumor were kept; take both classes together, label > "
+                "0.": _each_class,
+                "the first two pieces were kept; keep the two *largest*, by np.bincount.": _first_two,
+                "these are the numbers of the pieces; give the labels, 1 and 2, where a piece is kept.": _numbered,
+                "you kept all pieces of 10 voxels or more; keep the two largest, whatever their size.": _at_least(10),
             },
             flaws={
+                "the pieces next to the largest were kept: without number 0, the first size belongs to piece 1.": {
+                    "first": 0
+                },
                 "one piece was kept, not two. Did number 0, the background, count as a piece?": {"count": 1},
                 "three pieces were kept; keep two.": {"count": 3},
                 "the smallest pieces were kept; np.argsort begins with the smallest.": {"order": -1},
@@ -106,11 +145,12 @@ BUILDS: dict[str, Build] = {
     "5.c": (
         use_bootstrap,
         Exercise(
-            solution=_bootstrap(),
+            solution=_bootstrap(times=20),  # nearly without noise of its own
             why="many means of cases drawn again show how far the mean could have been off.",
             inputs=_differences,
             tolerance=0.06,
-            hint="Draw as many as there are, with repeats; take the mean; do so often; take two percentiles.",
+            hint="Draw as many as there are, with repeats; take the mean; do so often; for 95 % take the percentiles "
+            "2.5 and 97.5.",
             parts={
                 "the lower end": "For 95 % it is the percentile 2.5 of the means.",
                 "the upper end": "For 95 % it is the percentile 97.5 of the means.",
@@ -125,9 +165,9 @@ BUILDS: dict[str, Build] = {
                 "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
             },
             flaws={
-                "the draws have no repeats, so each has the same mean; rng.choice draws with repeats by itself.": {
-                    "repeats": False
-                },
+                "all your means are nearly the same. Draw with repeats, as rng.choice does by itself, and as "
+                "many as there "
+                "are, len(differences).": {"repeats": False},
                 "these are medians of the draws; take their means.": {"measure": np.median},
                 "these are sums of the draws; take their means.": {"measure": np.sum},
                 "each draw holds one case; draw as many as there are.": {"one": True},

@@ -19,7 +19,9 @@ def _cases(rng: np.random.Generator) -> Inputs:
         label = rng.integers(0, 3, size=(depth, 2, 3)).astype(np.uint8)
         label[:, 0, 0], label[:, 0, 1], label[:, 0, 2] = (np.arange(depth) // n % 3 for n in (9, 3, 1))
         trials.append((rng.integers(-500, 800, size=(depth, 2, 3)).astype(np.int16), label, slices))
-    return trials
+    label = np.zeros((5, 2, 3), np.uint8)  # one slice is empty, and one alone has a tumor
+    label.reshape(5, 6)[range(1, 5), range(4)] = (1, 1, 1, 2)
+    return [*trials, (rng.integers(-500, 800, size=(5, 2, 3)).astype(np.int16), label, 1)]
 
 
 def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
@@ -53,16 +55,33 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
 
 def _draw(
     start: Callable[[Any, int, int], int] = lambda rng, depth, slices: rng.integers(depth - slices + 1),
+    of_label: Callable[[Any, Any, int], int] | None = None, twice: bool = False,
     gray: Callable[[Any], Any] = lambda image: (np.clip(image, -200, 500).astype(float) + 200) / 700,
     truth: Callable[[Any], Any] = lambda label: label,
     shift: int = 0, count: Callable[[int], int] = lambda slices: slices, order: int = 1,
 ) -> Callable[[Any, Any, int], Any]:  # fmt: skip
     def draw(case: Any, rng: Any, slices: int) -> Any:
-        first = start(rng, case.shape[0], slices)
-        stop = first + count(slices)
-        return (gray(case.image[first:stop]), truth(case.label[first + shift : stop + shift]))[::order]
+        first = of_label(rng, case.label, slices) if of_label else start(rng, case.shape[0], slices)
+        other = start(rng, case.shape[0], slices) if twice else first + shift
+        number = count(slices)
+        return (gray(case.image[first : first + number]), truth(case.label[other : other + number]))[::order]
 
     return use(draw)
+
+
+def _with(value: int) -> Callable[[Any, Any, int], int]:
+    """Draws a slab in which some label is at least `value`."""
+
+    def start(rng: Any, label: Any, slices: int) -> int:
+        starts = [i for i in range(len(label) - slices + 1) if label[i : i + slices].max() >= value]
+        return int(rng.choice(starts))
+
+    return start
+
+
+def _scattered(case: Any, rng: Any, slices: int) -> Any:
+    chosen = np.sort(rng.choice(case.shape[0], slices, replace=False))
+    return (np.clip(case.image[chosen], -200, 500).astype(float) + 200) / 700, case.label[chosen]
 
 
 BUILDS: dict[str, Build] = {
@@ -80,8 +99,27 @@ BUILDS: dict[str, Build] = {
                 "the label": "It is the label as it is, at the same place as the image.",
                 "the same again": "Draw with the `rng` that is given, so that the same seed draws the same.",
             },
+            stops={
+                "to unpack": "Return two things, the image and the label: return image, label.",
+                "Generator' object is not callable": "`rng` is no function; it has one: rng.integers(n).",
+            },
             make=_draw,
+            mistakes={
+                "the slices are no neighbors; draw one start, and take the slices from there.": use(_scattered)
+            },
             flaws={
+                "only slabs with a tumor are drawn; every place must be possible.": {"of_label": _with(2)},
+                "only slabs with a kidney are drawn; every place must be possible.": {"of_label": _with(1)},
+                "image and label were drawn at two places; draw the start once.": {"twice": True},
+                "the same slab is drawn each time: a generator with a fixed seed begins anew; use the `rng` given.": {
+                    "start": lambda rng, depth, slices: np.random.default_rng(0).integers(depth - slices + 1)
+                },
+                "the middle slab is drawn each time; draw the start with rng.integers.": {
+                    "start": lambda rng, depth, slices: (depth - slices) // 2
+                },
+                "the image lies under another window; the paper's runs from -200 to 500.": {
+                    "gray": lambda image: (np.clip(image, -160, 240).astype(float) + 160) / 400
+                },
                 "the last place is never drawn: rng.integers(n) ends with n - 1, so n is D - slices + 1.": {
                     "start": lambda rng, depth, slices: rng.integers(depth - slices)
                 },

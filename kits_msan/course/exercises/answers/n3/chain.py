@@ -66,6 +66,11 @@ EXERCISES = {
         why="the first group passes untouched, and each later one builds on the one before.",
         inputs=_groups,
         hint="Compare your list with the formulas for y_1, y_2 and y_3, one by one.",
+        stops={
+            "index out of range": "`convs` is one shorter than `groups`: convs[0] is K_2. And there may be 2 "
+            "groups or 8: write a loop.",
+            "to unpack": "There may be 2 groups or 8: write a loop over them.",
+        },
         mistakes={
             "y_2 takes y_1 too here; the formula has K_2(x_2) alone, and only later groups add.": _chain(
                 first=lambda outputs, conv, x: conv(x + outputs[-1])
@@ -111,6 +116,32 @@ EXERCISES = {
             ),
             "the groups came back as they were; put them through the convolutions.": lambda groups, convs: list(
                 groups
+            ),
+            "the first group needs no convolution: K_2, convs[0], takes the *second* group, and there are as "
+            "many results as groups.": lambda groups, convs: [
+                conv(x) for conv, x in zip(convs, groups, strict=False)
+            ],
+            "the first group needs no convolution, and K_2 takes the second; you began a group too "
+            "early.": lambda groups, convs: list(
+                accumulate(
+                    zip(convs[1:], groups[1:], strict=False),
+                    lambda y, pair: pair[0](pair[1] + y),
+                    initial=convs[0](groups[0]),
+                )
+            ),
+            "x_k was added once more after each convolution; y_k is K_k(x_k + y_{k-1}) alone.": _chain(
+                first=lambda outputs, conv, x: x + conv(x),
+                later=lambda outputs, groups, conv, k: groups[k] + conv(groups[k] + outputs[-1]),
+            ),
+            "each convolution was used twice; K_k takes x_k + y_{k-1} once.": _chain(
+                first=lambda outputs, conv, x: conv(conv(x)),
+                later=lambda outputs, groups, conv, k: conv(conv(groups[k] + outputs[-1])),
+            ),
+            "from the third group on, each convolution was used twice; K_k takes x_k + y_{k-1} once.": _chain(
+                later=lambda outputs, groups, conv, k: conv(conv(groups[k] + outputs[-1]))
+            ),
+            "x_k and y_{k-1} were joined; add them.": _chain(
+                later=lambda outputs, groups, conv, k: conv(torch.cat([groups[k], outputs[-1]], dim=1))
             ),
         },
         make=_chain,

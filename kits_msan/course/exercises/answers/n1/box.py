@@ -1,26 +1,13 @@
-"""The exercises 1.3, a voxel's place, and 1.4, a box around the kidneys: solutions and common mistakes."""
+"""The exercise 1.4, a box around the kidneys: its solution and common mistakes."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
-
-
-def _corners(rng: np.random.Generator) -> Inputs:
-    """Affines, straight and oblique ones, and an index in (slice, row, column)."""
-    kits = np.array([[0, 0, -0.8, 90], [0, -0.7, 0, 60], [-3.0, 0, 0, -20], [0, 0, 0, 1.0]])
-    other = np.array([[0, 0.5, 0, -80], [0, 0, 2.0, 10], [4.0, 0, 0, 30], [0, 0, 0, 1.0]])
-    trials: Inputs = [(kits, (10, 20, 30)), (other, (1, 2, 3))]
-    for _ in range(8):
-        rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-        affine = np.eye(4)
-        affine[:3, :3] = rotation * rng.uniform(0.5, 5, size=3)
-        affine[:3, 3] = rng.uniform(-200, 200, size=3)
-        trials.append((affine.round(2), tuple(rng.integers(0, 60, size=3).tolist())))
-    return trials
 
 
 def _boxes(rng: np.random.Generator) -> Inputs:
@@ -40,10 +27,6 @@ def _boxes(rng: np.random.Generator) -> Inputs:
         spacing = (*rng.choice([2.0, 2.5, 3.0, 4.0, 5.0], 1), *rng.choice([0.75, 1.0, 1.25, 1.5, 2.0], 2))
         trials.append((label, tuple(map(float, spacing)), float(rng.choice([2, 3, 4, 5, 6]))))
     return trials
-
-
-def _patient(affine: Any, index: Any) -> Any:
-    return (affine @ (*index, 1))[:3]
 
 
 def _box(
@@ -78,84 +61,37 @@ def _over_one_axis(label: Any, spacing: Any, margin: float) -> Any:
     return box
 
 
+def _around(firsts: Any, lasts: Any, label: Any, spacing: Any, margin: float) -> Any:
+    pairs = zip(firsts, lasts, label.shape, [math.ceil(margin / mm) for mm in spacing], strict=True)
+    return [(max(first - voxels, 0), min(last + 1 + voxels, size)) for first, last, size, voxels in pairs]
+
+
+def _first_and_last(label: Any, spacing: Any, margin: float) -> Any:
+    found = np.argwhere(label > 0)
+    return _around(found[0], found[-1], label, spacing, margin)
+
+
+def _backwards(label: Any, spacing: Any, margin: float) -> Any:
+    found = np.argwhere(label > 0)[:, ::-1]
+    return _around(found.min(axis=0), found.max(axis=0), label, spacing, margin)
+
+
+def _all_axes(label: Any, spacing: Any, margin: float) -> Any:
+    found = np.argwhere(label > 0)
+    return _around([found.min()] * 3, [found.max()] * 3, label, spacing, margin)
+
+
+def _cut_at_stop(label: Any, spacing: Any, margin: float) -> Any:
+    starts, stops = (_box(rounded=rounded)(label, spacing, margin) for rounded in (math.ceil, math.floor))
+    return [(start, stop) for (start, _), (_, stop) in zip(starts, stops, strict=True)]
+
+
+def _largest_piece(label: Any) -> Any:
+    pieces = ndimage.label(label > 0)[0]
+    return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+
+
 EXERCISES = {
-    "1.3": Exercise(
-        solution=_patient,
-        why="the affine holds direction, spacing and origin; nothing else is needed to find a voxel in the patient.",
-        inputs=_corners,
-        hint="The affine is 4×4: append a 1 to the index, multiply, and drop the last of the four numbers.",
-        parts={"toward right": "Look at row 0.", "anterior": "Look at row 1.", "superior": "Look at row 2."},
-        mistakes={
-            "the origin is missing: append a 1 to the index, so that the affine's last column is added.": (
-                lambda affine, index: affine[:3, :3] @ index
-            ),
-            "a 0 was appended to the index; with a 1 the origin, the affine's last column, is added.": (
-                lambda affine, index: affine @ (*index, 0)
-            ),
-            "you returned four numbers; the last is always 1 and is dropped.": lambda affine, index: (
-                affine @ (*index, 1)
-            ),
-            "you dropped the first number; drop the last one, which is always 1.": (
-                lambda affine, index: (affine @ (*index, 1))[1:]
-            ),
-            "you multiplied from the wrong side; it is affine @ index, with the index as a column.": (
-                lambda affine, index: (np.array((*index, 1)) @ affine)[:3]
-            ),
-            "you multiplied from the wrong side; the affine is on the left: affine[:3, :3] @ index + origin.": (
-                lambda affine, index: np.array(index) @ affine[:3, :3] + affine[:3, 3]
-            ),
-            "you put the 1 before the index; append it after the index.": lambda affine, index: (
-                affine @ (1, *index)
-            )[:3],
-            "you gave the index as column, row, slice; the affine takes it in the array's own order.": (
-                lambda affine, index: _patient(affine, index[::-1])
-            ),
-            "you gave the index as column, row, slice, and the origin is missing.": (
-                lambda affine, index: affine[:3, :3] @ index[::-1]
-            ),
-            "your three numbers are in the reverse order.": lambda affine, index: _patient(affine, index)[::-1],
-            "index times spacing forgets in which direction each axis runs, and where the volume begins.": (
-                lambda affine, index: np.array(index) * np.linalg.norm(affine[:3, :3], axis=0)
-            ),
-            "index times spacing plus origin forgets in which direction each axis runs.": (
-                lambda affine, index: np.array(index) * np.linalg.norm(affine[:3, :3], axis=0) + affine[:3, 3]
-            ),
-            "only the diagonal of the affine is used, but axes are exchanged. Multiply by the whole matrix.": (
-                lambda affine, index: np.diag(affine)[:3] * index + affine[:3, 3]
-            ),
-            "only the diagonal of the affine is used, and the origin is missing. Multiply by the whole matrix.": (
-                lambda affine, index: np.diag(affine)[:3] * index
-            ),
-            "this is element by element; a matrix is multiplied with @.": (
-                lambda affine, index: (affine * np.array((*index, 1)))[:3]
-            ),
-            "you subtracted the origin; the affine's last column is added.": (
-                lambda affine, index: affine[:3, :3] @ index - affine[:3, 3]
-            ),
-            "you added the origin first and then multiplied; multiply first.": (
-                lambda affine, index: affine[:3, :3] @ (np.array(index) + affine[:3, 3])
-            ),
-            "this goes from millimeters to an index; you inverted the affine.": (
-                lambda affine, index: _patient(np.linalg.inv(affine), index)
-            ),
-            "this is only the origin, the place of voxel (0, 0, 0).": lambda affine, index: affine[:3, 3],
-            "you moved by a voxel: Python's indices count from 0, as the affine does.": (
-                lambda affine, index: _patient(affine, np.array(index) + 1)
-            ),
-            "index plus origin forgets how large a voxel is, and in which direction each axis runs.": (
-                lambda affine, index: affine[:3, 3] + np.array(index)
-            ),
-            "the signs are lost; a place can lie to the left, behind or below, and is negative then.": (
-                lambda affine, index: np.abs(_patient(affine, index))
-            ),
-            "you turned both index and result around; leave both in their order.": (
-                lambda affine, index: _patient(affine, index[::-1])[::-1]
-            ),
-            "you moved by half a voxel; in NIfTI the affine gives the voxel's middle.": (
-                lambda affine, index: _patient(affine, np.array(index) + 0.5)
-            ),
-        },
-    ),
     "1.4": Exercise(
         solution=_box(),
         why="the margin is the same in millimeters on every side, and the box stays within the volume.",
@@ -193,6 +129,26 @@ EXERCISES = {
             "the axes are in the reverse order; give slices, rows, columns.": (
                 lambda label, spacing, margin: _box()(label, spacing, margin)[::-1]
             ),
+            "this is the part cut out, without a margin; give its box, three pairs (start, "
+            "stop).": lambda label, spacing, margin: label[
+                tuple(slice(*pair) for pair in _box(sides=(0, 0))(label, spacing, margin))
+            ],
+            "the first and last row of argwhere hold the first and last *slice*; take min and max of each "
+            "column.": _first_and_last,
+            "np.where gives slices, rows and columns, in this order; you took them the other way round.": _backwards,
+            "min() and max() looked at all three axes together; take them for each axis.": _all_axes,
+            "a negative start became positive, by abs; clip it to 0.": lambda label, spacing, margin: [
+                (abs(a), b) for a, b in _box(clip="high")(label, spacing, margin)
+            ],
+            "int() rounds down, so a part of the margin is lost at the stop; round up there.": _cut_at_stop,
+            "you rounded the margin to the nearest, with + 0.5; round up, or part of it is lost.": _box(
+                rounded=lambda voxels: math.floor(voxels + 0.5)
+            ),
+            "stop may be as large as the axis, and no larger; you clipped it to size + "
+            "1.": lambda label, spacing, margin: [
+                (a, min(b, size + 1))
+                for (a, b), size in zip(_box(clip="low")(label, spacing, margin), label.shape, strict=True)
+            ],
         },
         make=_box,
         flaws={
@@ -230,6 +186,7 @@ EXERCISES = {
             "you added a voxel to the margin; where it is whole voxels already, this is one too many.": {
                 "rounded": lambda voxels: np.floor(voxels) + 1
             },
+            "only the largest piece is in your box; it must hold all of kidney and tumor.": {"mask": _largest_piece},
         },
     ),
 }

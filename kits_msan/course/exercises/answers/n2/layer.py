@@ -1,9 +1,10 @@
-"""The exercises 2.1, a shape, and 2.2, the attention layer: solutions and common mistakes."""
+"""The exercise 2.2, the attention layer: its solution and common mistakes."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 
@@ -22,6 +23,10 @@ def _blocks(finer: Any) -> Any:
 
 def _pooled(finer: Any) -> Any:
     return _blocks(finer).max(axis=(1, 3))
+
+
+def _windows(finer: Any) -> Any:
+    return ndimage.maximum_filter(finer, 2, origin=-1)
 
 
 def _sigmoid(x: Any) -> Any:
@@ -44,45 +49,18 @@ def _attend(
 
 
 EXERCISES = {
-    "2.1": Exercise(
-        solution=lambda: (2, 128, 4, 128, 128),
-        why="two poolings double the channels twice and halve rows and columns twice; the slices stay 4.",
-        hint="Level 2 lies below two poolings: channels double and rows and columns halve at each.",
-        parts={
-            "N": "N is the number of slabs that go in, 2.",
-            "C": "The channels begin with 32 at level 0 and double at each of the two poolings.",
-            "D": "Pooling is (1, 2, 2): the 4 slices stay.",
-            "H": "The rows begin with 512 at level 0 and are halved by each of the two poolings.",
-            "W": "The columns begin with 512 at level 0 and are halved by each of the two poolings.",
-        },
-        mistakes={
-            "the batch is missing: a tensor is (N, C, D, H, W), and there are two slabs.": lambda: (128, 4, 128, 128),
-            "the slices were pooled too; pooling is (1, 2, 2), in the plane only.": lambda: (2, 128, 1, 128, 128),
-            "you are one level too deep: level 0 is the finest, before any pooling.": lambda: (2, 256, 4, 64, 64),
-            "you are one level too high: level 0 is the finest, before any pooling.": lambda: (2, 64, 4, 256, 256),
-            "this is level 0; level 2 lies two poolings below.": lambda: (2, 32, 4, 512, 512),
-            "the channels double at each pooling.": lambda: (2, 32, 4, 128, 128),
-            "the channels double twice, so they are four times as many.": lambda: (2, 64, 4, 128, 128),
-            "each channel has its own weights: the shape is that of F_2, not one map.": lambda: (2, 1, 4, 128, 128),
-            "the order is (N, C, D, H, W); channels come second, before slices.": lambda: (2, 4, 128, 128, 128),
-            "the order is (N, C, D, H, W); slices come third, not last.": lambda: (2, 128, 128, 128, 4),
-            "pooling doubles the channels but halves rows and columns.": lambda: (2, 128, 4, 512, 512),
-            "rows and columns are halved twice, so they are a quarter of 512.": lambda: (2, 128, 4, 256, 256),
-            "two slabs of 4 slices are N = 2 and D = 4, not one slab of 8.": lambda: (1, 128, 8, 128, 128),
-            "the four slices are D, and N is the number of slabs: the two are exchanged.": lambda: (
-                4,
-                128,
-                2,
-                128,
-                128,
-            ),
-        },
-    ),
     "2.2": Exercise(
         solution=_attend(),
         why="add, squash, multiply: this is the whole layer, but for the 1×1×1 convolutions.",
         inputs=_maps,
         hint="Compute each of the five lines for this input by hand, and print what your function has at each.",
+        stops={
+            "core dimension": "@ is the product of matrices; multiply F and W number by number, with *.",
+            "could not be broadcast": "These maps differ in size: pool `finer` to the size of `feature`; "
+            "`coarser` has it already.",
+            "cannot reshape": "The maps have any size: take rows and columns from feature.shape.",
+            "zero-size": "A block is empty: do your loops run over the right numbers of rows and of columns?",
+        },
         mistakes={
             "the sigmoid came after the multiplication; it turns the sum into weights that multiply F.": _attend(
                 squash=lambda total: total, multiply=lambda feature, weights, total: _sigmoid(feature * total)
@@ -112,6 +90,16 @@ EXERCISES = {
             ),
             "the finer map was pooled along the rows only; take 2×2 blocks, and give the size of `feature`.": (
                 lambda feature, finer, coarser: np.maximum(finer[::2], finer[1::2])
+            ),
+            "the minus stands before the first map only; it belongs before the whole sum: exp(-(F + ... + "
+            "...)).": lambda feature, finer, coarser: feature / (1 + np.exp(-feature + _pooled(finer) + coarser)),
+            "each map went through a sigmoid of its own, and their mean was taken; add the maps, then squash "
+            "once.": lambda feature, finer, coarser: (
+                feature * (_sigmoid(feature) + _sigmoid(_pooled(finer)) + _sigmoid(coarser)) / 3
+            ),
+            "this is a softmax over the three maps; the sigmoid squashes their "
+            "sum.": lambda feature, finer, coarser: (
+                feature * np.exp(feature) / (np.exp(feature) + np.exp(_pooled(finer)) + np.exp(coarser))
             ),
         },
         make=_attend,
@@ -228,6 +216,32 @@ EXERCISES = {
             },
             "the blocks are mixed up: reshape to (H, 2, W, 2), then the largest over axes 1 and 3.": {
                 "pool": lambda finer: finer.reshape(2, finer.shape[0] // 2, 2, finer.shape[1] // 2).max(axis=(0, 2))
+            },
+            "one mean of the whole sum was squashed; each number has a weight of its own.": {
+                "squash": lambda total: _sigmoid(total.mean())
+            },
+            "F is in the sum twice.": {"add": lambda feature, finer, coarser: 2 * feature + finer + coarser},
+            "the coarser map is in the sum twice.": {
+                "add": lambda feature, finer, coarser: feature + finer + 2 * coarser
+            },
+            "the blocks are mixed up: reshape to (H, 2, W, 2), not to (H, W, 2, 2).": {
+                "pool": lambda finer: finer.reshape(finer.shape[0] // 2, finer.shape[1] // 2, 2, 2).max(axis=(2, 3))
+            },
+            "block (i, j) begins at row 2i and column 2j; yours begins at i and j.": {
+                "pool": lambda finer: _windows(finer)[: finer.shape[0] // 2, : finer.shape[1] // 2]
+            },
+            "your blocks begin one row and column too early; block (i, j) has the rows 2i and 2i + 1.": {
+                "pool": lambda finer: ndimage.maximum_filter(finer, 2)[::2, ::2]
+            },
+            "your blocks are 3×3; take 2×2.": {"pool": lambda finer: ndimage.maximum_filter(finer, 3)[::2, ::2]},
+            "two of the four pixels of a block were compared; take the largest of all four.": {
+                "pool": lambda finer: np.maximum(finer[::2, ::2], finer[1::2, 1::2])
+            },
+            "you pooled the rows and took every second column; take the largest of all four pixels.": {
+                "pool": lambda finer: np.maximum(finer[::2], finer[1::2])[:, ::2]
+            },
+            "you pooled the columns and took every second row; take the largest of all four pixels.": {
+                "pool": lambda finer: np.maximum(finer[:, ::2], finer[:, 1::2])[::2]
             },
         },
     ),

@@ -1,4 +1,4 @@
-"""The exercises 5.3, a paired difference, and 5.4, does disagreement predict error: solutions and mistakes."""
+"""The exercise 5.4, does disagreement predict error: its solution and common mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,15 +7,6 @@ import numpy as np
 import scipy.stats
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
-
-
-def _pairs(rng: np.random.Generator) -> Inputs:
-    """Scores of two networks on the same cases, which differ more from case to case than from one to the other."""
-    pairs: Inputs = [(np.array([90.0, 50.0, 70.0]), np.array([84.0, 49.0, 62.0]))]
-    for n in (8, 24, 4, 5, 12):
-        easy = rng.uniform(20, 90, n)
-        pairs.append((easy + rng.normal(3, 4, n), easy + rng.normal(0, 4, n)))
-    return pairs
 
 
 def _agreeing(rng: np.random.Generator) -> Inputs:
@@ -28,15 +19,6 @@ def _agreeing(rng: np.random.Generator) -> Inputs:
         (np.array([2, 3, 3]), np.array([4, 5])),
         *drawn,
     ]
-
-
-def _paired(
-    mean: Callable[[Any, Any], Any] = lambda first, second: (first - second).mean(),
-    spread: Callable[..., Any] = lambda first, second, ddof: (first - second).std(ddof=ddof),
-    root: Callable[[int], Any] = np.sqrt, ddof: int = 1, order: int = 1,
-) -> Callable[[Any, Any], Any]:  # fmt: skip
-    """A paired difference with its error; the arguments are what can go wrong."""
-    return lambda first, second: (mean(first, second), spread(first, second, ddof) / root(len(first)))[::order]
 
 
 def _chance(
@@ -53,94 +35,17 @@ def _one_by_one(wrong: Any, right: Any) -> Any:
 
 
 EXERCISES = {
-    "5.3": Exercise(
-        solution=_paired(),
-        why="hard cases are hard for both and cancel out, so the difference is known better than either mean.",
-        inputs=_pairs,
-        hint="Subtract case by case first; then a mean, and a standard deviation over the root of the cases.",
-        parts={
-            "the mean": "It is the mean of first - second.",
-            "the standard error": "It is the standard deviation of first - second, with ddof=1, over the root of n.",
-        },
-        mistakes={
-            "this is the mean difference alone; return its standard error too.": lambda first, second: (
-                first - second
-            ).mean(),
-            "these are the differences of all cases; return their mean and its standard error.": (
-                lambda first, second: first - second
-            ),
-            "these are the ends of an interval; return the mean and its standard error.": lambda first, second: (
-                _paired()(first, second)[0] - 1.96 * _paired()(first, second)[1],
-                _paired()(first, second)[0] + 1.96 * _paired()(first, second)[1],
-            ),
-            "these are t and p of a test; return the mean difference and its standard error.": (
-                lambda first, second: scipy.stats.ttest_rel(first, second)
-            ),
-            "these are t and the error; return the mean and its standard error.": lambda first, second: (
-                _paired()(first, second)[0] / _paired()(first, second)[1],
-                _paired()(first, second)[1],
-            ),
-        },
-        make=_paired,
-        flaws={
-            "you added the variances of two groups; the cases are the same, so subtract case by case.": {
-                "spread": lambda first, second, ddof: np.sqrt(first.var(ddof=ddof) + second.var(ddof=ddof))
-            },
-            "you subtracted the spreads; it is the spread of the differences that counts.": {
-                "spread": lambda first, second, ddof: first.std(ddof=ddof) - second.std(ddof=ddof)
-            },
-            "you added the spreads; it is the spread of the differences that counts.": {
-                "spread": lambda first, second, ddof: first.std(ddof=ddof) + second.std(ddof=ddof)
-            },
-            "this is the spread of the first network's scores; take that of the differences.": {
-                "spread": lambda first, second, ddof: first.std(ddof=ddof)
-            },
-            "this is the spread of the second network's scores; take that of the differences.": {
-                "spread": lambda first, second, ddof: second.std(ddof=ddof)
-            },
-            "this is a variance; take the standard deviation, its root.": {
-                "spread": lambda first, second, ddof: (first - second).var(ddof=ddof)
-            },
-            "both groups were put together; take the spread of the differences.": {
-                "spread": lambda first, second, ddof: np.concatenate([first, second]).std(ddof=ddof)
-            },
-            "the differences lost their sign before the spread was taken.": {
-                "spread": lambda first, second, ddof: np.abs(first - second).std(ddof=ddof)
-            },
-            "this is the spread of single cases; for that of their mean, divide by the root of n.": {
-                "root": lambda n: 1
-            },
-            "divide by the root of n, not by n.": {"root": lambda n: n},
-            "divide by the root of n; the n - 1 is for the spread.": {"root": lambda n: np.sqrt(n - 1)},
-            "there are n cases, not 2n: divide by the root of n.": {"root": lambda n: np.sqrt(2 * n)},
-            "you multiplied by the root of n; divide.": {"root": lambda n: 1 / np.sqrt(n)},
-            "this is half an interval, 1.96 standard errors; give one standard error.": {
-                "root": lambda n: np.sqrt(n) / 1.96
-            },
-            "NumPy's std divides by n; the spread of a sample is estimated with n - 1: ddof=1.": {"ddof": 0},
-            "the sign is the wrong way round: a positive difference says that the first is better.": {
-                "mean": lambda first, second: (second - first).mean()
-            },
-            "the differences lost their sign: a mean of absolute values cannot be negative.": {
-                "mean": lambda first, second: np.abs(first - second).mean()
-            },
-            "this is the median of the differences; take the mean.": {
-                "mean": lambda first, second: np.median(first - second)
-            },
-            "this is the largest difference; take the mean.": {"mean": lambda first, second: (first - second).max()},
-            "these are ratios; subtract, case by case.": {"mean": lambda first, second: (first / second).mean()},
-            "this is the sum of the differences; take the mean.": {
-                "mean": lambda first, second: (first - second).sum()
-            },
-            "this is the first network's mean; subtract the second's.": {"mean": lambda first, second: first.mean()},
-            "the order is swapped: the mean first, then its standard error.": {"order": -1},
-        },
-    ),
     "5.4": Exercise(
         solution=_chance(),
         why="this is the area under the ROC curve: 0.5 is a coin, 1 says that disagreement finds every error.",
         inputs=_agreeing,
         hint="Compare every wrong voxel with every right one; NumPy does it with wrong[:, None] < right.",
+        stops={
+            "could not be broadcast": "There are not as many wrong voxels as right ones: compare each with each, "
+            "wrong[:, None] < right.",
+            "must match exactly": "There are not as many wrong voxels as right ones: compare each with each, "
+            "wrong[:, None] < right.",
+        },
         mistakes={
             "it is the other way round: an error is expected where fewer agree.": (
                 lambda wrong, right: 1 - _chance()(wrong, right)
@@ -201,6 +106,28 @@ EXERCISES = {
             "ties were left out, above and below; a tie counts half, and you divide by the number of all pairs.": (
                 lambda wrong, right: float((wrong[:, None] < right).sum() / max((wrong[:, None] != right).sum(), 1))
             ),
+            "you compared the first with the first and so on, and divided by the wrong ones; compare each with "
+            "each.": (lambda wrong, right: sum(w < r for w, r in zip(wrong, right, strict=False)) / len(wrong)),
+            "this is the p of a test, not the chance that is asked; compare every wrong voxel with every right "
+            "one.": lambda wrong, right: float(scipy.stats.mannwhitneyu(right, wrong).pvalue),
+            "this is the p of a t-test, not the chance that is asked; compare every wrong voxel with every right "
+            "one.": lambda wrong, right: float(scipy.stats.ttest_ind(wrong, right).pvalue),
+            "there are as many pairs as wrong times right; you divided by wrong plus right.": lambda wrong, right: (
+                _chance(count=np.sum)(wrong, right) / (len(wrong) + len(right))
+            ),
+            "a smaller number gets 1 and then a half more in yours; add the half only where both are "
+            "equal.": lambda wrong, right: float(
+                1.5 * (wrong[:, None] < right).mean() + 0.5 * (wrong[:, None] == right).mean()
+            ),
+            "only the first wrong voxel is compared. Does `return` stand inside the loop?": lambda wrong, right: (
+                _chance()(wrong[:1], right)
+            ),
+            "both were sorted and compared in pairs; compare every wrong voxel with every right "
+            "one.": lambda wrong, right: _one_by_one(np.sort(wrong), np.sort(right)),
+            "this asks only whether all five agree; compare the numbers of every wrong voxel with every right "
+            "one.": lambda wrong, right: float(((wrong < 5).mean() + (right == 5).mean()) / 2),
+            "this is the share of wrong voxels where not all agree; compare them with the right "
+            "ones.": lambda wrong, right: float((wrong < 5).mean()),
         },
         make=_chance,
         flaws={

@@ -1,7 +1,4 @@
-"""The exercises 3.2, how far the chain sees, and 3.3, its parameters: solutions and common mistakes."""
-
-from collections.abc import Callable
-from typing import Any
+"""The exercise 3.2, how far the chain sees: its solution and common mistakes."""
 
 import numpy as np
 
@@ -10,23 +7,6 @@ from kits_msan.course.exercises.exercise import Exercise, Inputs
 
 def _scales(rng: np.random.Generator) -> Inputs:
     return [(scale,) for scale in range(1, 17)]
-
-
-def _sizes(rng: np.random.Generator) -> Inputs:
-    drawn = [(int(scale * rng.integers(1, 20)), int(scale)) for scale in rng.integers(2, 12, size=8)]
-    return [(64, 4), (64, 8), (12, 2), (4, 4), *drawn]
-
-
-def _kernels(
-    count: Callable[[int], int] = lambda scale: scale - 1,
-    numbers: int = 27,
-    pairs: Callable[[int, int], Any] = lambda channels, scale: (channels // scale) ** 2,
-    bias: int = 0,
-) -> Callable[[int, int], Any]:
-    def parameters(channels: int, scale: int) -> Any:
-        return count(scale) * (numbers * pairs(channels, scale) + bias * (channels // scale))
-
-    return parameters
 
 
 EXERCISES = {
@@ -99,63 +79,20 @@ EXERCISES = {
             "that is a number of voxels of a cube; the width is along one side.": (
                 lambda scale: max(2 * scale - 1, 3) ** 3
             ),
-        },
-    ),
-    "3.3": Exercise(
-        solution=_kernels(),
-        why="the width of a group enters squared, so more groups see farther with fewer parameters.",
-        inputs=_sizes,
-        hint="How many convolutions are there, and how many channels does each take and give?",
-        mistakes={
-            "brackets are missing: scale - 1 multiplies the numbers of one convolution.": (
-                lambda channels, scale: scale - 1 + 27 * (channels // scale) ** 2
+            "widths do not multiply: every further convolution adds 2 pixels. And the plain block has "
+            "one.": lambda scale: 3 ** (scale - 1),
+            "a width grows by 2 from one convolution to the next, it does not double: scale 3 sees 5 "
+            "pixels.": lambda scale: 2**scale - 1,
+            "kernels overlap: every further convolution adds 2 pixels, not 3. And the plain block has "
+            "one.": lambda scale: 3 * (scale - 1),
+            "this fits 1, 4 and 8 only, or grows with the logarithm; a width grows by 2 for every further "
+            "group.": lambda scale: 2 * int(np.log2(scale)) + 3,
+            "nearly: scale 2 has one convolution, as the plain block has.": lambda scale: (
+                2 * scale - 1 if scale > 2 else 2 * scale + 1
             ),
-            "brackets are missing: it is scale - 1 convolutions, not one number less.": (
-                lambda channels, scale: 27 * (channels // scale) ** 2 * scale - 1
+            "yours stops to grow at 15; each further group adds 2 pixels.": lambda scale: min(
+                max(2 * scale - 1, 3), 15
             ),
-            "you added the 1×1×1 convolutions too; count K_2 to K_s alone.": (
-                lambda channels, scale: (scale - 1) * 27 * (channels // scale) ** 2 + 2 * channels**2
-            ),
-            "this is what the groups save; give what they need.": (
-                lambda channels, scale: 27 * channels**2 - (scale - 1) * 27 * (channels // scale) ** 2
-            ),
-        },
-        make=_kernels,
-        flaws={
-            "the first group has no convolution: there are scale - 1 of them.": {"count": lambda scale: scale},
-            "that is one of the convolutions; there are scale - 1.": {"count": lambda scale: 1},
-            "only the first group has no convolution: there are scale - 1 of them.": {
-                "count": lambda scale: scale - 2
-            },
-            "there is one convolution less than there are groups, not one more.": {"count": lambda scale: scale + 1},
-            "a 3×3×3 kernel has 27 numbers, not 9.": {"numbers": 9},
-            "a 3×3×3 kernel has 27 numbers, not 3.": {"numbers": 3},
-            "the kernels are missing: each pair of channels has 3×3×3 numbers.": {"numbers": 1},
-            "each convolution sees its own group only: channels / scale in and out.": {
-                "pairs": lambda channels, scale: channels**2
-            },
-            "a convolution has a kernel for each *pair* of channels: the group's width enters squared.": {
-                "pairs": lambda channels, scale: channels // scale
-            },
-            "you divided by the scale once; a group takes channels / scale *and* gives as many: squared.": {
-                "pairs": lambda channels, scale: channels // scale * channels
-            },
-            "a kernel for each pair: (channels / scale) squared, not channels.": {
-                "pairs": lambda channels, scale: channels
-            },
-            "a group has channels / scale channels; you divided by scale - 1.": {
-                "pairs": lambda channels, scale: (channels // (scale - 1)) ** 2
-            },
-            "a group has channels / scale channels; you divided by scale - 1, with a fraction left.": {
-                "pairs": lambda channels, scale: (channels / (scale - 1)) ** 2
-            },
-            "the group's width enters squared; yours is to the power of 3.": {
-                "pairs": lambda channels, scale: (channels / scale) ** 3
-            },
-            "the group's width was doubled instead of squared.": {
-                "pairs": lambda channels, scale: 2 * (channels // scale)
-            },
-            "these convolutions have no bias.": {"bias": 1},
         },
     ),
 }

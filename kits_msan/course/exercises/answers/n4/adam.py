@@ -1,4 +1,4 @@
-"""The exercises 4.3, three learning rates, and 4.4, a step of Adam: solutions and common mistakes."""
+"""The exercise 4.4, a step of Adam: its solution and common mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
-
-HIGH, LOW, RIGHT = "too high", "too low", "right"
 
 
 def _states(rng: np.random.Generator) -> Inputs:
@@ -51,32 +49,32 @@ def _adam(
     return adam_step
 
 
+def _step_of(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    return weights - _adam()(weights, gradient, m, v, step, rate)[0]
+
+
+def _late_correction(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    _, m, v = _adam()(weights, gradient, m, v, step, rate)
+    return weights - rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step) * m / (np.sqrt(v) + 1e-8), m, v
+
+
+def _unbracketed(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    _, m, v = _adam()(weights, gradient, m, v, step, rate)
+    return weights - rate * m / 1 - 0.9**step / (np.sqrt(v / (1 - 0.999**step)) + 1e-8), m, v
+
+
+def _squared_mean(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    m = 0.9 * m + 0.1 * gradient
+    v = 0.999 * v + 0.001 * m**2
+    return weights - rate * m / (1 - 0.9**step) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8), m, v
+
+
+def _rmsprop(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
+    v = 0.999 * v + 0.001 * gradient**2
+    return weights - rate * gradient / (np.sqrt(v) + 1e-8), m, v
+
+
 EXERCISES = {
-    "4.3": Exercise(
-        solution=lambda: (HIGH, RIGHT, LOW),
-        why="too high leaps up and settles higher, too low falls so slowly that you would wait all day.",
-        hint='Answer with "too low", "right" and "too high", each once, in the order A, B, C.',
-        parts={
-            "A": "Look at A again: jumps mean too high, a nearly flat line too low.",
-            "B": "Look at B again: jumps mean too high, a nearly flat line too low.",
-            "C": "Look at C again: jumps mean too high, a nearly flat line too low.",
-        },
-        mistakes={
-            'write the words out: "too high", "right" and "too low".': lambda: ("high", "right", "low"),
-            "write the words with a space and no line between: too high.": lambda: ("too_high", "right", "too_low"),
-            "write the words with a space, not with a hyphen: too high.": lambda: ("too-high", "right", "too-low"),
-            "write the words with a space between: too high.": lambda: ("toohigh", "right", "toolow"),
-            "you took B and C the wrong way round: of two smooth curves, the steeper has the better rate.": (
-                lambda: (HIGH, LOW, RIGHT)
-            ),
-            "a rate that is too low makes no jumps; look at A again.": lambda: (LOW, RIGHT, HIGH),
-            "a good rate brings the loss down smoothly; look at A again, and then at B.": lambda: (RIGHT, HIGH, LOW),
-            "none is where you think; jumps mean too high, a nearly flat line too low.": lambda: (LOW, HIGH, RIGHT),
-            "a flat line does not jump: with a rate that is too high, the loss would not be so calm.": (
-                lambda: (RIGHT, LOW, HIGH)
-            ),
-        },
-    ),
     "4.4": Exercise(
         solution=_adam(),
         why="this is Adam as PyTorch runs it; m, v and the number of the step must all be in a checkpoint.",
@@ -102,6 +100,34 @@ EXERCISES = {
                     weights - rate * gradient,
                     *_adam()(weights, gradient, m, v, step, rate)[1:],
                 )
+            ),
+            "the 10^-8 was added to the root of the uncorrected v; correct v first, then take the root and "
+            "add.": _late_correction,
+            "brackets are missing: m / 1 - 0.9**s is not m / (1 - 0.9**s).": _unbracketed,
+            "the weights were multiplied; subtract the step from them.": lambda weights, gradient, m, v, step, rate: (
+                _step_of(weights, gradient, m, v, step, rate) * weights,
+                *_adam()(weights, gradient, m, v, step, rate)[1:],
+            ),
+            "this is the step alone; subtract it from the weights.": lambda weights, gradient, m, v, step, rate: (
+                _step_of(weights, gradient, m, v, step, rate),
+                *_adam()(weights, gradient, m, v, step, rate)[1:],
+            ),
+            "this is minus the step alone; add the weights to it.": lambda weights, gradient, m, v, step, rate: (
+                -_step_of(weights, gradient, m, v, step, rate),
+                *_adam()(weights, gradient, m, v, step, rate)[1:],
+            ),
+            "you made the weights smaller too (weight decay, as in AdamW); leave that "
+            "out.": lambda weights, gradient, m, v, step, rate: (
+                _adam()(weights, gradient, m, v, step, rate)[0] - 0.01 * rate * weights,
+                *_adam()(weights, gradient, m, v, step, rate)[1:],
+            ),
+            "v is the mean of the squared *gradient*; yours squared m.": _squared_mean,
+            "this is RMSprop: it has no m. Adam divides the corrected m by the root of the corrected v.": _rmsprop,
+            "m is missing: it must change too, and stand above the "
+            "line.": lambda weights, gradient, m, v, step, rate: (
+                _adam(step_from="gradient")(weights, gradient, m, v, step, rate)[0],
+                m,
+                _adam()(weights, gradient, m, v, step, rate)[2],
             ),
         },
         make=_adam,
@@ -151,7 +177,7 @@ EXERCISES = {
             "the 0.1 and the 0.001 before the gradient are missing.": {"new": (10, 1000)},
             "you went uphill; subtract the step from the weights.": {"sign": 1},
             "the 10^-8 stands under the root; take the root first, then add it.": {"eps": "inside"},
-            "the 10^-8 is missing; a gradient of 0 divides by 0.": {"eps": "none"},
+            "the 10^-8 is missing below the line, beside the root; a gradient of 0 divides by 0.": {"eps": "none"},
             "the small number is 10^-8, and yours is larger.": {"size": 1e-6},
             "the small number is 10^-8, and yours is larger, 10^-7.": {"size": 1e-7},
             "the small number is 10^-8, and yours is larger, 10^-3.": {"size": 1e-3},
@@ -172,6 +198,13 @@ EXERCISES = {
             "only the weights came back; return m and v too, the next step needs them.": {
                 "give": lambda weights, m, v, m_hat, v_hat: weights
             },
+            "the root was taken before the correction; divide v by 1 - 0.999^s first.": {
+                "v_below": lambda step: (1 - 0.999**step) ** 2
+            },
+            "v is divided by 1 - 0.999^s, not by 1 - 0.9^s.": {"powers": (0.9, 0.9)},
+            "m is divided by 1 - 0.9^s, not by 1 - 0.999^s.": {"powers": (0.999, 0.999)},
+            "in v the squared gradient has the factor 0.001, not 0.01.": {"new": (1, 10)},
+            "in m the gradient has the factor 0.1, not 0.01.": {"new": (0.1, 1)},
         },
     ),
 }

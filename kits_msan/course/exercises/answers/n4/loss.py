@@ -1,4 +1,4 @@
-"""The exercises 4.1, the Dice loss, and 4.2, the paper's learning rate: solutions and common mistakes."""
+"""The exercise 4.1, the Dice loss: its solution and common mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,14 +22,6 @@ def _voxels(rng: np.random.Generator) -> Inputs:
     return trials
 
 
-def _steps(rng: np.random.Generator) -> Inputs:
-    ends = [step + k for step in (100_000, 200_000, 300_000) for k in (-1, 0, 1)]
-    return [
-        (step,)
-        for step in (0, 1, 5_000, 399_999, 149_999, 150_000, 250_000, *ends, *rng.integers(0, 400_000, 4).tolist())
-    ]
-
-
 def _dice(
     overlap: Callable[[Any, Any], Any] = lambda p, t: 2 * (p * t).sum(),
     sizes: Callable[[Any, Any], Any] = lambda p, t: p.sum() + t.sum(),
@@ -42,6 +34,11 @@ def _dice(
         return loss((overlap(p, t) + above) / (sizes(p, t) + below))
 
     return dice_loss
+
+
+def _cross_entropy(p: Any, t: Any) -> Any:
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
 
 
 EXERCISES = {
@@ -105,6 +102,27 @@ EXERCISES = {
             "brackets are missing: the 1 belongs above the line, (2 Σpt + 1) / (Σp + Σt + 1).": (
                 lambda p, t: 1 - 2 * (p * t).sum() + 1 / (p.sum() + t.sum() + 1)
             ),
+            "brackets are missing above and below the line: (2 * overlap + 1) / (sizes + 1).": lambda p, t: (
+                1 - 2 * (p * t).sum() + 1 / p.sum() + t.sum() + 1
+            ),
+            "this is the cross-entropy, which has no finite value at 0; the Dice loss is made of three "
+            "sums.": lambda p, t: -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(),
+            "the cross-entropy was added; give the Dice loss alone.": lambda p, t: (
+                _dice()(p, t) + _cross_entropy(p, t)
+            ),
+            "you made an absent class a special case, with the loss 1; with the 1 above and below it needs "
+            "none.": lambda p, t: _dice()(p, t) if t.sum() else 1.0,
+            "where nothing is there and nothing is called, the answer is right: the loss is 0, not 1.": lambda p, t: (
+                _dice()(p, t) if (p + t).sum() else 1.0
+            ),
+            "this is a Tversky loss, which weighs missed and false voxels differently; Dice weighs them "
+            "alike.": lambda p, t: (
+                1 - ((p * t).sum() + 1) / ((p * t).sum() + 0.3 * (p * (1 - t)).sum() + 0.7 * ((1 - p) * t).sum() + 1)
+            ),
+            "`p` holds probabilities already; leave out the softmax.": lambda p, t: _dice()(
+                np.exp(p) / np.exp(p).sum(), t
+            ),
+            "`p` holds probabilities already; leave out the sigmoid.": lambda p, t: _dice()(1 / (1 + np.exp(-p)), t),
         },
         make=_dice,
         flaws={
@@ -154,96 +172,10 @@ EXERCISES = {
             "below is twice the number of voxels; it must be Σp + Σt + 1.": {"sizes": lambda p, t: 2 * p.size},
             "below counts a voxel of both once; it must be Σp + Σt + 1.": {"sizes": lambda p, t: (p + t > 0).sum()},
             "you multiplied the sizes below the line; add them.": {"sizes": lambda p, t: p.sum() * t.sum()},
-        },
-    ),
-    "4.2": Exercise(
-        solution=lambda step: 1e-3 * 0.1 ** (step // 100_000),
-        why="four stairs, from 0.001 down to 0.000001, and each begins exactly at its hundred thousand.",
-        inputs=_steps,
-        hint="Count how many whole hundred thousands of steps are complete, and divide by 10 that many times.",
-        tolerance=1e-9,
-        mistakes={
-            "the rate falls in stairs: between them it stays, so only whole hundred thousands count.": (
-                lambda step: 1e-3 * 0.1 ** (step / 100_000)
-            ),
-            "the rate falls in stairs, and each is a tenth of the one before; yours falls along a line.": (
-                lambda step: 1e-3 * (1 - step / 400_000)
-            ),
-            "each stair is a tenth of the one before; you subtracted the same each time.": (
-                lambda step: 1e-3 - 2.5e-4 * (step // 100_000)
-            ),
-            "0.001 is divided by 10 at each stair; you subtracted 10.": lambda step: 1e-3 - 10 * (step // 100_000),
-            "steps count from 0, so step 100,000 is the first of the second stair, not the last of the first.": (
-                lambda step: 1e-3 * 0.1 ** (max(step - 1, 0) // 100_000)
-            ),
-            "a stair begins at its hundred thousand, and yours begins a step early.": (
-                lambda step: 1e-3 * 0.1 ** ((step + 1) // 100_000)
-            ),
-            "you rounded to the nearest hundred thousand; the rate falls when one is complete.": (
-                lambda step: 1e-3 * 0.1 ** round(step / 100_000)
-            ),
-            "you rounded up; the first hundred thousand steps keep 0.001, so round down.": (
-                lambda step: 1e-3 * 0.1 ** int(np.ceil(step / 100_000))
-            ),
-            "yours begins with 0.0001; the first hundred thousand steps have 0.001.": (
-                lambda step: 1e-3 * 0.1 ** (step // 100_000 + 1)
-            ),
-            "the rate falls every 100,000 steps, three times in all, not once.": (
-                lambda step: 1e-3 if step < 100_000 else 1e-4
-            ),
-            "the last stair is missing: the rate falls at 100,000, 200,000 and 300,000.": (
-                lambda step: 1e-3 * 0.1 ** min(step // 100_000, 2)
-            ),
-            "the rate is 0.001 divided by 10 at each stair; yours never changes.": lambda step: 1e-3,
-            "the rate falls only at the hundred thousands themselves in yours; it must stay low afterwards.": (
-                lambda step: 1e-4 if step % 100_000 == 0 and step > 0 else 1e-3
-            ),
-            "each stair is a tenth of the one before, so the third is a hundredth of the first, not a twentieth.": (
-                lambda step: 1e-3 / max(10 * (step // 100_000), 1)
-            ),
-            "each stair is a tenth of the one before; dividing by 10 times the number of stairs is something else.": (
-                lambda step: 1e-3 / (1 + 10 * (step // 100_000))
-            ),
-            "you divided by the number of the stair; each is a tenth of the one before.": (
-                lambda step: 1e-3 / (1 + step // 100_000)
-            ),
-            "the rate halves in yours; it is divided by 10.": lambda step: 1e-3 * 0.5 ** (step // 100_000),
-            "the rate must fall, and yours rises.": lambda step: 1e-3 * 10.0 ** (step // 100_000),
-            "you began with 0.01; the paper's initial learning rate is 0.001.": (
-                lambda step: 1e-2 * 0.1 ** (step // 100_000)
-            ),
-            "you began with 1; the paper's initial learning rate is 0.001.": lambda step: 0.1 ** (step // 100_000),
-            "you began with 0.1; the paper's initial learning rate is 0.001.": (
-                lambda step: 0.1 * 0.1 ** (step // 100_000)
-            ),
-            "the stairs are 10,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 10_000),
-            "the stairs are 1,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 1_000),
-            "`%` is what is left over; `//` counts the whole hundred thousands.": (
-                lambda step: 1e-3 * 0.1 ** (step % 100_000)
-            ),
-            "the number of the stair is the power to which 0.1 is raised; you multiplied by it.": (
-                lambda step: 1e-3 * 0.1 * (step // 100_000)
-            ),
-            "each stair is a tenth of the one before; yours is nine tenths.": (
-                lambda step: 1e-3 * 0.9 ** (step // 100_000)
-            ),
-            "the stairs are 200,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 200_000),
-            "a stair has 100,000 steps, from 0 to 99,999; yours has one more.": (
-                lambda step: 1e-3 * 0.1 ** (step // 100_001)
-            ),
-            "each stair is a tenth of the one before; you subtracted a tenth of the first each time.": (
-                lambda step: 1e-3 - 1e-4 * (step // 100_000)
-            ),
-            "after 300,000 steps yours is 0; the last stair is 0.000001.": (
-                lambda step: 1e-3 * 0.1 ** (step // 100_000) if step < 300_000 else 0.0
-            ),
-            "the rate falls smoothly in yours, by exp; the paper's falls in stairs.": (
-                lambda step: 1e-3 * np.exp(-step / 100_000)
-            ),
-            "`//` between rates gives 0; divide them with `/`.": lambda step: 1e-3 // 10 ** (step // 100_000),
-            "the rate falls along a cosine in yours; the paper's falls in stairs.": (
-                lambda step: 0.5e-3 * (1 + np.cos(np.pi * step / 400_000))
-            ),
+            "the overlap is Σ p·t; you took how far p and t lie apart.": {
+                "overlap": lambda p, t: 2 * np.abs(p - t).sum()
+            },
+            "below stands twice the truth; it must be Σp + Σt + 1.": {"sizes": lambda p, t: 2 * t.sum()},
         },
     ),
 }

@@ -1,4 +1,4 @@
-"""The exercises 5.1, the vote, and 5.2, the Dice of a share: solutions and common mistakes."""
+"""The exercise 5.1, the vote: its solution and common mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,10 +29,6 @@ def _one_each(labels: Any, probabilities: Any) -> Inputs:
     third = tied & (counts[sums.argmax(axis=0), np.arange(sums.shape[1])] < counts.max(axis=0))
     picked = [int(np.flatnonzero(where)[0]) for where in (tied & ~third, third) if where.any()]
     return [(labels[:, [i]], probabilities[..., [i]]) for i in picked]
-
-
-def _shares(rng: np.random.Generator) -> Inputs:
-    return [(share / 10,) for share in range(1, 11)]
 
 
 def _counted(labels: Any) -> Any:
@@ -72,12 +68,34 @@ def _most_common(votes: Any) -> Any:
     return values[np.lexsort((first, -counts))[0]]
 
 
+def _weighed(labels: Any, probabilities: Any) -> Any:
+    return (probabilities * (labels[:, None] == np.arange(3)[:, None])).sum(axis=0)
+
+
+def _so_far(labels: Any) -> Any:
+    counts = _counted(labels).cumsum(axis=1)
+    return counts == counts.max(axis=0)
+
+
+def _place_in_list(labels: Any, probabilities: Any) -> Any:
+    tied = _counted(labels) == _counted(labels).max(axis=0)
+    sums = probabilities.sum(axis=0)
+    return np.array([sums[tied[:, v], v].argmax() for v in range(labels.shape[1])])
+
+
 EXERCISES = {
     "5.1": Exercise(
         solution=_vote(),
         why="votes first; only where they tie do the summed probabilities decide.",
         inputs=_ballots,
         hint="Count the votes of each class; among the classes with the most votes, compare the sums.",
+        stops={
+            "could not be broadcast": "Votes and probabilities are counted and added over the networks, axis 0; "
+            "both are (3, V) then.",
+            "out of bounds": "`labels` is (M, V): M networks and V voxels, and neither is always the same number.",
+            "index out of range": "`labels` is (M, V): M networks and V voxels, and neither is always the same "
+            "number.",
+        },
         mistakes={
             "at a tie you compare the sums of all three classes; only those that tie take part.": _ties_to(
                 lambda labels, probabilities, counts: probabilities.sum(axis=0).argmax(axis=0)
@@ -92,9 +110,7 @@ EXERCISES = {
                 lambda labels, probabilities: (_counted(labels) + 0.1 * probabilities.sum(axis=0)).argmax(axis=0)
             ),
             "at a tie you add only what those who voted for a class gave it; add the probabilities of all.": (
-                lambda labels, probabilities: _vote(
-                    lambda p: (p * (labels[:, None] == np.arange(3)[:, None])).sum(axis=0)
-                )(labels, probabilities)
+                lambda labels, probabilities: _vote(lambda p: _weighed(labels, p))(labels, probabilities)
             ),
             "you compared with the most votes anywhere; take the largest count of each voxel: max(axis=0).": _vote(
                 taking_part=lambda counts: counts == counts.max()
@@ -162,6 +178,26 @@ EXERCISES = {
             "these are the numbers of votes; give the class that wins at each voxel.": (
                 lambda labels, probabilities: _counted(labels)
             ),
+            "three votes are a majority of five networks only; the class with the most votes wins, whatever "
+            "their number.": lambda labels, probabilities: np.where(
+                _counted(labels).max(axis=0) >= 3,
+                _counted(labels).argmax(axis=0),
+                probabilities.sum(axis=0).argmax(axis=0),
+            ),
+            "this is the place in your list of tied classes; give the class that stands there.": _place_in_list,
+            "a vote counts as much as its probability in yours; a vote is one vote, and sums count at ties "
+            "only.": lambda labels, probabilities: _weighed(labels, probabilities).argmax(axis=0),
+            "you compare sums only where all three classes tie; two can tie as well.": lambda labels, probabilities: (
+                np.where(
+                    (_counted(labels) == _counted(labels).max(axis=0)).all(axis=0),
+                    probabilities.sum(axis=0).argmax(axis=0),
+                    _counted(labels).argmax(axis=0),
+                )
+            ),
+            "the votes of the voxels before are counted too; begin to count anew for each "
+            "voxel.": lambda labels, probabilities: np.where(
+                _so_far(labels), probabilities.sum(axis=0), -np.inf
+            ).argmax(axis=0),
         },
         make=_vote,
         flaws={
@@ -194,55 +230,6 @@ EXERCISES = {
                 "give": lambda scores: scores == scores.max(axis=0)
             },
             "your classes count from 1; they are 0, 1 and 2.": {"give": lambda scores: scores.argmax(axis=0) + 1},
-        },
-    ),
-    "5.2": Exercise(
-        solution=lambda share: 2 * share / (1 + share),
-        why="half of the truth, and nothing false, still has a Dice of two thirds: a mean hides a lost kidney well.",
-        inputs=_shares,
-        hint="Say that the truth has 1 unit. How much is found, how much is shared?",
-        mistakes={
-            "this is the share that was found (recall); Dice divides twice the overlap by the sum of both sizes.": (
-                lambda share: share
-            ),
-            "the overlap counts twice in the numerator.": lambda share: share / (1 + share),
-            "twice the overlap is right; now divide it by the sum of both sizes.": lambda share: 2 * share,
-            "this is the share halfway to 1; write down overlap and sizes.": lambda share: (1 + share) / 2,
-            "this is the loss, 1 - Dice.": lambda share: 1 - 2 * share / (1 + share),
-            "brackets are missing: 2 * share / 1 + share is 3 times the share.": lambda share: 2 * share / 1 + share,
-            "you doubled the share below; the sizes are 1 and share.": lambda share: 2 * share / (1 + 2 * share),
-            "you added what is missing; the prediction holds `share`, so the sizes add up to 1 + share.": (
-                lambda share: 2 * share / (2 - share)
-            ),
-            "the truth counts twice below; the sizes are 1 and share.": (lambda share: 2 * share / (2 + share)),
-            "this is share / (2 - share); the sizes add up to 1 + share, and the overlap counts twice above.": (
-                lambda share: share / (2 - share)
-            ),
-            "you squared the share below; the sizes are 1 and share.": lambda share: 2 * share / (1 + share**2),
-            "this is the Dice of what was missed; write down overlap and sizes.": (
-                lambda share: 2 * (1 - share) / (2 - share)
-            ),
-            "above the line you have the truth; put twice the overlap there, 2 * share.": lambda share: (
-                1 / (1 + share)
-            ),
-            "above the line you have twice the truth; put twice the overlap there, 2 * share.": lambda share: (
-                2 / (1 + share)
-            ),
-            "you multiplied by the sum of the sizes; divide by it.": lambda share: 2 * share * (1 + share),
-            "this is what was missed; write down overlap and sizes.": lambda share: 1 - share,
-            "the share was squared; the overlap is `share`, once.": lambda share: share**2,
-            "above is twice the square; the overlap is `share`, once.": lambda share: 2 * share**2 / (1 + share),
-            "this is the precision: nothing false was found, so it is always 1. Dice knows the missed part too.": (
-                lambda share: 1.0
-            ),
-            "this is the root of the share; write down overlap and sizes.": lambda share: share**0.5,
-            "your fraction is upside down: twice the overlap belongs above, the sum of both sizes below.": (
-                lambda share: (1 + share) / (2 * share)
-            ),
-            "a 1 was added above and below, as in the loss; the score has none.": (
-                lambda share: (2 * share + 1) / (2 + share)
-            ),
-            "this is a percentage; the Dice lies between 0 and 1.": lambda share: 200 * share / (1 + share),
         },
     ),
 }

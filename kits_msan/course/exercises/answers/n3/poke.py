@@ -50,8 +50,16 @@ def _conv(kernel: tuple[int, int, int], dilation: int = 1, bias: float | None = 
     return conv.requires_grad_(False)
 
 
+def _cross() -> nn.Conv3d:
+    """A convolution that sees 5 columns of the middle row, and one column of the other rows and slices."""
+    conv = _conv((3, 3, 5))
+    conv.weight[..., :2] = conv.weight[..., 3:] = 0
+    conv.weight[0, 0, 1, 1] = 1
+    return conv
+
+
 def _layers(rng: np.random.Generator) -> Inputs:
-    """Layers of known width: plain ones, with holes, with a bias, wider along one axis, lopsided, uneven."""
+    """Layers of known width: plain ones, with holes, with a bias, wider along one axis, lopsided, uneven, a cross."""
     layers = [
         _conv((3, 3, 3)),
         _conv((5, 5, 5)),
@@ -67,8 +75,9 @@ def _layers(rng: np.random.Generator) -> Inputs:
         _Uneven(3, middle=3, elsewhere=7),
         _Uneven(4, middle=3, elsewhere=7),
         _Ramp(),
+        _cross(),
     ]
-    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9)
+    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9, 11)
     return [(layer, size) for layer, size in zip(layers, sizes, strict=True)]
 
 
@@ -125,12 +134,42 @@ def _first_slice(poked: Tensor, middle: int) -> None:
     poked[0, 0, 0, middle, middle] = 1
 
 
+def _beside(poked: Tensor, middle: int) -> None:
+    poked[0, 0, 1, middle + 1, middle + 1] = 1
+
+
+def _gradient(layer: Any, size: int) -> Any:
+    x = torch.zeros(1, 1, 3, size, size, requires_grad=True)
+    layer(x)[0, 0, 1, size // 2, size // 2].backward()
+    assert x.grad is not None
+    columns = x.grad.nonzero()[:, -1]
+    return int(columns.max() - columns.min()) + 1
+
+
+def _of_all_axes(layer: Any, size: int) -> Any:
+    places = _changed(layer, size)[None, None].nonzero()
+    return int(places.max() - places.min()) + 1
+
+
+def _in_order(layer: Any, size: int) -> Any:
+    columns = _changed(layer, size).nonzero()[:, -1]
+    return int(columns[-1] - columns[0]) + 1
+
+
 EXERCISES = {
     "3.4": Exercise(
         solution=_poke(),
         why="what a poke can change is as wide as what an output can see, for any layer and without gradients.",
         inputs=_layers,
         hint="Poke the middle voxel, compare with the answer to the unpoked map, and see how far the change reaches.",
+        stops={
+            "numel() == 0": "No output differs. Is your second input a copy? After b = a, both are the same "
+            "tensor: b = a.clone().",
+            "zero-size": "No output differs. Is your second input a copy? After b = a, both are the same tensor: "
+            "b = a.clone().",
+            "out of bounds for dimension": "The input has five axes, (1, 1, 3, size, size), so slices, rows and "
+            "columns are axes 2, 3 and 4.",
+        },
         mistakes={
             "you counted changed voxels in all slices and rows; the width is along one row.": (
                 lambda layer, size: int(_changed(layer, size).sum())
@@ -147,6 +186,21 @@ EXERCISES = {
             "this is a mask or a list of columns; take last - first + 1.": _poke(
                 measure=lambda reached, size: reached.flatten()
             ),
+            "the voxel that you poked is one beside the middle; the middle of `size` is size // 2.": _poke(
+                place=_beside
+            ),
+            "this is what one output sees, by its gradient; poke an input, and see which outputs change.": _gradient,
+            "that is the reach to the left; where a layer reaches less to the right, the width is not twice "
+            "that. Take last - first + 1.": _poke(
+                measure=lambda reached, size: 2 * (size // 2 - int(reached.min())) + 1
+            ),
+            "these are the first and the last column; take last - first + 1.": _poke(
+                measure=lambda reached, size: (int(reached.min()), int(reached.max()))
+            ),
+            "you took the smallest and largest number of all axes together; look at the columns, the last axis, "
+            "alone.": _of_all_axes,
+            "the first and the last place in the list need not be those farthest left and right; take min and "
+            "max of the columns.": _in_order,
         },
         make=_poke,
         flaws={

@@ -1,0 +1,1 @@
+"""Solutions and mistakes of notebook 3."""

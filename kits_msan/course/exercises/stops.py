@@ -1,0 +1,105 @@
+"""What to do about the error with which a student's function stopped."""
+
+from collections.abc import Iterable
+
+from kits_msan.course.exercises.exercise import Exercise
+
+ANYTHING = "Call it yourself on this input, and look at the shapes and types on the way."
+KINDS = {
+    "NameError": "Is the name spelled right, and was the cell that defines it run?",
+    "UnboundLocalError": "It uses a name before that has a value; look at what stands inside `if` or a loop.",
+    "IndexError": "An index lies outside the array: Python counts from 0.",
+    "KeyError": "It looks up a key that does not exist; a table of examples does not hold for every input.",
+    "UFuncTypeError": "The array holds whole numbers and cannot store fractions; make it float first: "
+    "x = x.astype(float).",
+    "AttributeError": "Look at what this thing is: print(type(...)) helps.",
+    "ZeroDivisionError": "It divides by zero for this input.",
+    "RecursionError": "It calls itself without an end.",
+    "SystemExit": "It ends Python; end a function with return.",
+    "ModuleNotFoundError": "This library is not installed here; NumPy, SciPy and torch are.",
+}
+SIZES = "Two things of different sizes meet here; print the shapes of both before this line."
+ONE_NUMBER = "`math`, int() and float() take one number; for arrays take NumPy's np.exp, np.sqrt and so on."
+WHOLE = "An index must be a whole number: use // in place of /, or int(...)."
+NO_ARRAY = "Lists and tuples cannot be calculated with; make an array first: np.array(...)."
+TUPLE = "A tuple cannot be changed; make a list of it, such as [*index, 1]."
+UNPACK = "There are more names than values, or fewer; write it for any number of them."
+TENSORS = "Torch takes tensors, and NumPy arrays: torch.tensor(x) and x.numpy() go from one to the other."
+NOTHING = "It looks for the largest or smallest of nothing: the step before found nothing."
+SMALL = "This kind of whole number is too small for it; make the array float first: x = x.astype(float)."
+WORDS = {  # of an error's text
+    "truth value of an array": "An `if` looks at one number, and this is a whole array: use a mask, np.where or "
+    "np.clip, and & and | in place of `and` and `or`.",
+    "Boolean value of Tensor": "An `if` looks at one number, and this is a whole tensor: use a mask or torch.where.",
+    "numel() == 0": NOTHING,
+    "zero-size": NOTHING,
+    "empty sequence": NOTHING,
+    "arg is an empty": NOTHING,
+    "iterable argument is empty": NOTHING,
+    "attempt to get argm": NOTHING,
+    "for ^": "In Python ^ is no power; write **.",
+    "bitwise_xor": "In Python ^ is no power; write **.",
+    "could not be broadcast": SIZES,
+    "size of tensor a": SIZES,
+    "core dimension": SIZES,
+    "not aligned": SIZES,
+    "shapes cannot be multiplied": SIZES,
+    "cannot reshape": "A new shape must hold as many numbers as before; take its sizes from the array's own shape.",
+    "boolean index did not match": "The mask and the array must have the same shape; print both shapes.",
+    "only 0-dimensional arrays": ONE_NUMBER,
+    "only length-1 arrays": ONE_NUMBER,
+    "only size-1 arrays": ONE_NUMBER,
+    "only one element tensors": ONE_NUMBER,
+    "only integers, slices": WHOLE,
+    "indices must be integers": WHOLE,
+    "cannot be interpreted as an integer": "A whole number is wanted here: use // in place of /, or int(...).",
+    "NoneType": "Something is None here: list.append and print give None, and so does a function without return.",
+    "object has no attribute 'append'": TUPLE,
+    "does not support item assignment": TUPLE,
+    "to unpack": UNPACK,
+    "cannot unpack": "One thing is not several; take its parts by their names, or by an index.",
+    "can only concatenate": NO_ARRAY,
+    "multiply sequence": NO_ARRAY,
+    "object is not callable": "Round brackets call a function; a part of an array is taken with [].",
+    "not subscriptable": "[] takes a part of a list or array, and this is neither.",
+    "must be Tensor": TENSORS,
+    "invalid combination of arguments": TENSORS,
+    "got Tensor": TENSORS,
+    "negative integer powers": "NumPy's whole numbers have no negative powers; write 10.0, or divide.",
+    "out of bounds for uint8": SMALL,
+    "out of bounds for int": SMALL,
+    "too large to convert": "A power grew beyond all numbers; print what it is raised to.",
+    "unexpected keyword": "The function that you call here has no such argument.",
+    "math domain error": "Some numbers have no logarithm or root, such as 0 or a negative one.",
+    "does not require grad": "The gradient was turned off here, by no_grad or detach; leave that out.",
+    "channels, but got": "A convolution got another number of channels than it takes; print the shapes before it.",
+    "range [0, 1]": "np.quantile takes 0 to 1, and np.percentile 0 to 100.",
+    "range [0, 100]": "np.quantile takes 0 to 1, and np.percentile 0 to 100.",
+    "'tuple'": NO_ARRAY,
+    "'list'": NO_ARRAY,
+}
+
+
+def unanswered(error: BaseException) -> bool:
+    """Whether an unfilled `...` was calculated with. (Errors on an index name `...` among what is allowed.)"""
+    text = str(error).lower()
+    return "ellipsis" in text and "ellipsis (`...`)" not in text
+
+
+def kind_of(error: BaseException) -> str:
+    """An error's name, as a student knows it."""
+    return type(error).__name__.removeprefix("_").replace("UFuncOutputCastingError", "UFuncTypeError")
+
+
+def advice(exercise: Exercise, error: BaseException, names: Iterable[str]) -> str:
+    """A sentence or two on an error; first what the exercise says of it, then its words, then its kind.
+
+    names: of the arguments that the function was given.
+    """
+    text, kind = str(error), kind_of(error)
+    for words, hint in (*exercise.stops.items(), *WORDS.items()):
+        if words in text:
+            return hint
+    if kind == "IndexError" and "label" in names:
+        return f"{KINDS[kind]} Choose voxels by a mask, as label > 0."
+    return KINDS.get(kind, ANYTHING)
