@@ -211,8 +211,10 @@ def _exchange(new: Path, path: Path) -> None:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether it is a lock, or what a killed process left of a file that it was writing."""
-    return path.name == LOCK or path.name.startswith((".tmp", ".old-"))
+    """Whether it is a lock, or what a killed process left of a file that it was writing, and of its folder."""
+    if path.name == LOCK or path.name.startswith((".tmp", ".old-")):
+        return True
+    return path.is_dir() and not path.is_symlink() and all(_is_hidden(entry) for entry in path.iterdir())
 
 
 def _umask() -> int:

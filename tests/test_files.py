@@ -97,6 +97,16 @@ def test_a_failure_names_what_was_to_be_written(tmp_path: Path) -> None:
     assert four.value.filename == "other.txt"
 
 
+def test_what_a_kill_left_is_no_result(tmp_path: Path) -> None:
+    """A folder that was made for a file, and the file that was not finished."""
+    (tmp_path / "out/case_00000").mkdir(parents=True)
+    (tmp_path / "out/case_00000/.tmp-a1.nii.gz").write_text("half", encoding="utf-8")
+    refuse_results(tmp_path / "out", overwrite=False)
+    (tmp_path / "out/case_00000/notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="already holds results"):
+        refuse_results(tmp_path / "out", overwrite=False)
+
+
 def test_refuse_results(tmp_path: Path) -> None:
     file = tmp_path / "file"
     empty = tmp_path / "empty"

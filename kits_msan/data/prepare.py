@@ -134,10 +134,10 @@ def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bo
     if not (out / f"{name}.json").exists():
         return False
     try:
-        index = index_of(out, name)
-    except ValueError:  # damaged: it is made anew
+        index, origin = index_of(out, name), _origin(path, profile, cyst)
+    except InputError:  # damaged: it is made anew; or its source may not be read, which is said in its turn
         return False
-    return index.get("made_from") == jsonable(_origin(path, profile, cyst)) and is_whole(out, name, index)
+    return index.get("made_from") == jsonable(origin) and is_whole(out, name, index)
 
 
 def _is_own(out: Path) -> bool:
@@ -170,9 +170,12 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
 
 
 def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:
-    """What a stored case depends on: if any of it differs, it is made anew."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    """What a stored case depends on: if any of it differs, it is made anew. InputError if it may not be read."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+        source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    except PermissionError as error:
+        raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
     origin = {"version": STORE_VERSION, "spacing": profile.spacing, "source": source}
     return origin | ({"cyst": cyst} if cyst else {})
 

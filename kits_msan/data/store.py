@@ -68,6 +68,8 @@ def open_store(store: Path, names: Sequence[str], profile: Profile) -> list[Stor
             raise InputError(f"{store} is damaged ({name} is not what its manifest says); prepare it again.")
     try:
         return [open_case(store, name) for name in names]
+    except PermissionError as error:
+        raise InputError(f"{error.filename or store} may not be read; change its permissions.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{store} is damaged (an index is not what was written); prepare it again.") from error
 

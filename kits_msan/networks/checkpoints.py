@@ -49,11 +49,14 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
     if not path.is_file():
         raise InputError(f"{path} does not exist; name a checkpoint, such as RUN/model.safetensors.")
     try:
+        path.open("rb").close()  # the system's word, if it may not be read
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise InputError(f"{path} was not written by kits_msan; name a checkpoint of `kits-msan train`.")
             tensors, about = {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["about"])  # noqa: SIM118
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read; change its permissions.") from error
     except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
         if isinstance(error, InputError):
             raise

@@ -91,6 +91,27 @@ def test_a_folder_that_may_not_be_entered_costs_one_scan(
     assert predicted() == ["a", "b", "c"]
 
 
+def test_a_case_that_may_not_be_entered_is_left_out_of_a_store(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["prepare", "data", "--out", "store", "--profile", "smoke"]
+    with monkeypatch.context() as now:
+        denied(now, "data/case_00001")
+        assert main(line) == 2
+    assert "case_00001 is left out: data/case_00001" in (error := capsys.readouterr().err)
+    assert "may not be read; change its permissions.\n" in error
+    assert len(list(Path("store").glob("*.image.npy"))) == 3
+    assert main(line) == 0
+
+
+def test_a_prediction_goes_on_that_was_killed_with_its_first_segmentation_half_written(place: Path) -> None:
+    Path("out/a").mkdir(parents=True)
+    Path("out/a/.tmp-x1.nii.gz").write_bytes(b"half")
+    assert main(f"predict scans {NETWORK} --out out".split()) == 0
+    assert predicted() == ["a", "b", "c"]
+    assert not list(Path("out").rglob(".tmp*"))
+
+
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(FULL)], ids=["without", "with"])
 def test_a_scan_that_memory_does_not_suffice_for_costs_itself(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception

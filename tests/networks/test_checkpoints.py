@@ -193,3 +193,14 @@ def test_description_that_cannot_be_true_is_refused(tmp_path: Path, part: str, k
     save_model(tmp_path / "m.safetensors", model, {**about, part: {**about[part], key: value}})
     with pytest.raises(InputError, match=r"m\.safetensors does not fit the networks of this version"):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_a_file_that_may_not_be_read_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "m.safetensors")
+
+    def denied(path: Path, *_: object) -> None:  # root may read all, so it is told
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(InputError, match=r"m\.safetensors may not be read; change its permissions"):
+        load_model(tmp_path / "m.safetensors")
