@@ -20,11 +20,36 @@ MODULES = (
 PRESETS = {"paper": WINDOW, "soft tissue": (-160.0, 240.0), "bone": (-450.0, 1050.0), "lung": (-1350.0, 150.0)}
 TRUTH = "truth"
 
+# A page keeps for good what it has imported, and anywidget imports the script of each widget anew. So that script is
+# this short one; the viewer's code is a part of the widget's state, and a page imports it once.
+LOADER = """
+const codes = (globalThis.kitsViewerCodes ??= new Map());
+
+function codeOf(text) {
+  if (!codes.has(text)) {
+    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    codes.set(text, import(url).finally(() => URL.revokeObjectURL(url)));
+  }
+  return codes.get(text);
+}
+
+export default () => {
+  let widget;
+  return {
+    async initialize(given) {
+      widget = (await codeOf(given.model.get("_code"))).createWidget();
+      return widget.initialize(given);
+    },
+    render: (given) => widget.render(given),
+  };
+};
+"""
+
 
 @cache
 def widget_script() -> str:
-    """The module that anywidget runs."""
-    return f"{_joined()}\nexport default createWidget;\n"
+    """The module that LOADER imports."""
+    return f"{_joined()}\nexport {{ createWidget }};\n"
 
 
 @cache

@@ -22,7 +22,7 @@ from kits_msan.files import atomic_file
 from kits_msan.viewer import still, volumes
 from kits_msan.viewer.cells import close_earlier
 from kits_msan.viewer.page import page
-from kits_msan.viewer.scripts import TRUTH, page_style, widget_script
+from kits_msan.viewer.scripts import LOADER, TRUTH, page_style, widget_script
 from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState
 from kits_msan.viewer.volumes import PLANES
 
@@ -50,8 +50,9 @@ class SliceViewer(SharedState):
     volumes go.
     """
 
-    _esm = widget_script()  # as text: anywidget keeps every widget alive whose script is a path
+    _esm = LOADER  # as text: anywidget keeps every widget alive whose script is a path
     _css = page_style()
+    _code = traitlets.Unicode(widget_script()).tag(sync=True)
 
     _scene = traitlets.Dict().tag(sync=True)
     _data = traitlets.Dict().tag(sync=True, to_json=lambda _, viewer: viewer._packed(hu_step=1))  # packed when sent

@@ -166,7 +166,7 @@ def _viewer_state(widget: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(place, list) and last == len(place):
             place.append(None)
         place[last] = buffer["data"].strip()
-    return {name: value for name, value in state.items() if name not in ("_esm", "_css", "layout")}
+    return {name: value for name, value in state.items() if name not in ("_esm", "_css", "_code", "layout")}
 
 
 def _document_page(source: Path, links: Mapping[Path, str]) -> Page:

@@ -27,7 +27,7 @@ function keepInStep(model) {
   model.on("change:index", toIndices);
 }
 
-// anywidget calls this once for each widget, then `render` for each place where it is shown. The volumes are unpacked
+// Called once for each widget (see LOADER in scripts.py), then `render` for each place where it is shown. The volumes are unpacked
 // when the widget is first shown, and let go when it is shown no more, as when its cell is run again.
 export function createWidget() {
   let volumes = null, views = 0;
@@ -36,7 +36,7 @@ export function createWidget() {
       keepInStep(model);
       return () => { // JupyterLab never lets go of a model that was closed, so at least what is large in it goes:
         for (const none of [{}, null]) { // twice, as a model remembers its last state; silent, or the script runs again
-          model.set({ _data: none, _esm: none, _css: none }, { silent: true });
+          model.set({ _data: none, _esm: none, _css: none, _code: none }, { silent: true });
         }
       };
     },
