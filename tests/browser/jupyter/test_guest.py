@@ -1,5 +1,7 @@
 """A good guest in JupyterLab and in Notebook 7: its memory, its links, its size on a laptop."""
 
+from typing import Any
+
 from playwright.sync_api import Page, expect
 
 from browser.hand import Hand
@@ -64,7 +66,8 @@ def test_a_large_cell_that_runs_again_leaves_nothing_in_the_page(guest: Page, la
 
 def test_the_code_of_the_viewers_is_imported_once(guest: Page, lab: Lab) -> None:
     """A page never lets go of what it has imported: 0.1 MB with each run of a cell."""
-    session, scripts = guest.context.new_cdp_session(guest), []
+    session = guest.context.new_cdp_session(guest)
+    scripts: list[dict[str, Any]] = []
     session.on("Debugger.scriptParsed", scripts.append)
     for _ in range(3):
         guest.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
