@@ -18,6 +18,8 @@ Shape = tuple[int, ...]
 
 def checked_image(case: Case) -> NDArray[np.int16]:
     """The (D, H, W) image of a case in whole HU. Raises InputError if it has none, or nothing in it."""
+    if not isinstance(case, Case):
+        raise InputError(f"{type(case).__name__} is no case; read the scan first: SliceViewer(load_case(path)).")
     if case.image is None:
         raise InputError(f"{case.name} has no image to show; read it with its image.")
     image = np.asarray(case.image)
@@ -109,4 +111,6 @@ def _checked_shape(name: str, values: ArrayLike, shape: Shape) -> NDArray[Any]:
     given = np.asarray(values)
     if given.shape != shape:
         raise InputError(f"{name!r} has shape {given.shape}, but the image has {shape}; resample it to the image.")
+    if given.dtype.kind not in "biuf":
+        raise InputError(f"{name!r} holds values of type {given.dtype}; whole or real numbers are needed.")
     return given

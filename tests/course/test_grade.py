@@ -45,6 +45,17 @@ def test_students_are_named_by_folder_or_file(tmp_path: Path) -> None:
     assert [(student, chapter) for student, chapter, _ in collected(tmp_path)] == [("bob", 2), ("ann", 5)]
 
 
+def test_what_macs_and_learning_platforms_put_beside_is_no_student(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook(tmp_path / "ann" / "work.ipynb", ['checks.check("5.2", f)'])
+    (tmp_path / "__MACOSX").mkdir()
+    for name in ("ann/._05_work.ipynb", "__MACOSX/02_attention_layer.ipynb", "bob.zip"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    assert [student for student, _, _ in collected(tmp_path)] == ["ann"]
+    assert capsys.readouterr().out == f"{tmp_path / 'bob.zip'} is an archive and was left out; unpack it.\n"
+
+
 def test_broken_notebooks_do_not_cost_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="holds no notebooks"):
         collected(tmp_path)

@@ -40,6 +40,8 @@ NAN = np.full(SHAPE, np.nan)
 
 BAD = [
     ({"overlays": {"a": np.zeros((6, 8, 9), np.uint8)}}, "'a' has shape (6, 8, 9), but the image has (6, 8, 10)"),
+    ({"overlays": {"a": np.full(SHAPE, None)}}, "'a' holds values of type object; whole or real numbers are needed"),
+    ({"heat": {"a": np.full(SHAPE, 1j)}}, "'a' holds values of type complex128; whole or real numbers are needed"),
     ({"overlays": {"a": np.full(SHAPE, 3)}}, "'a' holds other labels than 0, 1 (kidney) and 2 (tumor)"),
     ({"overlays": {"a": np.full(SHAPE, -1)}}, "'a' holds other labels"),
     ({"overlays": {"a": np.full(SHAPE, 257)}}, "'a' holds other labels"),
@@ -78,6 +80,11 @@ def test_bad_input_is_refused_before_anything_is_sent(
     monkeypatch.setattr(SliceViewer, "open", lambda self: pytest.fail("something was sent"))
     with pytest.raises(ValueError, match=re.escape(message)):
         SliceViewer(case, **arguments)
+
+
+def test_a_path_in_place_of_a_case_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Path is no case; .* SliceViewer\(load_case\(path\)\)"):
+        SliceViewer(tmp_path)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from kits_msan.course.grade.kernel import environment, launch
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.errors import InputError
 
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz")  # as learning platforms hand notebooks out
 OURS = 600  # seconds for a cell that is the teacher's own, such as the imports
 ASKED = sorted([*EXERCISES, *BUILDS])  # 1.1 to 1.4, then the builds 1.b; 2.1 ...
 CHECK = re.compile(r'checks\.(?:check|passes)\("(\d\.\w)"')
@@ -73,8 +74,11 @@ def collected(folder: Path) -> list[tuple[str, int, Path]]:
     Raises InputError if there are none.
     """
     found = []
+    for path in sorted(folder.rglob("[!.]*")):
+        if path.name.lower().endswith(ARCHIVES):
+            print(f"{path} is an archive and was left out; unpack it.")
     for path in sorted(folder.rglob("*.ipynb")):
-        if ".ipynb_checkpoints" in path.parts:
+        if any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts):
             continue
         chapter = _chapter(path)
         if chapter:
