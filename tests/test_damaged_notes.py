@@ -13,7 +13,7 @@ from kits_msan.course.paths import phantoms_are_fresh
 from kits_msan.course.record import RECORD, begin
 from kits_msan.data.prepare import open_cases, prepare
 from kits_msan.data.split import load_split
-from kits_msan.data.store import split_of
+from kits_msan.data.store import open_store, split_of
 from kits_msan.errors import InputError, InputNote
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import METRICS, read_metrics
@@ -109,3 +109,43 @@ def test_training_follows_links_to_cases_and_files(tmp_path: Path, data: Path, t
     assert [case.name for case in cases] == ["case_00000", "case_00001"]
     direct = open_cases(data, names, tiny, tmp_path / "other")
     assert [case.crc32 for case in cases] == [case.crc32 for case in direct]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"spacing": "x"}, {"spacing": [1, 2]}, {"spacing": 5.0}, {"spacing": [0, 1, 1]}, {"spacing": [1, 1, "1"]},
+        {"split": []}, {"split": {"train": "case_00000", "test": []}}, {"split": {"train": [0], "test": []}},
+        {"split": {"train": [["case_00000"]], "test": []}}, {"split": {"train": ["case_00009"], "test": []}},
+        {"split": {"train": ["case_00000"], "test": ["case_00000"]}}, {"cases": ["case_00000"]},
+    ],
+)  # fmt: skip
+def test_manifest_of_a_store_with_values_of_another_kind_is_named(
+    tmp_path: Path, data: Path, tiny: Profile, damage: dict
+) -> None:
+    prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
+    file = tmp_path / "store/manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | damage), encoding="utf-8")
+    with pytest.raises(InputError, match=r"manifest\.json lacks a part; prepare the cases again\.$"):
+        split_of(tmp_path / "store")
+    with pytest.raises(InputError, match=r"manifest\.json lacks a part; prepare the cases again\.$"):
+        open_store(tmp_path / "store", ["case_00000"], tiny)
+
+
+@pytest.mark.parametrize(
+    "slices",
+    [None, [], {"1": []}, {"1": 0, "2": []}, {"1": [-1], "2": []}, {"1": [10**9], "2": []}, {"1": [10**30], "2": []},
+     {"1": [0.5], "2": []}, {"1": [[0]], "2": []}, {"1": ["0"], "2": []}, {"1": [True], "2": []}],
+)  # fmt: skip
+def test_index_of_a_stored_case_that_lists_no_slices_of_it_is_named_or_made_anew(
+    tmp_path: Path, data: Path, tiny: Profile, slices: object
+) -> None:
+    split = load_split(data)
+    prepare(data, tmp_path / "store", tiny, split, progress=False)
+    file = tmp_path / "store/case_00000.json"
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(whole | {"slices": slices}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"is damaged \(an index is not what was written\); prepare it again\.$"):
+        open_store(tmp_path / "store", ["case_00000"], tiny)
+    prepare(data, tmp_path / "store", tiny, split, progress=False)
+    assert json.loads(file.read_text(encoding="utf-8"))["slices"] == whole["slices"]

@@ -135,9 +135,10 @@ def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bo
         return False
     try:
         index, origin = index_of(out, name), _origin(path, profile, cyst)
+        same = index.get("made_from") == jsonable(origin) and is_whole(out, name, index)
+        return bool(same and open_case(out, name))
     except InputError:  # damaged: it is made anew; or its source may not be read, which is said in its turn
         return False
-    return index.get("made_from") == jsonable(origin) and is_whole(out, name, index)
 
 
 def _is_own(out: Path) -> bool:

@@ -66,20 +66,21 @@ def open_store(store: Path, names: Sequence[str], profile: Profile) -> list[Stor
     for name in names:
         if not is_whole(store, name, manifest["cases"].get(name)):
             raise InputError(f"{store} is damaged ({name} is not what its manifest says); prepare it again.")
-    try:
-        return [open_case(store, name) for name in names]
-    except PermissionError as error:
-        raise InputError(f"{error.filename or store} may not be read; change its permissions.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{store} is damaged (an index is not what was written); prepare it again.") from error
+    return [open_case(store, name) for name in names]
 
 
 def open_case(out: Path, name: str) -> StoredCase:
-    """One case of a store, memory-mapped."""
+    """One case of a store, memory-mapped. Raises InputError if its index is not what was written."""
     index = index_of(out, name)
-    slices = {int(value): np.array(where, int) for value, where in index["slices"].items()}
-    image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in KINDS)
-    return StoredCase(name, image, label, slices, tuple(index["files"][kind]["crc32"] for kind in KINDS))
+    try:
+        image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in KINDS)
+        slices = {value: _places(index["slices"][str(value)], len(label)) for value in (KIDNEY, TUMOR)}
+        checksums = tuple(int(index["files"][kind]["crc32"]) for kind in KINDS)
+    except PermissionError as error:
+        raise InputError(f"{error.filename or out} may not be read; change its permissions.") from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise InputError(f"{out} is damaged (an index is not what was written); prepare it again.") from error
+    return StoredCase(name, image, label, slices, checksums)
 
 
 def index_of(out: Path, name: str) -> dict[str, Any]:
@@ -121,17 +122,37 @@ def jsonable(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def _places(where: Any, depth: int) -> NDArray[np.int64]:
+    """Indices of slices, as an index lists them. Raises ValueError if they are none."""
+    if not (isinstance(where, list) and all(type(z) is int and 0 <= z < depth for z in where)):
+        raise ValueError("no slices of this case")
+    return np.array(where, np.int64)
+
+
 def _manifest(store: Path) -> dict[str, Any]:
     if not (store / MANIFEST).exists():
         raise InputError(f"{store} is a half-built store; run `kits-msan prepare` again to finish it.")
     manifest = read_json(store / MANIFEST, "prepare the cases again")
-    try:
-        names = [name for part in ("train", "test") for name in manifest["split"][part]]
-        whole = isinstance(manifest["cases"], dict) and set(names) <= set(manifest["cases"]) and "spacing" in manifest
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
+    if not _is_whole_manifest(manifest):
         raise InputError(f"{store / MANIFEST} lacks a part; prepare the cases again.")
     if manifest.get("store_version") != STORE_VERSION:
         raise InputError(f"{store} was prepared by another version of kits_msan; prepare it again.")
     return manifest
+
+
+def _is_whole_manifest(manifest: dict[str, Any]) -> bool:
+    """Whether it has its parts: each name once in the split and among the cases, and a spacing, or None for none."""
+    split, cases, spacing = (manifest.get(key) for key in ("split", "cases", "spacing"))
+    parts = [split.get(part) for part in ("train", "test")] if isinstance(split, dict) else []
+    if not (parts and all(isinstance(part, list) for part in parts) and isinstance(cases, dict)):
+        return False
+    names = [name for part in parts for name in part]
+    sizes = [1, 1, 1] if spacing is None else spacing
+    return (
+        all(isinstance(name, str) and name in cases for name in names)
+        and len(set(names)) == len(names)
+        and "spacing" in manifest
+        and isinstance(sizes, list)
+        and len(sizes) == 3
+        and all(isinstance(size, int | float) and 0 < size < 1e6 for size in sizes)
+    )

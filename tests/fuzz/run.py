@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import os
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from mutations import mutated
+
 if TYPE_CHECKING:
     from targets import Target
 
@@ -34,7 +35,6 @@ HERE = Path(__file__).resolve().parent
 SECONDS = 60  # for one input, before it counts as a hang; of the clock, on a machine that may be busy
 SLOW = 5  # seconds of the processor for one input, before that counts as a finding
 MEMORY = 3000  # MB of the process, before that counts as greedy
-NUMBERS = [b"0", b"-1", b"1e999", b"NaN", b"null", b"[]", b"{}", b'""', b"9" * 30, b"65536", b"0.5", b"true"]
 
 
 class Fuzzer:
@@ -78,34 +78,6 @@ class Fuzzer:
     def state(self) -> dict[str, Any]:
         """The counts, JSON-able."""
         return {"target": self.name, "read": self.read, "refused": self.refused, "found": self.found}
-
-
-def mutated(rng: random.Random, whole: bytes, seeds: Sequence[bytes]) -> bytes:
-    """An input, changed in one to four places: bytes, values in its text, stretches cut, doubled or mixed."""
-    data = bytearray(whole)
-    for _ in range(rng.randint(1, 4)):
-        if len(data) < 2:
-            break
-        at = rng.randrange(len(data))
-        if rng.random() < 0.5:
-            at = min(at, rng.randrange(min(len(data), 600)))  # headers lie at the beginning
-        kind = rng.randrange(6)
-        if kind == 0:
-            data[at] = rng.randrange(256)
-        elif kind == 1:
-            data[at] ^= 1 << rng.randrange(8)
-        elif kind == 2:
-            del data[at : at + rng.choice([1, 2, 8, len(data)])]
-        elif kind == 3:
-            data[at:at] = data[at : at + rng.randrange(1, 64)]
-        elif kind == 4:
-            other = rng.choice(seeds)
-            start = rng.randrange(len(other))
-            data[at : at + 16] = other[start : start + 16]
-        elif texts := list(re.finditer(rb'-?\d+(\.\d+)?|"[^"]{0,40}"|null', bytes(data[:20_000]))):
-            text = rng.choice(texts)
-            data[text.start() : text.end()] = rng.choice(NUMBERS)
-    return bytes(data)
 
 
 def fuzz_blindly(fuzzer: Fuzzer, seed: int, goes_on: Callable[[int], bool]) -> None:
