@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from kits_msan.ablation.results import case_strata, describe_data, load_results
 from kits_msan.cli import main
@@ -15,6 +16,8 @@ from kits_msan.data.prepare import open_cases, prepare
 from kits_msan.data.split import load_split
 from kits_msan.data.store import open_store, split_of
 from kits_msan.errors import InputError, InputNote
+from kits_msan.networks.checkpoints import LAST, load_checkpoint, save_checkpoint
+from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import METRICS, read_metrics
 from kits_msan.training.runs import CONFIG, RunFolder
@@ -149,3 +152,28 @@ def test_index_of_a_stored_case_that_lists_no_slices_of_it_is_named_or_made_anew
         open_store(tmp_path / "store", ["case_00000"], tiny)
     prepare(data, tmp_path / "store", tiny, split, progress=False)
     assert json.loads(file.read_text(encoding="utf-8"))["slices"] == whole["slices"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"step": -1}, {"step": 10**9}, {"step": 1.5}, {"step": "1"}, {"log": None}, {"rows": {}},
+        {"rows": [["1", "2"]]},
+        {"rows": [["1", "0.1", "x", "2"]]}, {"losses": ["1"]}, {"losses": None}, {"scores": [{"kidney": 1}]},
+        {"scores": [{"composite": "1"}]}, {"scores": {}}, {"seconds": None},
+    ],
+)  # fmt: skip
+def test_what_a_training_goes_on_from_with_values_of_another_kind_is_named(tmp_path: Path, damage: dict) -> None:
+    network = build_model("unet3d", width=1, poolings=1)
+    optimizer = torch.optim.AdamW(network.parameters())
+    with RunFolder(tmp_path, {"seed": 0}, 5) as run:
+        run.about["data"] = "made up"
+        run.note(1, 1e-3, 0.5)
+        run.save_last(network, optimizer, 1)
+        tensors, about = load_checkpoint(tmp_path / LAST)
+        assert run.resume(network, optimizer) == 1
+        log = about["log"] | {key: value for key, value in damage.items() if key in about["log"]}
+        outside = {key: value for key, value in damage.items() if key in about}
+        save_checkpoint(tmp_path / LAST, tensors, {**about, "log": log, **outside})
+        with pytest.raises(InputError, match=r"last\.safetensors is damaged; remove it, and the same command begins"):
+            run.resume(network, optimizer)

@@ -143,15 +143,15 @@ def _manifest(store: Path) -> dict[str, Any]:
 def _is_whole_manifest(manifest: dict[str, Any]) -> bool:
     """Whether it has its parts: each name once in the split and among the cases, and a spacing, or None for none."""
     split, cases, spacing = (manifest.get(key) for key in ("split", "cases", "spacing"))
-    parts = [split.get(part) for part in ("train", "test")] if isinstance(split, dict) else []
-    if not (parts and all(isinstance(part, list) for part in parts) and isinstance(cases, dict)):
+    if not (isinstance(split, dict) and isinstance(cases, dict) and "spacing" in manifest):
         return False
-    names = [name for part in parts for name in part]
+    parts = [split.get(part) for part in ("train", "test")]
+    names = [name for part in parts if isinstance(part, list) for name in part]
     sizes = [1, 1, 1] if spacing is None else spacing
     return (
-        all(isinstance(name, str) and name in cases for name in names)
+        all(isinstance(part, list) for part in parts)
+        and all(isinstance(name, str) and name in cases for name in names)
         and len(set(names)) == len(names)
-        and "spacing" in manifest
         and isinstance(sizes, list)
         and len(sizes) == 3
         and all(isinstance(size, int | float) and 0 < size < 1e6 for size in sizes)

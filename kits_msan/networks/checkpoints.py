@@ -133,8 +133,10 @@ def _load_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """As `load_checkpoint`. Raises InputError for what a stopped training goes on from, and for NaN among weights."""
     tensors, about = load_checkpoint(path)
     if "step" in about and any(key.startswith("optimizer.") for key in tensors):
+        profile = about.get("profile")
+        steps = profile.get("steps") if isinstance(profile, dict) else "all"
         raise InputError(
-            f"{path} is what a stopped training goes on from, after {about['step']} of {about['profile']['steps']} "
+            f"{path} is what a stopped training goes on from, after {about['step']} of {steps} "
             f"steps, not a trained network; finish the run with the command that began it, then name its {MODEL}."
         )
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):  # it would find nothing, silently

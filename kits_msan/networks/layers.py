@@ -18,13 +18,14 @@ from kits_msan.profiles import Profile
 
 CLASS_COUNT = 3  # background, kidney, tumor
 PRIOR = (0.985, 0.012, 0.003)  # of the voxels of an abdominal CT, roughly: where the output biases start
+MOST_POOLINGS = 9  # 512 pixels to one
 READINGS = ("neighbors", "finer", "all")
 
 
 class Network(nn.Module):
     """What training, inference and checkpoints ask of a network: (N, 1, D, H, W) -> logits (N, 3, D, H, W).
 
-    width, poolings, pool: as in `UNet3D`. Raises ValueError where one of the first two is below 1.
+    width, poolings, pool: as in `UNet3D`. Raises ValueError where one of the first two is below 1 or too large.
     config: what `build_model` needs, beside the name, to build it again.
     multiple: D, H and W must be multiples of these.
     """
@@ -34,8 +35,9 @@ class Network(nn.Module):
     supervision_weight = 0.0  # in the loss, of what a network in training returns beside its output
 
     def __init__(self, width: int, poolings: int, pool: tuple[int, int, int]) -> None:
-        if width < 1 or poolings < 1:
-            raise ValueError(f"width {width} and poolings {poolings} must both be at least 1.")
+        if width < 1 or not 1 <= poolings <= MOST_POOLINGS:
+            limit = f" (poolings at most {MOST_POOLINGS})" if width >= 1 and poolings >= 1 else ""
+            raise ValueError(f"width {width} and poolings {poolings} must both be at least 1{limit}.")
         super().__init__()
         self.config: dict[str, Any] = {"width": width, "poolings": poolings, "pool": list(pool)}
         self.multiple = (pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings)

@@ -103,7 +103,7 @@ class RunFolder:
             if about["data"] == self.about["data"]:
                 _restore(network, optimizer, tensors)
                 self.log.restore(about["log"])
-                return int(about["step"])
+                return range(self.log.steps + 1).index(about["step"])  # ValueError: no step of this run
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.path / LAST} is damaged; remove it, and the same command begins this training anew."

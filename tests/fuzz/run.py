@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TARGETS = ("nifti", "label", "pair", "dicom", "checkpoint", "split", "store", "run", "results")  # of targets.py
 HERE = Path(__file__).resolve().parent
-SECONDS = 60  # for one input, before it counts as a hang; of the clock, on a machine that may be busy
+SECONDS = 600  # of the clock for one input, before it counts as a hang: a machine may be busy
 SLOW = 5  # seconds of the processor for one input, before that counts as a finding
 MEMORY = 3000  # MB of the process, before that counts as greedy
 

@@ -24,6 +24,7 @@ from kits_msan.data.slabs import SlabSampler
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import open_store, split_of
 from kits_msan.errors import InputError
+from kits_msan.inference import spacing_note
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
@@ -113,7 +114,7 @@ def checkpoint(folder: Path) -> Target:
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        each(lambda: load_model(path))
+        each(lambda: spacing_note([load_model(path)]))
 
     return Target([path.read_bytes()], read)
 

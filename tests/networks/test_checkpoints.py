@@ -108,6 +108,10 @@ def about_changed(change: dict) -> Callable[[Path], None]:
     return make
 
 
+def training_state_without_profile(path: Path) -> None:
+    save_checkpoint(path, {"optimizer.0.step": torch.zeros(1)}, {"step": 3, "profile": None})
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -126,6 +130,9 @@ def about_changed(change: dict) -> Callable[[Path], None]:
         (about_changed({"model": "unet3d"}), "does not fit the networks of this version"),
         (about_changed({"model": "resnet"}), "does not fit the networks of this version"),
         (about_changed({"profile": {"name": "old"}}), "does not fit the networks of this version"),
+        (about_changed({"config": {"width": 2**40, "poolings": 2}}), "does not fit the networks of this version"),
+        (about_changed({"config": {"width": 4, "poolings": 2**40}}), "does not fit the networks of this version"),
+        (training_state_without_profile, "is what a stopped training goes on from, after 3 of all steps"),
     ],
 )
 def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
@@ -135,6 +142,23 @@ def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[
         load_model(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_no_memory_is_set_aside_for_weights_that_the_file_does_not_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about_changed({"config": {"width": 64, "poolings": 2}})(tmp_path / "m.safetensors")
+    built: list[str] = []
+
+    def noted(name: str, **sizes: object) -> torch.nn.Module:
+        model = build_model(name, **sizes)
+        built.extend(str(tensor.device) for tensor in model.parameters())
+        return model
+
+    monkeypatch.setattr("kits_msan.networks.checkpoints.build_model", noted)
+    with pytest.raises(InputError, match="does not fit the networks of this version"):
+        load_model(tmp_path / "m.safetensors")
+    assert set(built) == {"meta"}
 
 
 def test_folder_of_a_run_is_its_network_and_a_stopped_one_is_none(tmp_path: Path) -> None:
