@@ -68,7 +68,7 @@ def test_the_code_of_the_viewers_is_imported_once(guest: Page, lab: Lab) -> None
     """A page never lets go of what it has imported: 0.1 MB with each run of a cell."""
     session = guest.context.new_cdp_session(guest)
     scripts: list[dict[str, Any]] = []
-    session.on("Debugger.scriptParsed", scripts.append)
+    session.on("Debugger.scriptParsed", lambda script: scripts.append(script))
     for _ in range(3):
         guest.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     Hand(guest)
