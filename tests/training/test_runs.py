@@ -49,7 +49,8 @@ def events(run: Path) -> list[Event]:
 
 
 def test_two_trainings_never_share_a_folder(tmp_path: Path) -> None:
-    first, second = (RunFolder(tmp_path / "run", {"seed": 0}, 5) for _ in range(2))
+    settings = {"model": "unet3d", "profile": {}, "seed": 0}  # by the first two a run knows its own
+    first, second = (RunFolder(tmp_path / "run", settings, 5) for _ in range(2))
     with first:
         first.claim()
         with pytest.raises(InputError, match="run is in use by another training; wait for it or name another folder"):
