@@ -46,7 +46,7 @@ LAPTOP = Profile(
 )  # fmt: skip
 SHIPPED = Profile(  # data/checkpoints: the laptop's grid and network, but slabs twice as long and always new patients
     "shipped", train_cases=24, test_cases=72, spacing=(5.0, 4.0, 4.0), grid=(56, 96, 96), width=8, poolings=3,
-    slab=8, batch=2, steps=1500, learning_rate=2.5e-3, schedule="one-cycle", loss="dice-ce",
+    slab=8, batch=2, steps=7000, learning_rate=2.5e-3, schedule="one-cycle", loss="dice-ce",
     optimizer="muon", weight_decay=1e-2, augment="rotation,scale,shift,contrast,gamma,noise,blur",
     tumor_share=0.3, kidney_share=0.35, fresh=5,
 )  # fmt: skip
