@@ -1,6 +1,6 @@
 """The profiles: every number that differs between a laptop, a GPU and the paper, in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from kits_msan.errors import check_choice
@@ -60,6 +60,9 @@ PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move
     slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
 )  # fmt: skip
 
+POSITIVE = ("width", "poolings", "slab", "batch", "steps")  # numbers that cannot be zero
+MOST = 1e9  # of any number in a profile
+
 PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, SHIPPED, GPU, PAPER)}
 
 
@@ -74,13 +77,27 @@ def get_profile(profile: str | Profile) -> Profile:
 def profile_from(values: Any) -> Profile:
     """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists.
 
-    Raises ValueError for a spacing or a slab that no network was trained with, and TypeError for missing fields.
+    Raises ValueError for values of another kind and for a spacing or a slab that no network was trained with, and
+    TypeError for missing fields.
     """
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    profile = Profile(**fields)
+    if not isinstance(values, dict):
+        raise TypeError("a profile is an object")
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    profile = Profile(**given)
+    for field in fields(Profile):
+        value = getattr(profile, field.name)
+        if field.type is str:
+            good = isinstance(value, str)
+        elif field.type in (int, float):
+            good = type(value) in (int, field.type) and int(field.name in POSITIVE) <= value <= MOST
+        else:  # spacing and grid
+            numbers = isinstance(value, tuple) and len(value) == 3 and all(type(n) in (int, float) for n in value)
+            good = (numbers and 0 < min(value) <= max(value) <= MOST) or (value is None and field.name == "spacing")
+        if not good:
+            raise ValueError(f"a profile's {field.name} cannot be {value!r}")
     spacing = profile.spacing
-    if spacing is not None and not (len(spacing) == 3 and all(0.1 <= size <= 100 for size in spacing)):
+    if spacing is not None and not all(0.1 <= size <= 100 for size in spacing):
         raise ValueError(f"the spacing is {spacing}")
-    if not (isinstance(profile.slab, int) and 1 <= profile.slab <= 1000):
+    if profile.slab > 1000:
         raise ValueError(f"the slab is {profile.slab}")
     return profile

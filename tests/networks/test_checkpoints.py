@@ -1,6 +1,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,7 @@ def training_state_without_profile(path: Path) -> None:
         (about_changed({"model": "unet3d"}), "does not fit the networks of this version"),
         (about_changed({"model": "resnet"}), "does not fit the networks of this version"),
         (about_changed({"profile": {"name": "old"}}), "does not fit the networks of this version"),
+        (about_changed({"profile": "old"}), "does not fit the networks of this version"),
         (about_changed({"config": {"width": 2**40, "poolings": 2}}), "does not fit the networks of this version"),
         (about_changed({"config": {"width": 4, "poolings": 2**40}}), "does not fit the networks of this version"),
         (training_state_without_profile, "is what a stopped training goes on from, after 3 of all steps"),
@@ -142,6 +144,19 @@ def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[
         load_model(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("grid", None), ("grid", ["a", 4, 4]), ("slab", True), ("steps", -1), ("steps", 0), ("learning_rate", "fast"),
+     ("learning_rate", None), ("learning_rate", float("nan")), ("loss", 5)],
+)  # fmt: skip
+def test_profile_of_a_checkpoint_with_values_of_another_kind_is_refused(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    about_changed({"profile": {**asdict(SMOKE), field: value}})(tmp_path / "m.safetensors")
+    with pytest.raises(InputError, match=r"m\.safetensors does not fit the networks of this version; train it again"):
+        load_model(tmp_path / "m.safetensors")
 
 
 def test_no_memory_is_set_aside_for_weights_that_the_file_does_not_hold(
