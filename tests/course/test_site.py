@@ -207,7 +207,10 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds something that is no site of the course"):
         build_site(tmp_path / "site", [run], overwrite=True)
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["mine.txt"]
-    (tmp_path / "site" / "site.js").touch()  # as of an earlier site
+    (tmp_path / "site" / "site.js").touch()  # as of any site
+    with pytest.raises(InputError, match="holds something that is no site of the course"):
+        build_site(tmp_path / "site", [run], overwrite=True)
+    (tmp_path / "site" / "index.html").write_text("<title>kits_msan</title>", encoding="utf-8")  # as of an earlier one
     build_site(tmp_path / "site", [run], overwrite=True)
     assert not (tmp_path / "site" / "mine.txt").exists()
 

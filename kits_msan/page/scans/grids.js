@@ -78,7 +78,7 @@ export function oddGeometry(affine, shape) {
   const anew = "export it anew with its geometry.";
   if (!affine.flat().every(Number.isFinite)) return `has an affine that is not finite; ${anew}`;
   if (!(EDGES[0] <= Math.min(...edges) && Math.max(...edges) <= EDGES[1] && longest <= LONGEST)) {
-    return `has voxels of ${edges.map(threeDigits).join(" x ")} mm, which no CT has; ${anew}`;
+    return `has voxels of ${edges.map(sixDigits).join(" x ")} mm, which no CT has; ${anew}`;
   }
   if (!isGrid(affine)) return `has an affine whose axes lie in one plane; ${anew}`;
   if (Math.max(...affine.flat().map(Math.abs)) > FARTHEST) {
@@ -87,11 +87,11 @@ export function oddGeometry(affine, shape) {
   return "";
 }
 
-// A number as Python's `.3g` writes it.
-function threeDigits(value) {
+// A number as Python's `g` writes it.
+function sixDigits(value) {
   if (value === 0 || !Number.isFinite(value)) return String(value);
-  const [digits, power] = value.toExponential(2).split("e").map(Number);
-  if (power >= -4 && power < 3) return String(Number(value.toPrecision(3)));
+  const [digits, power] = value.toExponential(5).split("e").map(Number);
+  if (power >= -4 && power < 6) return String(Number(value.toPrecision(6)));
   return `${digits}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
 
