@@ -210,7 +210,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "site" / "site.js").touch()  # as of any site
     with pytest.raises(InputError, match="holds something that is no site of the course"):
         build_site(tmp_path / "site", [run], overwrite=True)
-    (tmp_path / "site" / "index.html").write_text("<title>kits_msan</title>", encoding="utf-8")  # as of an earlier one
+    (tmp_path / "site" / "index.html").write_text("<title>kits_msan</title>", encoding="utf-8")  # ours
     build_site(tmp_path / "site", [run], overwrite=True)
     assert not (tmp_path / "site" / "mine.txt").exists()
 
