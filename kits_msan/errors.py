@@ -50,6 +50,12 @@ def check_choice(what: str, value: str, choices: Iterable[str]) -> None:
         raise InputError(f"unknown {what} {value!r}; choose one of {', '.join(known)}.")
 
 
+def first_of(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """Names in a sentence, "a, b, c and 4 more": the first ones, and how many others there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
+
+
 def millimeters(sizes: Sequence[float] | None, digits: int | None = None) -> str:
     """A spacing as text, "3 x 0.78 x 0.78 mm", with so many digits behind the point, or as many as needed."""
     shown = [f"{size:g}" if digits is None else f"{size:.{digits}f}" for size in sizes or ()]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, first_of, note
 from kits_msan.formats.volumes import Cyst
 
 if TYPE_CHECKING:
@@ -97,10 +97,9 @@ def score_folders(
             failed[name] = str(error)
     absent = sorted(set(true_paths) - set(paths))
     if rows and absent:
-        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
         note(
             f"{predictions} lacks {len(absent)} of the {len(true_paths)} cases in {truth}, which are left out of the "
-            f"scores: {', '.join(absent[:3])}{more}."
+            f"scores: {first_of(absent)}."
         )
     return pd.DataFrame(rows)
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from kits_msan.data.cases import case_name, find_cases
 from kits_msan.data.kits19 import format_cases, name_of
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, first_of
 from kits_msan.files import read_json
 
 PAPER_TRAIN, PAPER_TEST = range(180), range(180, 190)  # paper, section 3: first 180, and ten of 180 to 190
@@ -66,8 +66,9 @@ def load_split(
     listed = [name for name in parts.train + parts.test if name not in out]
     absent = sorted(set(listed) - present)
     if absent:
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise InputError(f"{split_file} names {absent[0]}{more}, absent from {where}; add or exclude what is absent.")
+        raise InputError(
+            f"{split_file} names {first_of(absent, 1)}, absent from {where}; add or exclude what is absent."
+        )
     return Split(*(tuple(name for name in part if name in present) for part in (parts.train, parts.test)))
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, first_of, note
 from kits_msan.formats.volumes import is_scan_name
 
 OTHERS = (  # endings of scans, or of archives of them, that are not read here
     *(".mhd", ".nhdr", ".mgz", ".mgh", ".mnc", ".nii.bz2", ".nii.xz", ".nii.zst", ".dcm.gz"),
     *(".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar"),
 )
-SHOWN = 3  # names in a sentence
 
 
 def say_passed_over(folder: Path, cases: Sequence[Path], names: Sequence[str]) -> None:
@@ -22,8 +21,8 @@ def say_passed_over(folder: Path, cases: Sequence[Path], names: Sequence[str]) -
     over = sorted(entry.name for entry in set(folder.iterdir()) - set(cases) if _may_hold_a_scan(entry))
     if over:
         note(
-            f"{folder}: {_listed(over)} passed over; a case is a folder with {' or '.join(names)}, and other formats "
-            "and archives must be converted or unpacked first."
+            f"{folder}: {first_of(over)} passed over; a case is a folder with {' or '.join(names)}, and other "
+            "formats and archives must be converted or unpacked first."
         )
 
 
@@ -33,11 +32,11 @@ def check_beside_series(folder: Path, names: Sequence[str]) -> None:
     cases = [entry.name for entry in entries if entry.is_dir() and any((entry / name).exists() for name in names)]
     if cases:
         raise InputError(
-            f"{folder} holds DICOM files beside the cases {_listed(cases)}; move the DICOM files into a folder of "
+            f"{folder} holds DICOM files beside the cases {first_of(cases)}; move the DICOM files into a folder of "
             "their own."
         )
     if scans := [entry.name for entry in entries if is_scan_name(entry.name)]:
-        note(f"{folder} is read as a DICOM series; {_listed(scans)} beside it passed over.")
+        note(f"{folder} is read as a DICOM series; {first_of(scans)} beside it passed over.")
 
 
 def _may_hold_a_scan(entry: Path) -> bool:
@@ -47,8 +46,3 @@ def _may_hold_a_scan(entry: Path) -> bool:
         if entry.is_dir():
             return any(is_scan_name(file.name) and not file.name.startswith(".") for file in entry.iterdir())
     return entry.name.lower().endswith(OTHERS)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

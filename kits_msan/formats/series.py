@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import raise_denied
 from kits_msan.formats.headers import Slice, is_dicom_file, read_header, text_of
 
@@ -138,8 +138,7 @@ def _without_localizers(group: list[Slice]) -> list[Slice]:
 
 
 def _listed(groups: Sequence[Sequence[Slice]]) -> str:
-    more = f" and {len(groups) - 6} more" if len(groups) > 6 else ""
-    return "; ".join(_described(group) for group in groups[:6]) + more
+    return first_of([_described(group) for group in groups], 6, "; ")
 
 
 def _described(group: Sequence[Slice]) -> str:

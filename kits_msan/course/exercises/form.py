@@ -79,11 +79,8 @@ def _no_numbers(tried: Tried, got: Any, want: Any) -> str | None:
     if isinstance(got, str) and not isinstance(want, str):
         return "your answer is a text; leave out the quotation marks, and str() and f-strings too."
     if isinstance(got, bool | np.bool_) and not isinstance(want, bool | str):
-        return (
-            "your answer is True or False; "
-            + (f"{len(want)} are" if isinstance(want, list | tuple) else "a number is")
-            + " wanted."
-        )
+        wanted = f"{len(want)} are" if isinstance(want, list | tuple) else "a number is"
+        return f"your answer is True or False; {wanted} wanted."
     if isinstance(got, Mapping | set | frozenset):
         return f"your answer is a {type(got).__name__}; give the values in a list or tuple, in their order."
     if callable(got) and not isinstance(got, torch.Tensor):
@@ -111,7 +108,7 @@ def _too_much(tried: Tried, got: Any, want: Any) -> str | None:
         return "this is an array of the right shape; give the shape itself: .shape."
     if np.ndim(array_of(got)) == 0 and not isinstance(got, list | tuple):
         return None
-    if tried.all_same(lambda got, want: [got[0]][0] if len(got) == 1 else np.nan):
+    if tried.all_same(lambda got, want: got[0] if len(got) == 1 else np.nan):
         return "there is one pair of brackets too many."
     if isinstance(want, list | tuple):
         if tried.all_same(lambda got, want: list(got)[: len(want)]):
