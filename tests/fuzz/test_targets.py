@@ -12,7 +12,10 @@ from targets import Target
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_mutated_files_are_read_or_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
+def test_mutated_files_are_read_or_refused_in_one_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SLOW", float("inf"))  # a busy machine is no finding
     (tmp_path / "files").mkdir()
     fuzzer = Fuzzer(name, getattr(targets, name)(tmp_path / "files"), tmp_path)
     for content in fuzzer.target.seeds:
