@@ -25,6 +25,7 @@ class Exercise:
     mistakes: hint to a function that makes the mistake; the first one whose results equal the student's is named.
     make, flaws: more mistakes, as functions that `make` makes of the arguments that stand behind each hint. These
         are also tried two at a time; those that change the same argument exclude each other.
+    seen: hint to what can be seen of a wrong result beside the right one; it is given if this holds in all trials.
     inputs: draws the arguments, one tuple a trial, on which the student's function is tried; every function gets
         copies. None: the answer is a value, and `solution` takes nothing.
     hint: what an answer is told that is wrong in a way nobody thought of; it must be true for any wrong answer.
@@ -38,6 +39,7 @@ class Exercise:
     mistakes: Mistakes = field(default_factory=dict)
     make: Callable[..., Callable[..., Any]] | None = None
     flaws: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    seen: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
     inputs: Callable[[np.random.Generator], Inputs] | None = None
     hint: str = "Go through the text above the exercise again, step by step."
     parts: Mapping[str, str] = field(default_factory=dict)

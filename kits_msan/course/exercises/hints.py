@@ -22,7 +22,7 @@ MIXES = 12  # pairs of trials that are tried for an argument that is never used
 def sure_hint(tried: Tried) -> str | None:
     """A hint from what can be told with certainty: what the answer does not use, or takes for something else."""
     return next(
-        (hint for look in (form_hint, _constant, _exchanged, _rounded, _unused) if (hint := look(tried))), None
+        (hint for look in (form_hint, _constant, _seen, _exchanged, _rounded, _unused) if (hint := look(tried))), None
     )
 
 
@@ -30,6 +30,18 @@ def hint_for(tried: Tried) -> str:
     """The first hint that fits, or the exercise's own."""
     looks = (_parts, _by_chance, _relation, _nearly, _nan, _gaps, _sometimes)
     return next((hint for look in looks if (hint := look(tried))), tried.exercise.hint)
+
+
+def _seen(tried: Tried) -> str | None:
+    """What an exercise says of results that look alike in all trials."""
+    pairs = list(zip(tried.results, tried.wanted, strict=True))
+    for hint, holds in tried.exercise.seen.items():
+        try:
+            if all(holds(got, want) for got, want in pairs):
+                return hint
+        except Exception:  # a result of another kind
+            continue
+    return None
 
 
 def _exchanged(tried: Tried) -> str | None:

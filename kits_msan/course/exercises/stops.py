@@ -16,7 +16,7 @@ KINDS = {
     "ZeroDivisionError": "It divides by zero for this input.",
     "RecursionError": "It calls itself without an end.",
     "SystemExit": "It ends Python; end a function with return.",
-    "ModuleNotFoundError": "This library is not installed here; NumPy, SciPy and torch are.",
+    "ModuleNotFoundError": "This library is not installed here; NumPy, SciPy, pandas and torch are.",
 }
 SIZES = "Two things of different sizes meet here; print the shapes of both before this line."
 ONE_NUMBER = "`math`, int() and float() take one number; for arrays take NumPy's np.exp, np.sqrt and so on."

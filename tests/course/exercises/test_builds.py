@@ -114,6 +114,19 @@ def two_with_background(label: Any) -> Any:
     return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel()))[-2:]), label, 0)
 
 
+def two_that_touch(corners: int) -> Callable[[Any], Any]:
+    def keep(label: Any) -> Any:
+        pieces = ndimage.label(label > 0, ndimage.generate_binary_structure(3, corners))[0]
+        return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel())[1:])[-2:] + 1), label, 0)
+
+    return keep
+
+
+def interval_of_shares(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
+    return np.percentile(means, [(1 - level / 100) / 2, 1 - (1 - level / 100) / 2])
+
+
 def interval_at_once(differences: Any, draws: int, rng: Any, level: float) -> Any:
     means = differences[rng.integers(len(differences), size=(draws, len(differences)))].mean(axis=1)
     return np.quantile(means, [0.5 - level / 200, 0.5 + level / 200])
@@ -142,6 +155,9 @@ WRONG = [
     ("3.b", BlockWithoutShortcut, "(It was right for 3 others.)"),
     ("4.b", loop_without_backward, "the weights never changed"),
     ("5.b", two_with_background, "the background"),
+    ("5.b", two_that_touch(2), "touch at an edge count"),
+    ("5.b", two_that_touch(3), "touch at an edge or a corner count"),
+    ("5.c", interval_of_shares, "not the shares 0.025 and 0.975"),
     ("1.b", lambda case, rng, slices: rng(3), "rng.integers(n)"),
     ("4.b", lambda model, sampler, loss_of, rate, steps: None, "returns nothing"),
     ("4.b", lambda model, sampler, loss_of, rate, steps: sampler.batch(0)[0], "batch.image and batch.label"),

@@ -134,6 +134,10 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda affine, index: str((affine @ [*index, 1])[:3]), "text"),
         (lambda affine, index: (affine @ [*index, 1])[[1, 0, 2]], "order"),
         (lambda affine, index: np.array([66.0, 46, -50]), "whatever it is given"),
+        (lambda affine, index: affine[:3, :3] @ index + affine[:3, 0], "the origin is the last column"),
+        (lambda affine, index: affine[:3, :3] @ index + affine[3, :3], "the origin is missing"),
+        (lambda affine, index: np.abs(affine.diagonal()[:3]) * index + affine[:3, 3], "only the diagonal"),
+        (lambda affine, index: affine.diagonal()[:3] * index + affine[:3, 0], "there are two mistakes"),
     ],
     "1.4": [
         (box_forgets_return, "returns nothing for"),

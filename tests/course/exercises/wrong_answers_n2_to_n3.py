@@ -46,6 +46,14 @@ def poke_no_comparison(layer: Any, size: int) -> Any:
     return int(columns.max() - columns.min()) + 1
 
 
+def poke_middle_row(layer: Any, size: int) -> Any:
+    poked = torch.zeros(1, 1, 3, size, size)
+    still = layer(poked).clone()
+    poked[0, 0, 1, size // 2, size // 2] = 1
+    columns = (layer(poked) != still)[0, 0, 1, size // 2].nonzero()
+    return int(columns.max() - columns.min()) + 1
+
+
 def poke_kernel(layer: Any, size: int) -> Any:
     return layer.weight.shape[-1]
 
@@ -138,6 +146,7 @@ WRONG: dict[str, list[Wrong]] = {
         (poke_row_only, "from top to bottom"),
         (poke_against_corner, "right for"),
         (poke_no_comparison, "compared with 0"),
+        (poke_middle_row, "in other rows and slices"),
         (poke_kernel, "AttributeError"),
         (
             lambda layer, size: layer(torch.zeros(1, 1, 3, size, size))[..., size / 2],

@@ -54,6 +54,12 @@ def vote_scipy(labels: Any, probabilities: Any) -> Any:
     return scipy.stats.mode(labels, axis=0).mode
 
 
+def chance_of_another_library(wrong: Any, right: Any) -> Any:
+    from sklearn.metrics import roc_auc_score  # type: ignore[import-not-found]
+
+    return roc_auc_score(len(wrong) * [0] + len(right) * [1], [*wrong, *right])
+
+
 Wrong = tuple[Callable[..., Any] | Any, str]
 WRONG: dict[str, list[Wrong]] = {
     "4.1": [
@@ -106,6 +112,10 @@ WRONG: dict[str, list[Wrong]] = {
             "half of the sums",
         ),
         (vote_scipy, "lowest class"),
+        (
+            lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.01 * p.sum(axis=0)).argmax(axis=0),
+            "hundreds of networks",
+        ),
         (lambda labels, p: (np.eye(3)[labels].sum(axis=0).T + 0.2 * p.sum(axis=0)).argmax(axis=0), "small part"),
         (lambda labels, p: p.sum(axis=0), "shape"),
         (lambda labels, p: int(np.bincount(labels.ravel()).argmax()), "one number"),
@@ -128,6 +138,8 @@ WRONG: dict[str, list[Wrong]] = {
     "5.4": [
         (lambda wrong, right: (wrong < right).mean(), "Error"),
         (lambda wrong, right: 0.74, "whatever it is given"),
+        (chance_of_another_library, "NumPy, SciPy, pandas and torch are"),
+        (lambda w, r: np.mean([a < b for a, b in zip(sorted(w), sorted(r), strict=False)]), "both were sorted"),
         (lambda wrong, right: (wrong[:, None] < right).astype(float), "one number is wanted"),
         (lambda wrong, right: 100 * ((wrong[:, None] < right) + 0.5 * (wrong[:, None] == right)).mean(), "100 times"),
         (

@@ -12,10 +12,19 @@ CORNERS = ((0, 0, 0), (0, 7, 7), (3, 0, 8), (3, 8, 0))
 LARGE, SECOND, SMALL, TINY = (2, 5, 5), (2, 4, 3), (1, 3, 2), (1, 2, 1)  # pieces
 EQUALS = ((2, 5, 5), (2, 5, 4), (2, 4, 4))  # the third is large too
 FEW = ((1, 2, 2), (1, 3, 1), (1, 2, 1))  # the first is small
+LONE, BLOCK = (
+    np.s_[3:5, 8:11, :4],
+    np.s_[:2, :4, :4],
+)  # of 24 and of 32 voxels, and below smaller ones beside the block
+BESIDE = (np.s_[:2, 4:7, 4:7], np.s_[2:4, 1:4, 4:7], np.s_[2:4, 4:7, 4:7])  # two share an edge with it, one a corner
+
+
+FACES, EDGES, CORNERS_TOO = (ndimage.generate_binary_structure(3, how) for how in (1, 2, 3))
+IN_SLICE = FACES * np.array([0, 1, 0])[:, None, None]
 
 
 def _labels(rng: np.random.Generator) -> Inputs:
-    """Labels (5, 12, 12) with one to four pieces of kidney and tumor, of different sizes."""
+    """Labels (5, 12, 12) with one to four pieces of kidney and tumor, of different sizes; some share an edge."""
     pieces = ((LARGE, SECOND, SMALL), (LARGE, SECOND, SMALL, TINY), (LARGE, SECOND), (LARGE,), EQUALS, FEW)
     trials: Inputs = []
     for sizes in (*pieces, EQUALS, EQUALS, FEW, FEW):
@@ -25,6 +34,11 @@ def _labels(rng: np.random.Generator) -> Inputs:
             part = tuple(slice(at, at + n) for at, n in zip(corner, size, strict=True))
             label[part] = 1
             label[part][:, : rng.integers(0, size[1] + 1)] = 2  # from no tumor to nothing else
+        trials.append((label,))
+    for beside in BESIDE:
+        label = np.zeros((5, 12, 12), np.uint8)
+        label[LONE] = label[BLOCK] = label[beside] = 1
+        label[BLOCK][:, 1:3] = 2
         trials.append((label,))
     return trials
 
@@ -43,10 +57,10 @@ def _differences(rng: np.random.Generator) -> Inputs:
 
 def _keep(
     mask: Callable[[Any], Any] = lambda label: label > 0, count: int = 2, order: int = 1, first: int = 1,
-    give: Callable[..., Any] = lambda label, kept: np.where(kept, label, 0),
+    give: Callable[..., Any] = lambda label, kept: np.where(kept, label, 0), touching: Any = FACES,
 ) -> Callable[[Any], Any]:  # fmt: skip
     def keep(label: Any) -> Any:
-        pieces = ndimage.label(mask(label))[0]
+        pieces = ndimage.label(mask(label), touching)[0]
         sizes = np.bincount(pieces.ravel())[1:]
         numbers = np.argsort(sizes)[::order][-count:] + first
         return give(label, np.isin(pieces, numbers))
@@ -133,6 +147,11 @@ BUILDS: dict[str, Build] = {
                     "mask": lambda label: label == 1
                 },
                 "pieces of tumor alone were counted; look at label > 0.": {"mask": lambda label: label == 2},
+                "voxels that touch at an edge or a corner count as one piece in yours; they must share a face, as "
+                "ndimage.label takes it by itself.": {"touching": CORNERS_TOO},
+                "voxels that touch at an edge count as one piece in yours; they must share a face, as ndimage.label "
+                "takes it by itself.": {"touching": EDGES},
+                "each slice was looked at by itself; a piece goes on from slice to slice.": {"touching": IN_SLICE},
                 "this is a mask; kidney and tumor keep their labels 1 and 2.": {
                     "give": lambda label, kept: kept.astype(int)
                 },
@@ -156,6 +175,12 @@ BUILDS: dict[str, Build] = {
                 "the upper end": "For 95 % it is the percentile 97.5 of the means.",
             },
             make=_bootstrap,
+            seen={
+                "both of your ends lie in the lower half of the means: np.percentile takes percent, 2.5 and 97.5, "
+                "not the shares 0.025 and 0.975.": lambda got, want: max(got) < sum(want) / 2,
+                "both of your ends lie in the upper half of the means; the lower one is the percentile 2.5 for 95 "
+                "%.": lambda got, want: min(got) > sum(want) / 2,
+            },
             mistakes={
                 "these are percentiles of the cases; take those of the means of many draws.": (
                     lambda differences, draws, level: np.percentile(

@@ -50,16 +50,16 @@ def _conv(kernel: tuple[int, int, int], dilation: int = 1, bias: float | None = 
     return conv.requires_grad_(False)
 
 
-def _cross() -> nn.Conv3d:
-    """A convolution that sees 5 columns of the middle row, and one column of the other rows and slices."""
+def _cross(depth: int, row: int) -> nn.Conv3d:
+    """A convolution that sees 5 columns of one row of one slice, and one column of the other rows and slices."""
     conv = _conv((3, 3, 5))
     conv.weight[..., :2] = conv.weight[..., 3:] = 0
-    conv.weight[0, 0, 1, 1] = 1
+    conv.weight[0, 0, depth, row] = 1
     return conv
 
 
 def _layers(rng: np.random.Generator) -> Inputs:
-    """Layers of known width: plain ones, with holes, with a bias, wider along one axis, lopsided, uneven, a cross."""
+    """Layers of known width: plain, with holes, with a bias, wider on an axis, lopsided, uneven, wide in one row."""
     layers = [
         _conv((3, 3, 3)),
         _conv((5, 5, 5)),
@@ -75,14 +75,14 @@ def _layers(rng: np.random.Generator) -> Inputs:
         _Uneven(3, middle=3, elsewhere=7),
         _Uneven(4, middle=3, elsewhere=7),
         _Ramp(),
-        _cross(),
+        *(_cross(depth, row) for depth, row in ((1, 1), (1, 0), (0, 1), (2, 2))),
     ]
-    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9, 11)
+    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9, 11, 11, 11, 11)
     return [(layer, size) for layer, size in zip(layers, sizes, strict=True)]
 
 
 def _poke(
-    place: Callable[[Tensor, int], None] | None = None, compare: bool = True,
+    place: Callable[[int], Any] = lambda middle: (0, 0, 1, middle, middle), compare: bool = True,
     measure: Callable[[Tensor, int], Any] = lambda reached, size: int(reached.max() - reached.min()) + 1,
     axis: int = 2,
 ) -> Callable[[Any, int], Any]:  # fmt: skip
@@ -91,10 +91,7 @@ def _poke(
     def poke(layer: Any, size: int) -> Any:
         still = torch.zeros(1, 1, 3, size, size)
         poked = still.clone()
-        if place:
-            place(poked, size // 2)
-        else:
-            poked[0, 0, 1, size // 2, size // 2] = 1
+        poked[place(size // 2)] = 1
         changed = (layer(poked) != (layer(still) if compare else 0))[0, 0]
         return measure(changed.movedim(axis, -1).flatten(0, -2).any(dim=0).nonzero(), size)
 
@@ -108,34 +105,6 @@ def _changed(layer: Any, size: int) -> Tensor:
     poked[0, 0, 1, size // 2, size // 2] = 1
     changed: Tensor = (layer(poked) != layer(still))[0, 0]
     return changed
-
-
-def _row(poked: Tensor, middle: int) -> None:
-    poked[0, 0, 1, middle] = 1
-
-
-def _column(poked: Tensor, middle: int) -> None:
-    poked[0, 0, 1, :, middle] = 1
-
-
-def _slices(poked: Tensor, middle: int) -> None:
-    poked[..., middle, middle] = 1
-
-
-def _plane(poked: Tensor, middle: int) -> None:
-    poked[..., middle] = 1
-
-
-def _corner(poked: Tensor, middle: int) -> None:
-    poked[0, 0, 0, 0, 0] = 1
-
-
-def _first_slice(poked: Tensor, middle: int) -> None:
-    poked[0, 0, 0, middle, middle] = 1
-
-
-def _beside(poked: Tensor, middle: int) -> None:
-    poked[0, 0, 1, middle + 1, middle + 1] = 1
 
 
 def _gradient(layer: Any, size: int) -> Any:
@@ -156,12 +125,22 @@ def _in_order(layer: Any, size: int) -> Any:
     return int(columns[-1] - columns[0]) + 1
 
 
+def _within(part: Callable[[Tensor, int], Tensor]) -> Callable[[Any, int], Any]:
+    """The width of what changes in a part of the output (D, H, W)."""
+
+    def width(layer: Any, size: int) -> Any:
+        columns = part(_changed(layer, size), size // 2).nonzero()[:, -1]
+        return int(columns.max() - columns.min()) + 1
+
+    return width
+
+
 EXERCISES = {
     "3.4": Exercise(
         solution=_poke(),
         why="what a poke can change is as wide as what an output can see, for any layer and without gradients.",
         inputs=_layers,
-        hint="Poke the middle voxel, compare with the answer to the unpoked map, and see how far the change reaches.",
+        hint="Poke the middle voxel, compare with the answer to the empty input, and find all columns that change.",
         stops={
             "numel() == 0": "No output differs. Is your second input a copy? After b = a, both are the same "
             "tensor: b = a.clone().",
@@ -171,10 +150,18 @@ EXERCISES = {
             "columns are axes 2, 3 and 4.",
         },
         mistakes={
-            "you counted changed voxels in all slices and rows; the width is along one row.": (
+            "you looked at the middle row of the middle slice alone; a layer can reach farther in other rows and "
+            "slices.": _within(lambda changed, middle: changed[1, middle, None]),
+            "you looked at the middle slice alone; a layer can reach farther in the slices beside it.": _within(
+                lambda changed, middle: changed[1]
+            ),
+            "you looked at the middle row alone; a layer can reach farther in the rows beside it.": _within(
+                lambda changed, middle: changed[:, middle]
+            ),
+            "you counted changed voxels in all slices and rows; the width counts columns.": (
                 lambda layer, size: int(_changed(layer, size).sum())
             ),
-            "you counted the changed pixels of a slice; the width is along one row.": (
+            "you counted the changed pixels of a slice; the width counts columns.": (
                 lambda layer, size: int(_changed(layer, size)[1].sum())
             ),
             "you counted what changes in a row; a kernel with holes reaches farther. Take last - first + 1.": (
@@ -187,7 +174,7 @@ EXERCISES = {
                 measure=lambda reached, size: reached.flatten()
             ),
             "the voxel that you poked is one beside the middle; the middle of `size` is size // 2.": _poke(
-                place=_beside
+                place=lambda middle: (0, 0, 1, middle + 1, middle + 1)
             ),
             "this is what one output sees, by its gradient; poke an input, and see which outputs change.": _gradient,
             "that is the reach to the left; where a layer reaches less to the right, the width is not twice "
@@ -208,17 +195,23 @@ EXERCISES = {
                 "compare": False
             },
             "in yours, the whole row seems to change. Poke one voxel only; compare with the empty map's answer.": {
-                "place": _row
+                "place": lambda middle: (0, 0, 1, middle)
             },
             "a whole column was poked; poke one voxel, in the middle of slices, rows and columns.": {
-                "place": _column
+                "place": lambda middle: (0, 0, 1, slice(None), middle)
             },
-            "the middle of every slice was poked; poke one voxel, in the middle slice.": {"place": _slices},
-            "a whole plane was poked; poke one voxel, in the middle of slices, rows and columns.": {"place": _plane},
+            "the middle of every slice was poked; poke one voxel, in the middle slice.": {
+                "place": lambda middle: (..., middle, middle)
+            },
+            "a whole plane was poked; poke one voxel, in the middle of slices, rows and columns.": {
+                "place": lambda middle: (..., middle)
+            },
             "the voxel that you poked is not in the middle slice; there are 3 slices, so it is number 1.": {
-                "place": _first_slice
+                "place": lambda middle: (0, 0, 0, middle, middle)
             },
-            "you poked the corner, where half of what changes lies outside; poke the middle.": {"place": _corner},
+            "you poked the corner, where half of what changes lies outside; poke the middle.": {
+                "place": lambda middle: (0, 0, 0, 0, 0)
+            },
             "last - first is one too small: from 4 to 6 there are 3 columns.": {
                 "measure": lambda reached, size: int(reached.max() - reached.min())
             },
@@ -238,8 +231,8 @@ EXERCISES = {
             "that is the first column that changes; take last - first + 1.": {
                 "measure": lambda reached, size: int(reached.min())
             },
-            "you measured from top to bottom; the width is along a row, over columns.": {"axis": 1},
-            "you measured across slices; the width is along a row, over columns.": {"axis": 0},
+            "you measured from top to bottom; the width goes from left to right, over columns.": {"axis": 1},
+            "you measured across slices; the width goes from left to right, over columns.": {"axis": 0},
         },
     ),
 }

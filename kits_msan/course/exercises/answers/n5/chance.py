@@ -22,16 +22,26 @@ def _agreeing(rng: np.random.Generator) -> Inputs:
 
 
 def _chance(
-    tie: float = 0.5, below: Callable[[Any, Any], Any] = np.less, count: Callable[[Any], Any] = np.mean
-) -> Callable[[Any, Any], Any]:
+    tie: float = 0.5, below: Callable[[Any, Any], Any] = np.less, count: Callable[[Any], Any] = np.mean,
+    pairs: Callable[[Any, Any], Any] = lambda wrong, right: (wrong[:, None], right),
+) -> Callable[[Any, Any], Any]:  # fmt: skip
+    """The chance; the arguments are what can go wrong."""
+
     def chance(wrong: Any, right: Any) -> Any:
-        return float(count(below(wrong[:, None], right)) + tie * count(wrong[:, None] == right))
+        a, b = pairs(wrong, right)
+        return float(count(below(a, b)) + tie * count(a == b))
 
     return chance
 
 
-def _one_by_one(wrong: Any, right: Any) -> Any:
-    return float(np.mean([(w < r) + 0.5 * (w == r) for w, r in zip(wrong, right, strict=False)]))
+def _one_by_one(order: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """The first with the first and so on, until the shorter one ends."""
+
+    def pairs(wrong: Any, right: Any) -> Any:
+        many = min(len(wrong), len(right))
+        return order(wrong)[:many], order(right)[:many]
+
+    return pairs
 
 
 EXERCISES = {
@@ -50,9 +60,6 @@ EXERCISES = {
             "it is the other way round: an error is expected where fewer agree.": (
                 lambda wrong, right: 1 - _chance()(wrong, right)
             ),
-            "you compared the first with the first and so on; compare every wrong voxel with every right one.": (
-                _one_by_one
-            ),
             "this is the difference of two means, not a chance between 0 and 1.": (
                 lambda wrong, right: float(right.mean() - wrong.mean())
             ),
@@ -65,8 +72,6 @@ EXERCISES = {
             "ties count half only if you leave the rest whole: fewer + equal / 2.": (
                 lambda wrong, right: float(((wrong[:, None] < right).mean() + (wrong[:, None] == right).mean()) / 2)
             ),
-            "you compared the first with the first and left out ties; compare each wrong voxel with each "
-            "right one.": lambda wrong, right: float(np.mean([a < b for a, b in zip(wrong, right, strict=False)])),
             "you compared the mean with the others; compare every wrong voxel with every right one.": (
                 lambda wrong, right: float((wrong.mean() < right).mean())
             ),
@@ -97,12 +102,6 @@ EXERCISES = {
             "this is the ratio of two means; compare every wrong voxel with every right one.": (
                 lambda wrong, right: float(wrong.mean() / right.mean())
             ),
-            "every number counts once in yours, however often it occurs; compare all voxels.": (
-                lambda wrong, right: _chance()(np.unique(wrong), np.unique(right))
-            ),
-            "every number counts once in yours, and ties are left out; compare all voxels.": (
-                lambda wrong, right: _chance(tie=0)(np.unique(wrong), np.unique(right))
-            ),
             "ties were left out, above and below; a tie counts half, and you divide by the number of all pairs.": (
                 lambda wrong, right: float((wrong[:, None] < right).sum() / max((wrong[:, None] != right).sum(), 1))
             ),
@@ -122,8 +121,6 @@ EXERCISES = {
             "only the first wrong voxel is compared. Does `return` stand inside the loop?": lambda wrong, right: (
                 _chance()(wrong[:1], right)
             ),
-            "both were sorted and compared in pairs; compare every wrong voxel with every right "
-            "one.": lambda wrong, right: _one_by_one(np.sort(wrong), np.sort(right)),
             "this asks only whether all five agree; compare the numbers of every wrong voxel with every right "
             "one.": lambda wrong, right: float(((wrong < 5).mean() + (right == 5).mean()) / 2),
             "this is the share of wrong voxels where not all agree; compare them with the right "
@@ -131,6 +128,17 @@ EXERCISES = {
         },
         make=_chance,
         flaws={
+            "you compared the first with the first and so on; compare every wrong voxel with every right one.": {
+                "pairs": _one_by_one(lambda values: values)
+            },
+            "both were sorted and compared in pairs; compare every wrong voxel with every right one.": {
+                "pairs": _one_by_one(np.sort)
+            },
+            "both were sorted, the largest first, and compared in pairs; compare every wrong voxel with every right "
+            "one.": {"pairs": _one_by_one(lambda values: np.sort(values)[::-1])},
+            "every number counts once in yours, however often it occurs; compare all voxels.": {
+                "pairs": lambda wrong, right: (np.unique(wrong)[:, None], np.unique(right))
+            },
             "ties are left out; a tie is like tossing a coin, so it counts half.": {"tie": 0.0},
             "ties count whole; a tie is like tossing a coin, so it counts half.": {"tie": 1.0},
             "ties are subtracted; a tie is like tossing a coin, so it counts half.": {"tie": -0.5},

@@ -16,10 +16,10 @@ def _ballots(rng: np.random.Generator) -> Inputs:
         unsure = rng.dirichlet((9, 9, 9), size=(networks, voxels))
         drawn = np.where(rng.random((networks, voxels, 1)) < 0.4, sure, unsure).swapaxes(1, 2)
         trials.append((drawn.argmax(axis=1), drawn))
-    sure = np.array([[[0.02], [0.96], [0.02]]] * 20 + [[[0.4], [0.31], [0.29]]] * 21)
-    trials.append((sure.argmax(axis=1), sure))  # 20 sure networks lose by a vote, however small a sum is made
-    few = [voxel for labels, drawn in trials[4:5] for voxel in _one_each(labels, drawn)]
-    return [*few, *trials]
+    for few in (20, 300):  # sure networks that lose by a vote, however small a sum is made
+        sure = np.array([[[0.02], [0.96], [0.02]]] * few + [[[0.4], [0.31], [0.29]]] * (few + 1))
+        trials.append((sure.argmax(axis=1), sure))
+    return [*_one_each(*trials[4]), *trials]
 
 
 def _one_each(labels: Any, probabilities: Any) -> Inputs:
@@ -108,6 +108,10 @@ EXERCISES = {
             ),
             "votes and a small part of the sums are added; with many networks this can still beat a vote.": (
                 lambda labels, probabilities: (_counted(labels) + 0.1 * probabilities.sum(axis=0)).argmax(axis=0)
+            ),
+            "votes and a very small part of the sums are added; with hundreds of networks this can still beat a "
+            "vote.": lambda labels, probabilities: (_counted(labels) + 0.01 * probabilities.sum(axis=0)).argmax(
+                axis=0
             ),
             "at a tie you add only what those who voted for a class gave it; add the probabilities of all.": (
                 lambda labels, probabilities: _vote(lambda p: _weighed(labels, p))(labels, probabilities)
