@@ -20,7 +20,7 @@ def voxels() -> np.ndarray:
 
 def write_series(
     folder: Path, volume: np.ndarray, axes: np.ndarray = UPRIGHT, series: str = "1", intercept: int = -1024,
-    positions: list[float] | None = None, compressed: bool = False,
+    positions: list[float] | None = None, compressed: bool = False, compressor: str = "JPEG2000",
 ) -> None:  # fmt: skip
     """One file a slice, in shuffled file order, with unsigned pixels that are rescaled to HU."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,6 +42,7 @@ def write_series(
         writer = SimpleITK.ImageFileWriter()
         writer.KeepOriginalImageUIDOn()
         writer.SetUseCompression(compressed)
+        writer.SetCompressor(compressor)
         writer.SetFileName(str(folder / f"{series}-{order[index]:03d}.dcm"))
         writer.Execute(image)
 

@@ -5,9 +5,7 @@ into the array that is returned. DICOM counts millimeters to the patient's left 
 front (RAS).
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
-from kits_msan.formats.foreign import plain_name
 from kits_msan.formats.grids import LPS_TO_RAS, check_geometry, in_file_order, shape_after, to_kits_order
 from kits_msan.formats.headers import Slice
 from kits_msan.formats.nifti import new_header
+from kits_msan.formats.pixels import PixelReader
 from kits_msan.formats.series import SAME_DIRECTION, choose_series
 from kits_msan.formats.volumes import as_whole
 
@@ -37,7 +35,13 @@ def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16
     Raises InputError, naming folder or file, for anything but one stack of parallel slices evenly apart, and for what
     cannot be read.
     """
-    stack = _sorted(path, _once(path, choose_series(path, series)))
+    with PixelReader() as pixels:
+        return _read_stack(path, _sorted(path, _once(path, choose_series(path, series), pixels)), pixels)
+
+
+def _read_stack(
+    path: Path, stack: Sequence[Slice], pixels: PixelReader
+) -> tuple[NDArray[np.int16], nib.Nifti1Header]:
     slid = _slid(stack)  # (slices, 2) pixels along rows and columns
     tilted = bool(np.abs(slid).max() > UPRIGHT)
     first, last = (np.floor(slid.min(0)), np.ceil(slid.max(0))) if tilted else (np.zeros(2), np.zeros(2))
@@ -52,20 +56,20 @@ def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16
     volume = np.empty(shape_after(header.get_data_shape(), transform), np.int16)
     view = in_file_order(volume, transform)  # (columns, rows, slices)
     for index, one in enumerate(stack):
-        plane = _pixels(one)
+        plane = pixels.read(one)
         if tilted:
             plane = _moved(plane, slid[index] - first, (height, width))
         view[:, :, index] = as_whole(plane, np.int16).T
     return volume, header
 
 
-def _once(path: Path, slices: list[Slice]) -> list[Slice]:
+def _once(path: Path, slices: list[Slice], pixels: PixelReader) -> list[Slice]:
     """Each slice once: copies under other names are left out."""
     kept: dict[tuple[Any, ...], Slice] = {}
     copies = []
     for one in slices:
         key = (one.uid, one.size, *one.origin, *one.axes.ravel())
-        if one.uid and key in kept and np.array_equal(_pixels(one), _pixels(kept[key])):
+        if one.uid and key in kept and np.array_equal(pixels.read(one), pixels.read(kept[key])):
             copies.append(one.file.name)
         else:
             kept[(*key, len(kept)) if key in kept else key] = one
@@ -155,36 +159,3 @@ def _moved(plane: NDArray, by: NDArray, shape: tuple[int, int]) -> NDArray:
     return affine_transform(
         plane.astype(np.float32), np.ones(2), offset=-by[::-1], output_shape=shape, order=1, cval=AIR
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Within the block nothing reaches stderr: the decoders print there themselves, beside the error they raise."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _pixels(one: Slice) -> NDArray:
-    """(rows, columns) of one file, in HU."""
-    import SimpleITK
-
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    try:
-        with plain_name(one.file) as name, _quiet():
-            reader.SetFileName(name)
-            pixels = SimpleITK.GetArrayFromImage(reader.Execute())
-    except RuntimeError as error:  # SimpleITK's only kind
-        raise InputError(
-            f"{one.file} cannot be read as a DICOM image; export the series anew, or remove this file."
-        ) from error
-    if pixels.size != one.size[0] * one.size[1]:
-        raise InputError(f"{one.file} does not hold the pixels that its header promises; export the series anew.")
-    return pixels.reshape(one.size)

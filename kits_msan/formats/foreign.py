@@ -125,7 +125,7 @@ def _kind(path: Path) -> str:
 
 def _survives(path: Path, name: str) -> bool:
     """Whether a process of its own can read the file: the libraries beneath SimpleITK crash or hang on some."""
-    words = [sys.executable, "-c", TRIAL, name, _kind(path), str(_most_voxels(path))]
+    words = [sys.executable, "-P", "-c", TRIAL, name, _kind(path), str(_most_voxels(path))]
     seconds = 60 + path.stat().st_size / 1e6
     try:
         return subprocess.run(words, capture_output=True, check=False, timeout=seconds).returncode == 0

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # transfer syntaxes: pixels as they are
+UNSAID = 2**32 - 1  # the length of a compressed stream, which does not say it
 DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
 PIXELS, OTHER_PIXELS = 0x7FE00010, (0x7FE00008, 0x7FE00009)  # tags; the others are floating point
 TAGS = (
@@ -33,6 +35,7 @@ class Slice:
     localizer: bool
     frames: int
     samples: int
+    packed: bool  # whether its pixels are compressed
     rescaled: bool  # whether it says how its values become HU
     size: tuple[int, int]  # rows, columns
     pixel: NDArray[np.float64]  # (2,) between rows, between columns
@@ -85,6 +88,7 @@ def read_header(file: Path) -> Slice | None:
                 description=text["SeriesDescription"], modality=text["Modality"],
                 localizer="LOCALIZER" in text["ImageType"], frames=int(data.get("NumberOfFrames") or 1),
                 samples=int(data.get("SamplesPerPixel") or 1), size=size,
+                packed=meta.get("TransferSyntaxUID", PLAIN[0]) not in PLAIN or UNSAID in held,
                 rescaled=data.get("RescaleSlope") is not None and data.get("RescaleIntercept") is not None,
                 pixel=_numbers(data.get("PixelSpacing"), 2), origin=_numbers(data.get("ImagePositionPatient"), 3),
                 axes=_axes(_numbers(data.get("ImageOrientationPatient"), 6)),
@@ -99,7 +103,7 @@ def read_header(file: Path) -> Slice | None:
 
 
 def _at_pixels(held: list[int], tag: int, _: str | None, length: int) -> bool:
-    """Whether the pixels begin; `held` gets how many bytes they take. A compressed stream does not say it."""
+    """Whether the pixels begin; `held` gets how many bytes they take, as their length has it."""
     if tag == PIXELS:
         held.append(length)
     return tag in (PIXELS, *OTHER_PIXELS)

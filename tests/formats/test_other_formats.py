@@ -88,3 +88,17 @@ def test_pair_of_colors_or_short_of_voxels_is_refused(tmp_path: Path, make_case:
     (tmp_path / "scan.hdr").write_bytes(content)
     with pytest.raises(InputError, match=r"scan\.hdr (holds colors or complex numbers|is truncated or damaged)"):
         load_case(tmp_path / "scan.hdr")
+
+
+def test_python_files_in_the_current_folder_are_not_run(
+    tmp_path: Path, make_case: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that tries a file first is started where the user is."""
+    image, _, _ = turned(make_case(), 0)
+    scan = SimpleITK.GetImageFromArray(image)
+    scan.SetSpacing((0.8, 0.8, 3))
+    SimpleITK.WriteImage(scan, str(tmp_path / "scan.mha"))
+    (tmp_path / "SimpleITK.py").write_text("open('was run', 'w')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    load_case(tmp_path / "scan.mha")
+    assert not Path("was run").exists()
