@@ -103,14 +103,19 @@ def refuse_foreign(path: str | Path, own: bool, what: str) -> None:
         raise InputError(f"{path} holds something that is no {what}, which is never replaced; name another folder.")
 
 
-def refuse_file(path: Path, overwrite: bool, ending: str) -> None:
-    """Raise InputError if `path` is a folder, has another ending, as inputs do, or exists without `overwrite`."""
+def refuse_file(path: Path, overwrite: bool, ending: str, begins: str = "") -> None:
+    """Raise InputError if `path` is a folder, has another ending, as inputs do, or exists without `overwrite`.
+
+    begins: how the program's own files begin; one that holds something else is never replaced.
+    """
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it.")
     if path.suffix.lower() != ending:
         raise InputError(f"{path} is to be written as {ending}; give it a name that ends so.")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; name another file or add --overwrite.")
+    if begins and path.exists() and path.read_bytes()[: len(begins)] not in (b"", begins.encode()):
+        raise InputError(f"{path} was not written by this command and is never replaced; name another file.")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.files import refuse_file, write_csv
     from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
 
-    refuse_file(args.out, args.overwrite, ".csv")
+    refuse_file(args.out, args.overwrite, ".csv", begins=",".join(["case", *SCORES]))
     _say_what_is_odd(args.predictions, args.truth)
     failed: dict[str, str] = {}
     scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst, failed=failed)

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,8 @@ def _run(args: argparse.Namespace) -> None:
     paths = find_cases(args.input)
     names = [case_name(scan) for scan in paths]
     scans = dict(zip(names, paths, strict=True))
+    if args.series is not None:
+        _refuse_what_is_no_series(paths, args.series)
     models = [load_model(checkpoint) for checkpoint in args.checkpoint]
     note = f"The networks expect {spacing_note(models)}."
     networks = networks_id([checkpoint_file(checkpoint) for checkpoint in args.checkpoint], not args.no_clean)
@@ -81,6 +84,18 @@ def _run(args: argparse.Namespace) -> None:
         raise InputError(
             f"{failed} of {len(scans)} scans failed, for the reasons above; the others are in {args.out}."
         )
+
+
+def _refuse_what_is_no_series(scans: Sequence[Path], series: str) -> None:
+    from kits_msan.data.cases import IMAGE
+    from kits_msan.formats.headers import text_of
+
+    for scan in scans:
+        if scan.is_file() or (os.access(scan, os.R_OK | os.X_OK) and (scan / IMAGE).exists()):
+            raise InputError(
+                f"{scan} is no folder of DICOM slices, so --series {text_of(series)} means nothing for it; leave "
+                "--series out, or name DICOM folders only."
+            )
 
 
 def _sort_out(

@@ -77,7 +77,7 @@ def load_case(
     """Read a case folder (`imaging.nii.gz`, `segmentation.nii.gz` or both), a CT in one file, or a DICOM folder.
 
     image, label: set one to False to leave it unread.
-    series: number or UID of a DICOM series, where the folder holds several.
+    series: number or UID of a DICOM series, where the folder holds several; InputError for what is none.
     cyst: "kidney" or "tumor", what the label 3 of KiTS21 and KiTS23 counts as.
     The label is turned to the image's grid. Raises InputError, naming the file, for what is missing, broken, not 3-D,
     not finite, not in HU, for values that are no labels, and where label and image do not lie on the same points.
@@ -178,6 +178,8 @@ def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst |
     image_path: Path = path / IMAGE if path.is_dir() else path
     label_path: Path | None = path / LABEL if path.is_dir() else None
     voxels = mask = header = None
+    if series is not None and (path.is_file() or _is_there(image_path)):
+        raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")
     if image and _is_there(image_path):
         voxels, header = read_image(image_path)
         check_hounsfield(image_path, voxels)

@@ -15,7 +15,7 @@ from kits_msan.viewer.scripts import joined
 
 HERE = Path(__file__).parent
 COMPUTE = (
-    *("scans/header", "scans/grids", "scans/hounsfield", "scans/resampling", "scans/stream", "scans/nifti"),
+    *("scans/header", "scans/resampling", "scans/grids", "scans/hounsfield", "scans/stream", "scans/nifti"),
     *("networks/engine", "networks/layers", "networks/msan", "networks/vote", "networks/inference"),
     *("networks/cleanup", "../viewer/js/volume", "segment/worker"),
 )

@@ -15,7 +15,8 @@ from dicom_files import voxels, write_series
 import kits_msan.inference
 from commands.command_line import MODULE
 from kits_msan.cli import main
-from kits_msan.data.cases import IMAGE, LABEL
+from kits_msan.data.cases import IMAGE, LABEL, load_case
+from kits_msan.errors import InputError
 
 NETWORK = "--checkpoint networks/unet3d.safetensors"
 FULL = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 123456789 bytes. Error code 12"
@@ -76,6 +77,21 @@ def test_an_unreadable_file_costs_one_scan_and_nothing_of_a_resumed_run(
     assert captured.out.startswith("1 of 3 scans are done already.")
     assert predicted() == ["a", "b", "c"]
     assert Path(f"out/a/{LABEL}").read_bytes() == before
+
+
+def test_a_series_is_not_chosen_in_silence_from_what_holds_none(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(Path("scans/series"), voxels())
+    for scan in ("scans", "scans/a.nii.gz", "data", "data/case_00000"):
+        assert main(f"predict {scan} {NETWORK} --out out --series 3".split()) == 2
+        error = capsys.readouterr().err
+        assert "is no folder of DICOM slices, so --series 3 means nothing for it; leave --series out" in error
+        assert error.count("\n") == 1
+        assert not Path("out").exists()
+    for scan in ("scans/a.nii.gz", "data/case_00000"):
+        with pytest.raises(InputError, match="is no folder of DICOM slices, so there is no series to choose"):
+            load_case(scan, series="3")
 
 
 def test_a_folder_that_may_not_be_entered_costs_one_scan(

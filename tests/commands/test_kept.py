@@ -35,6 +35,8 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
         "own/manifest.json": made, "own/runs/model.safetensors": "mine",
         "repository/manifest.json": made, "repository/.git/HEAD": "mine",
         "mine/a.image.npy": "mine", "mine/manifest.json": "{}",
+        "class/grades.csv": "student,note\nann,1\n", "class2/grades.png": "mine",
+        "class3/mistakes.csv": "mine",
     }  # fmt: skip
     for file, text in texts.items():
         Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +61,10 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
         ("ablation --data data --profile smoke --checkpoints networks --out tables", "tables holds something that"),
         ("phantom own --profile smoke --cases 1", "own/runs/model.safetensors is no phantom's and would be lost"),
         ("phantom repository --profile smoke --cases 1", "repository is a git repository, whose history would be"),
+        ("evaluate data data --out tables/scores.csv", "tables/scores.csv was not written by this command and is"),
+        ("grade student --out class", "class/grades.csv was not written by this command and is never replaced"),
+        ("grade student --out class2", "class2 holds something that is no result of kits-msan grade"),
+        ("grade student --out class3", "class3/mistakes.csv was not written by this command and is never"),
         ("site --out web", "web holds something that is no site of the course"),
     ],
 )
@@ -117,9 +123,11 @@ def test_phantoms_and_scores_of_this_program_are_replaced(place: Path) -> None:
     assert main(["phantom", "made", "--cases", "2", "--profile", "smoke"]) == 0
     assert main(["phantom", "made", "--cases", "1", "--test", "0", "--profile", "smoke", "--overwrite"]) == 0
     assert sorted(path.name for path in Path("made").glob("case_*")) == ["case_00000"]
-    Path("scores.CSV").write_text("old", encoding="utf-8")
+    Path("scores.CSV").write_text("case,kidney,tumor,composite\nold,0.5,0.5,0.5\n", encoding="utf-8")
     assert main(["evaluate", "data", "data", "--out", "scores.CSV", "--overwrite"]) == 0
-    assert "case_00003" in Path("scores.CSV").read_text(encoding="utf-8")
+    scores = Path("scores.CSV").read_text(encoding="utf-8")
+    assert "case_00003" in scores
+    assert "old" not in scores
 
 
 @pytest.mark.parametrize("out", ["hf/images", "other/way", "hf/blobs"])

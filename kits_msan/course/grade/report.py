@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from kits_msan.course.grade.kernel import can_unshare
 from kits_msan.course.grade.notebooks import ASKED, NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, collected, grade
 from kits_msan.course.paths import course_data
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, refuse_results, write_csv
+from kits_msan.files import atomic_file, refuse_file, refuse_foreign, refuse_results, write_csv
 from kits_msan.profiles import get_profile
 
 COLORS = {RIGHT: "#009E73", WRONG: "#D55E00", UNANSWERED: "#DDDDDD", NOT_RUN: "#666666"}
+GRADES, MISTAKES, PICTURE = "grades.csv", "mistakes.csv", "grades.png"
+COLUMNS = {GRADES: [field.name for field in fields(Grade)], MISTAKES: ["exercise", "students", "hint"]}
 SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
 
 
@@ -23,12 +26,16 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     """Run all notebooks below `folder`; write grades.csv (with names), mistakes.csv and grades.png into `out`.
 
     cell_seconds: limit for a cell. memory_gb: limit for a kernel, in GB. Nothing is sent anywhere.
-    Raises InputError for a folder without notebooks, and for an `out` that holds results.
+    Raises InputError for a folder without notebooks, for an `out` that holds results, and, with `overwrite` too, if
+    one of the three files there was not written by this function.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist; name the folder of the collected notebooks.")
-    notebooks = collected(folder)
     refuse_results(out, overwrite)
+    for name, columns in COLUMNS.items():
+        refuse_file(out / name, overwrite, ".csv", begins=",".join(columns))
+    refuse_foreign(out, (out / GRADES).exists() or not (out / PICTURE).exists(), "result of kits-msan grade")
+    notebooks = collected(folder)
     isolated = can_unshare()
     print("each notebook runs without a network" if isolated else "the network is only refused by Python here")
     data = course_data(get_profile("smoke"))
@@ -37,20 +44,20 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     for student, chapter, path in tqdm(notebooks, "notebooks"):
         grades += grade(student, chapter, path, data, limits)
     out.mkdir(parents=True, exist_ok=True)
-    write_csv(out / "grades.csv", pd.DataFrame([vars(one) for one in grades]))
-    write_csv(out / "mistakes.csv", mistakes(grades))
-    with atomic_file(out / "grades.png") as temporary:
+    write_csv(out / GRADES, pd.DataFrame([vars(one) for one in grades], columns=COLUMNS[GRADES]))
+    write_csv(out / MISTAKES, mistakes(grades))
+    with atomic_file(out / PICTURE) as temporary:
         draw(grades, temporary)
     students = len({one.student for one in grades})
-    print(f"{students} students, {len(notebooks)} notebooks; see grades.csv, mistakes.csv and grades.png in {out}")
-    print("grades.csv holds names: keep it on this machine. The other two hold none.")
+    print(f"{students} students, {len(notebooks)} notebooks; see {GRADES}, {MISTAKES} and {PICTURE} in {out}")
+    print(f"{GRADES} holds names: keep it on this machine. The other two hold none.")
 
 
 def mistakes(grades: Sequence[Grade]) -> pd.DataFrame:
     """How many students got each hint, the most common of an exercise first; without names."""
     counted = Counter((one.exercise, one.hint) for one in grades if one.result == WRONG)
     rows = [{"exercise": exercise, "students": count, "hint": hint} for (exercise, hint), count in counted.items()]
-    table = pd.DataFrame(rows, columns=["exercise", "students", "hint"])
+    table = pd.DataFrame(rows, columns=COLUMNS[MISTAKES])
     return table.sort_values(["exercise", "students"], ascending=[True, False], ignore_index=True)
 
 

@@ -4,16 +4,16 @@
 const FIRST = {
   size: 348, single: "n+1\0", start: 352, dim: [40, "Int16", 8], datatype: [70, "Int16"], bitpix: [72, "Int16"],
   pixdim: [76, "Float32", 8], offset: [108, "Float32"], slope: [112, "Float32"], inter: [116, "Float32"],
-  calMax: [124, "Float32"], calMin: [128, "Float32"], qformCode: [252, "Int16"], sformCode: [254, "Int16"],
+  units: [123, "Uint8"], calMax: [124, "Float32"], calMin: [128, "Float32"], qformCode: [252, "Int16"], sformCode: [254, "Int16"],
   quaternion: [256, "Float32", 3], qoffset: [268, "Float32", 3], srow: [280, "Float32", 12], magic: [344, 4],
 };
 const SECOND = {
   size: 540, single: "n+2\0", start: 544, dim: [16, "BigInt64", 8], datatype: [12, "Int16"], bitpix: [14, "Int16"],
   pixdim: [104, "Float64", 8], offset: [168, "BigInt64"], slope: [176, "Float64"], inter: [184, "Float64"],
-  calMax: [192, "Float64"], calMin: [200, "Float64"], qformCode: [344, "Int32"], sformCode: [348, "Int32"],
+  units: [500, "Int32"], calMax: [192, "Float64"], calMin: [200, "Float64"], qformCode: [344, "Int32"], sformCode: [348, "Int32"],
   quaternion: [352, "Float64", 3], qoffset: [376, "Float64", 3], srow: [400, "Float64", 12], magic: [4, 4],
 };
-const BYTES = { Int16: 2, Int32: 4, Float32: 4, Float64: 8, BigInt64: 8 };
+const BYTES = { Uint8: 1, Int16: 2, Int32: 4, Float32: 4, Float64: 8, BigInt64: 8 };
 const XFORM_CODES = 5; // the highest that the format knows
 
 // How DataView reads a voxel of each datatype, and its bytes; null for what is no number.

@@ -1,7 +1,7 @@
 // NIfTI files to (D, H, W) arrays in KiTS19's axis order, and labels back onto the file's own grid.
 // A file is read as a stream, some planes at a time; no memory is set aside for voxels that it does not hold.
 
-import { affineInKitsOrder, affineOf, edgesOf, oddGeometry, toKitsOrder } from "./grids.js";
+import { affineInKitsOrder, affineOf, edgesOf, oddGeometry, oddGrid, toKitsOrder } from "./grids.js";
 import { Broken, Header } from "./header.js";
 import { checkHounsfield } from "./hounsfield.js";
 import { roundHalfEven } from "./resampling.js";
@@ -94,7 +94,7 @@ export async function readNifti(name, blob) {
       place(name, bytes, k, header, strides, origin, image);
     }
     await again.toEnd();
-    return { name, image, shape: sizes, spacing: edgesOf(own), affine: own, header, order, strides, origin, note };
+    return { name, image, shape: sizes, spacing: edgesOf(own), affine: own, header, order, strides, origin, note, fileAffine: affine };
   } catch (error) {
     if (error instanceof InputError) throw error;
     const reason = error.message.split(/[.!?;]/)[0];
@@ -107,7 +107,7 @@ export async function readNifti(name, blob) {
 export async function readScan(name, blob) {
   const scan = await readNifti(name, blob), odd = checkHounsfield(scan.image);
   if (odd) throw new InputError(`${name} ${odd}`);
-  return scan;
+  return { ...scan, note: [scan.note, oddGrid(name, scan.header, scan.fileAffine)].filter(Boolean).join(" ") };
 }
 
 // Labels (D, H, W) as a gzipped NIfTI file on the grid of the scan: its axis order, affine and units.
