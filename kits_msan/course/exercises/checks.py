@@ -11,7 +11,7 @@ from kits_msan.course.exercises.answers.n3 import chain, poke, width
 from kits_msan.course.exercises.answers.n3 import count as chain_count
 from kits_msan.course.exercises.answers.n4 import adam, loss, rates
 from kits_msan.course.exercises.answers.n5 import chance, paired, share, vote
-from kits_msan.course.exercises.builds import layers, loops, pieces, slabs
+from kits_msan.course.exercises.builds import blocks, layers, loops, pieces, slabs
 from kits_msan.course.exercises.exercise import Build, Exercise
 from kits_msan.course.exercises.verdict import verdict
 
@@ -39,6 +39,7 @@ EXERCISES: dict[str, Exercise] = {
 BUILDS: dict[str, Build] = {
     **slabs.BUILDS,
     **layers.BUILDS,
+    **blocks.BUILDS,
     **loops.BUILDS,
     **pieces.BUILDS,
 }

@@ -128,7 +128,9 @@ def _too_much(tried: Tried, got: Any, want: Any) -> str | None:
 def _of_values(tried: Tried, got: Any, want: Any) -> str | None:
     """The wrong number of values where several are wanted, or another order."""
     parts = tried.exercise.parts
-    wanted = f"{len(want)} are wanted" + (f": {', '.join(parts)}." if len(parts) == len(want) else ".")
+    wanted = f"{len(want)} {'is' if len(want) == 1 else 'are'} wanted" + (
+        f": {', '.join(parts)}." if len(parts) == len(want) else "."
+    )
     if not isinstance(got, list | tuple) and np.ndim(array_of(got)) == 0:
         return f"your answer is one value; {wanted}"
     given = list(got)
@@ -139,6 +141,11 @@ def _of_values(tried: Tried, got: Any, want: Any) -> str | None:
         return f"your answer has {len(given)} value{'' if len(given) == 1 else 's'}; {wanted}"
     if tried.all_same(lambda got, want: [np.reshape(g, np.shape(w)) for g, w in zip(got, want, strict=True)]):
         return f"the values are right, but each is in brackets of its own: give {shown(want)}."
+    lengths = [{np.size(array_of(part)) for part in parts} for parts in (given, want)]
+    if all(np.ndim(array_of(part)) for part in given) and all(len(size) == 1 for size in lengths):
+        (of_given,), (of_wanted,) = lengths
+        if of_given != of_wanted:
+            return f"each of your {len(given)} values holds {of_given} numbers; {of_wanted} are wanted."
     return "the values are right, but their order is not." if _reordered(tried) else None
 
 

@@ -63,7 +63,10 @@ def _unused(tried: Tried) -> str | None:
     """An argument that changes what is right, but never the student's answer."""
     for place, name in enumerate(_names(tried)):
         changes = []
-        for a, b in list(combinations(range(len(tried.trials)), 2))[: MIXES * 4]:
+        near = sorted(
+            combinations(range(len(tried.trials)), 2), key=lambda pair: pair[1] - pair[0]
+        )  # each takes part
+        for a, b in near[: MIXES * 4]:
             mixed = list(tried.trials[a])
             mixed[place] = tried.trials[b][place]
             try:
@@ -162,7 +165,7 @@ def _nearly(tried: Tried) -> str | None:
 def _gaps(tried: Tried) -> str | None:
     """Some numbers of each result are right, and all others the same, such as 0."""
     got, want = _flat(tried.results), _flat(tried.wanted)
-    if got is None or want is None or got.shape != want.shape or max(map(np.size, tried.wanted)) < 2:
+    if got is None or want is None or got.shape != want.shape or want.size == len(tried.wanted):
         return None
     wrong = ~np.isclose(got, want, rtol=1e-3, atol=1e-3)
     if wrong.all() or np.unique(got[wrong]).size != 1 or np.unique(want[wrong]).size < 2:

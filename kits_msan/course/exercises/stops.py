@@ -52,6 +52,8 @@ WORDS = {  # of an error's text
     "only one element tensors": ONE_NUMBER,
     "only integers, slices": WHOLE,
     "indices must be integers": WHOLE,
+    "too many indices": "There are more indices than the array has axes; print its shape.",
+    "'bitwise_": "`&` and `|` join masks only, and come before + and *; put brackets around each comparison.",
     "cannot be interpreted as an integer": "A whole number is wanted here: use // in place of /, or int(...).",
     "NoneType": "Something is None here: list.append and print give None, and so does a function without return.",
     "object has no attribute 'append'": TUPLE,

@@ -1,5 +1,6 @@
 """What students build is told right from wrong, by a hint that names the mistake."""
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -52,6 +53,11 @@ class Attention(nn.Module):
             if level:
                 total += self.finer[level - 1](self.down(features[level - 1]))
             yield feature / (1 + torch.exp(-total))
+
+
+class SquaredWeights(Attention):
+    def forward(self, features: Any) -> Any:
+        return [skip * skip for skip in super().forward(features)]
 
 
 class PooledSlices(Attention):
@@ -122,6 +128,18 @@ def two_that_touch(corners: int) -> Callable[[Any], Any]:
     return keep
 
 
+def two_most_common(label: Any) -> Any:
+    pieces = ndimage.label(label > 0)[0]
+    kept = [number for number, _ in Counter(pieces[label > 0].tolist()).most_common(2)]
+    return torch.tensor(label * np.isin(pieces, kept))
+
+
+def two_of_most_label(label: Any) -> Any:
+    pieces, count = ndimage.label(label > 0)
+    sums = ndimage.sum(label, pieces, range(1, count + 1))
+    return np.where(np.isin(pieces, np.argsort(sums)[-2:] + 1), label, 0)
+
+
 def interval_of_shares(differences: Any, draws: int, rng: Any, level: float) -> Any:
     means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
     return np.percentile(means, [(1 - level / 100) / 2, 1 - (1 - level / 100) / 2])
@@ -143,18 +161,21 @@ RIGHT = [
     ("3.b", Block),
     ("4.b", loop_first_zero),
     ("5.b", two_by_loop),
+    ("5.b", two_most_common),
     ("5.c", interval_at_once),
 ]
 WRONG = [
     pytest.param(DRAWS, slab_of_its_own, "the same again", marks=pytest.mark.slow),
     ("1.b", lambda case, rng, slices: case.image[:slices], "Error"),
     ("1.b", lambda case, rng, slices: None, "TypeError"),
+    ("2.b", SquaredWeights, "At each level but the bottom"),
     ("2.b", PooledSlices, "you pooled across slices too"),
     ("2.b", lambda channels: nn.Identity(), "AttributeError"),
     ("3.b", BlockTwice, "Error"),
     ("3.b", BlockWithoutShortcut, "(It was right for 3 others.)"),
     ("4.b", loop_without_backward, "the weights never changed"),
     ("5.b", two_with_background, "the background"),
+    ("5.b", two_of_most_label, "counts twice"),
     ("5.b", two_that_touch(2), "touch at an edge count"),
     ("5.b", two_that_touch(3), "touch at an edge or a corner count"),
     ("5.c", interval_of_shares, "not the shares 0.025 and 0.975"),

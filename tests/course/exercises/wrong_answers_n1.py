@@ -43,6 +43,16 @@ def window_returns_early(image: Any, low: float, high: float) -> Any:
     return None
 
 
+def window_to_largest(image: Any, low: float, high: float) -> Any:
+    gray = np.clip(image, low, high) - float(low)
+    return gray / gray.max()
+
+
+def window_from_smallest(image: Any, low: float, high: float) -> Any:
+    gray = np.clip(image, low, high).astype(float)
+    return (gray - gray.min()) / (high - gray.min())
+
+
 def box_forgets_return(label: Any, spacing: Any, margin: float) -> Any:
     if margin > 4:
         return [(0, size) for size in label.shape]
@@ -110,6 +120,11 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda image, low, high: np.where(image < low, 0, np.where(image > high, 1, image)), "left the HU"),
         (lambda image, low, high: np.clip(image / (high - low), 0, 1), "not taken off"),
         (window_range, "after clipping"),
+        (window_to_largest, "the largest value that remains"),
+        (window_from_smallest, "the smallest value that remains"),
+        (lambda image, low, high: np.clip((low - image) / (high - low), 0, 1), "the sign is turned"),
+        (lambda image, low, high: (np.maximum(image, high) - low) / (high - low), "np.minimum"),
+        (lambda image, low, high: (image > low & image < high) * 1.0, "An `if` looks at one number"),
         (lambda image, low, high: (np.clip(image, high, low) - low) / (high - low), "limits are exchanged"),
         (lambda image, low, high: (imagee - low) / high, "NameError"),  # type: ignore[name-defined] # noqa: F821
         (lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low))), "sigmoid bends"),
@@ -124,6 +139,8 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda label, spacing: (label == 2).sum() * np.prod(spacing) // 1000, "rounded"),
         (lambda label, spacing: label[2].sum() * np.prod(spacing) / 1000, "slice number 2"),
         (lambda label, spacing: 0.0138, "whatever it is given"),
+        (lambda label, spacing: (label == 2).sum() * math.prod(map(int, spacing)) / 1000, "lost their fractions"),
+        (lambda label, spacing: (label == 2).sum() * math.prod(int(s - 1) for s in spacing) / 1000, "Three things"),
     ],
     "1.3": [
         (lambda affine, index: affine @ index, "ValueError"),
@@ -131,6 +148,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda affine, index: (affine @ [*index, 1])[:3].round(), "rounded"),
         (lambda affine, index: -(affine @ [*index, 1])[:3], "sign"),
         (lambda affine, index: (affine @ [*index, 1])[:3, None], "shape"),
+        (lambda affine, index: affine[index], "more indices than the array has axes"),
         (lambda affine, index: str((affine @ [*index, 1])[:3]), "text"),
         (lambda affine, index: (affine @ [*index, 1])[[1, 0, 2]], "order"),
         (lambda affine, index: np.array([66.0, 46, -50]), "whatever it is given"),
@@ -146,6 +164,8 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda label, spacing, margin: box_smallest_spacing(label == 2, spacing, margin), "kidney is cut off"),
         (lambda label, spacing, margin: box_smallest_spacing(label, (min(spacing),) * 3, margin), "smallest spacing"),
         (box_columns_wrong, "Not right: columns"),
+        (lambda label, spacing, margin: [(0, size, 1) for size in label.shape], "holds 3 numbers; 2 are wanted"),
+        (lambda label, spacing, margin: box_smallest_spacing(label, spacing, margin / 10), "divided by 10"),
         (lambda label, spacing, margin: [(0, size) for size in label.shape], "does not depend on `spacing`"),
         (lambda label, spacing, margin: {"slices": (0, 1)}, "dict"),
         (lambda label, spacing, margin: [(0, 8), (0, 17), (0, 17)], "whatever it is given"),

@@ -1,7 +1,7 @@
 """Wrong answers to notebooks 2 and 3 that no list of mistakes foresaw, each with words that its hint must hold."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -46,11 +46,15 @@ def poke_no_comparison(layer: Any, size: int) -> Any:
     return int(columns.max() - columns.min()) + 1
 
 
-def poke_middle_row(layer: Any, size: int) -> Any:
+def poke_changed(layer: Any, size: int) -> Any:
     poked = torch.zeros(1, 1, 3, size, size)
     still = layer(poked).clone()
     poked[0, 0, 1, size // 2, size // 2] = 1
-    columns = (layer(poked) != still)[0, 0, 1, size // 2].nonzero()
+    return (layer(poked) != still).flatten(0, -2)  # (3 * size, size)
+
+
+def poke_middle_row(layer: Any, size: int) -> Any:
+    columns = poke_changed(layer, size)[size + size // 2].nonzero()
     return int(columns.max() - columns.min()) + 1
 
 
@@ -106,6 +110,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "2.3": [
         (lambda channels: 3328, "whatever it is given"),
+        (lambda channels: sum(a * b for a, b in combinations(channels, 2)), "every other"),
         (lambda channels: sum(channels), "added all channels up"),
         (lambda channels: [a * b for a, b in pairwise(channels)], "one number is wanted"),
         (lambda channels: np.prod(channels), "multiplied all channels"),
@@ -146,6 +151,11 @@ WRONG: dict[str, list[Wrong]] = {
         (poke_row_only, "from top to bottom"),
         (poke_against_corner, "right for"),
         (poke_no_comparison, "compared with 0"),
+        (
+            lambda layer, size: int(poke_changed(layer, size).all(dim=0).nonzero().max()) + 1,
+            "not only if all do",
+        ),
+        (lambda layer, size: int(poke_changed(layer, size).any(dim=0).sum()), "counted the columns that change"),
         (poke_middle_row, "in other rows and slices"),
         (poke_kernel, "AttributeError"),
         (

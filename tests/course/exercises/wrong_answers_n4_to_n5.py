@@ -64,6 +64,7 @@ Wrong = tuple[Callable[..., Any] | Any, str]
 WRONG: dict[str, list[Wrong]] = {
     "4.1": [
         (dice_two_dimensions, "AxisError"),
+        (lambda p, t: 1 - (p.sum() + t.sum() + 1) / (2 * (p * t).sum() + 1), "upside down"),
         (lambda p, t: 1 - 2 * (p * t).sum() / (p.sum() + t.sum() + 1e-5), "tiny number"),
         (lambda p, t: 1 - (2 * (p * t).sum() + 2) / (p.sum() + t.sum() + 2), "a 1 in each place"),
         (lambda p, t: round(1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1), 2), "rounded"),
@@ -138,6 +139,7 @@ WRONG: dict[str, list[Wrong]] = {
     "5.4": [
         (lambda wrong, right: (wrong < right).mean(), "Error"),
         (lambda wrong, right: 0.74, "whatever it is given"),
+        (lambda w, r: ((w[:, None] < r) | (w[:, None] == r) / 2).mean(), "put brackets around each comparison"),
         (chance_of_another_library, "NumPy, SciPy, pandas and torch are"),
         (lambda w, r: np.mean([a < b for a, b in zip(sorted(w), sorted(r), strict=False)]), "both were sorted"),
         (lambda wrong, right: (wrong[:, None] < right).astype(float), "one number is wanted"),

@@ -1,5 +1,6 @@
-"""The builds of notebooks 2 and 3, the attention layer and the Res2Net block as modules."""
+"""The build of notebook 2, the attention layer as a module."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
-from kits_msan.networks.layers import Res2NetBlock
 
 SEED = 0
 
@@ -22,12 +22,6 @@ def _maps(rng: np.random.Generator) -> Inputs:
         (list(c), [torch.randn(1, n, 2, 8 >> i, 16 >> i, generator=generator) for i, n in enumerate(c)])
         for c in ((2, 3), (2, 3, 4), (3, 2, 4, 5))
     ]
-
-
-def _blocks(rng: np.random.Generator) -> Inputs:
-    generator = torch.Generator().manual_seed(int(rng.integers(1000)))
-    sizes = ((8, 4), (8, 2), (8, 8), (16, 4))  # channels that go out, and groups; 8 go in
-    return [(torch.randn(1, 8, 3, 4, 4, generator=generator), channels, scale) for channels, scale in sizes]
 
 
 def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
@@ -44,17 +38,6 @@ def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
     return skips
 
 
-def use_block(block: Any) -> Callable[[Tensor, int, int], Any]:
-    """What a block gives for (N, C, D, H, W), with weights that are the same for all."""
-
-    def outputs(x: Tensor, channels_out: int, scale: int) -> Any:
-        torch.manual_seed(SEED)
-        with torch.no_grad():
-            return block(x.shape[1], channels_out, scale).eval()(x)
-
-    return outputs
-
-
 def _spread(x: Tensor, like: Tensor, **how: Any) -> Tensor:
     return F.interpolate(x, like.shape[2:], **({"mode": "trilinear"} | how))
 
@@ -66,6 +49,7 @@ def _attention(
     end: Callable[..., Tensor] = lambda feature, total: feature * torch.sigmoid(total),
     give: Callable[..., Any] = lambda skips, features: skips,
     finer_of: Callable[..., Tensor] = lambda features, skips, i: features[i - 1], in_place: bool = False,
+    add: Callable[[Tensor, list[Tensor]], Tensor] = lambda own, parts: sum(parts, own), first: int = 1,
 ) -> Any:  # fmt: skip
     class Layer(nn.Module):
         def __init__(self, channels: Sequence[int]) -> None:
@@ -77,37 +61,16 @@ def _attention(
         def forward(self, features: list[Tensor]) -> Any:
             skips: list[Tensor] = []
             for i, feature in enumerate(features[:-1]):
-                total = own * feature
-                if i > 0:
-                    total = total + finer * down(self.finer[i - 1], finer_of(features, skips, i))
-                total = total + coarser * up(self.coarser[i], features[i + 1], feature)
+                parts = [coarser * up(self.coarser[i], features[i + 1], feature)]
+                if i >= first:
+                    parts.append(finer * down(self.finer[i - 1], finer_of(features, skips, i)))
+                total = add(own * feature, parts)
                 if in_place:
                     features[i] = feature = total
                 skips.append(end(feature, total))
             return give(skips, features)
 
     return use_attention(Layer)
-
-
-def _block(
-    residual: Callable[..., Tensor] = lambda y, x: torch.relu(y + x), reduced: bool = True, expanded: bool = True,
-    previous: Callable[[list[Tensor]], Any] = lambda outputs: outputs[-1] if len(outputs) > 1 else 0,
-    join: Callable[[list[Tensor]], Tensor] = lambda outputs: torch.cat(outputs, dim=1),
-) -> Any:  # fmt: skip
-    class Block(nn.Module):
-        def __init__(self, channels_in: int, channels_out: int, scale: int) -> None:
-            super().__init__()
-            self.parts = Res2NetBlock(channels_in, channels_out, scale)
-
-        def forward(self, x: Tensor) -> Tensor:
-            groups = (self.parts.reduce(x) if reduced else x).chunk(self.parts.scale, dim=1)
-            outputs = [groups[0]]
-            for group, conv in zip(groups[1:], self.parts.convs, strict=True):
-                outputs.append(conv(group + previous(outputs)))
-            joined = join(outputs)
-            return residual(self.parts.expand(joined) if expanded else joined, self.parts.shortcut(x))
-
-    return use_block(Block)
 
 
 BUILDS: dict[str, Build] = {
@@ -150,6 +113,33 @@ BUILDS: dict[str, Build] = {
                 "the sum was multiplied by the weights; it is F that is enhanced.": {
                     "end": lambda feature, total: total * torch.sigmoid(total)
                 },
+                "this is a softmax, whose weights share one sum; the sigmoid looks at each number alone.": {
+                    "end": lambda feature, total: feature * torch.softmax(total, dim=1)
+                },
+                "this is tanh, which runs from -1 to 1; take the sigmoid.": {
+                    "end": lambda feature, total: feature * torch.tanh(total)
+                },
+                "this is a ReLU, which can be larger than 1; take the sigmoid.": {
+                    "end": lambda feature, total: feature * torch.relu(total)
+                },
+                "a large sum must give a weight near 1; yours is 1 - W. Look at the sign.": {
+                    "end": lambda feature, total: feature * torch.sigmoid(-total)
+                },
+                "F was added once more at the end; the skip is F times its weights.": {
+                    "end": lambda feature, total: feature + feature * torch.sigmoid(total)
+                },
+                "one mean over the channels was squashed; each channel has weights of its own.": {
+                    "end": lambda feature, total: feature * torch.sigmoid(total.mean(dim=1, keepdim=True))
+                },
+                "the sum was divided by the number of maps; S is the sum itself.": {
+                    "end": lambda feature, total: feature * torch.sigmoid(total / 3)
+                },
+                "the finer map was subtracted; all maps are added.": {"finer": -1},
+                "the coarser map was subtracted; all maps are added.": {"coarser": -1},
+                "the maps were multiplied where they should be added.": {
+                    "add": lambda own, parts: math.prod([own, *parts])
+                },
+                "level 1 has a finer neighbor too, level 0; every level but 0 has one.": {"first": 2},
                 "these are the sums; squash them, and multiply F by the weights.": {
                     "end": lambda feature, total: total
                 },
@@ -178,44 +168,8 @@ BUILDS: dict[str, Build] = {
                     "give": lambda skips, features: skips[::-1]
                 },
                 "this is the last level only; return the list of all.": {"give": lambda skips, features: skips[-1]},
-            },
-        ),
-    ),
-    "3.b": (
-        use_block,
-        Exercise(
-            solution=_block(),
-            why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
-            inputs=_blocks,
-            hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
-            stops={
-                "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
-                "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
-                "channels, but got": "A convolution got another number of channels than it takes. Join the "
-                "groups with "
-                "dim=1; and `chunk` takes the number of groups, `split` their width.",
-            },
-            make=_block,
-            flaws={
-                "a ReLU came before the input was added, and one after it; only the last is right.": {
-                    "residual": lambda y, x: torch.relu(torch.relu(y) + x)
-                },
-                "the input is missing at the end: add shortcut(x), then take the ReLU.": {
-                    "residual": lambda y, x: torch.relu(y)
-                },
-                "the ReLU is missing at the end.": {"residual": lambda y, x: y + x},
-                "the ReLU came before the input was added; add first.": {"residual": lambda y, x: torch.relu(y) + x},
-                "input and ReLU are missing at the end: add shortcut(x), then take the ReLU.": {
-                    "residual": lambda y, x: y
-                },
-                "the input was multiplied; add it.": {"residual": lambda y, x: torch.relu(y * x)},
-                "`reduce` is missing: x goes through it before it is split.": {"reduced": False},
-                "`expand` is missing after the groups are joined.": {"expanded": False},
-                "the groups do not talk: put them through your chain.": {"previous": lambda outputs: 0},
-                "y_2 takes x_2 alone; your second group took y_1 too.": {"previous": lambda outputs: outputs[-1]},
-                "the groups were joined in the reverse order.": {
-                    "join": lambda outputs: torch.cat(outputs[::-1], dim=1)
-                },
+                "this is level 0 only; return the list of all.": {"give": lambda skips, features: skips[0]},
+                "level 0 is missing from your list.": {"give": lambda skips, features: skips[1:]},
             },
         ),
     ),

@@ -47,7 +47,8 @@ def _train(
     optimizer: Callable[..., Any] = torch.optim.AdamW, of_rate: Callable[[float], float] = lambda rate: rate,
     forget: bool = True, step_it: bool = True, renew: bool = False, which: Callable[[int], int] = lambda step: step,
     exchange: bool = False, sign: float = 1, give: Callable[..., Any] = lambda losses: losses,
-    until: Callable[[int], int] = lambda steps: steps, late: bool = False,
+    until: Callable[[int], int] = lambda steps: steps, late: bool = False, remember: Callable[[Any], Any] = float,
+    changed: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Any:  # fmt: skip
     def train(model: nn.Module, sampler: _Sampler, loss_of: Any, rate: float, steps: int) -> Any:
         chosen = optimizer(model.parameters(), of_rate(rate))
@@ -57,13 +58,13 @@ def _train(
                 chosen = optimizer(model.parameters(), of_rate(rate))
             batch = sampler.batch(which(step))
             output = model(batch.image)
-            loss = loss_of(batch.label, output) if exchange else loss_of(output, batch.label)
+            loss = changed(loss_of(batch.label, output) if exchange else loss_of(output, batch.label))
             (sign * loss).backward()
             if step_it:
                 chosen.step()
             if forget:
                 chosen.zero_grad()
-            losses.append((loss_of(model(batch.image), batch.label) if late else loss).item())
+            losses.append(remember(loss_of(model(batch.image), batch.label) if late else loss))
         return give(losses)
 
     return use(train)
@@ -83,6 +84,7 @@ BUILDS: dict[str, Build] = {
             },
             stops={
                 "cannot unpack": "A batch is one thing with two parts: batch.image and batch.label.",
+                "Invalid learning rate": "A rate is positive; give the optimizer `rate` as it is.",
                 "not subscriptable": "A batch is one thing with two parts: batch.image and batch.label.",
             },
             make=_train,
@@ -105,6 +107,19 @@ BUILDS: dict[str, Build] = {
                     "exchange": True
                 },
                 "this is plain SGD; take torch.optim.AdamW.": {"optimizer": torch.optim.SGD},
+                "this is RMSprop; take torch.optim.AdamW.": {"optimizer": torch.optim.RMSprop},
+                "the rate is ten times too large; give the optimizer `rate`.": {"of_rate": lambda rate: 10 * rate},
+                "the rate is ten times too small; give the optimizer `rate`.": {"of_rate": lambda rate: rate / 10},
+                "the loss has another sign; the network must make it small, so leave it as it is.": {
+                    "changed": lambda loss: -loss
+                },
+                "the root of the loss was taken; leave it as it is.": {"changed": torch.sqrt},
+                "the logarithm of the loss was taken; leave it as it is.": {"changed": torch.log},
+                "the losses are rounded; give them as they are.": {"remember": lambda loss: round(float(loss), 1)},
+                "the losses are whole numbers; loss.item() gives them as they are.": {"remember": int},
+                "the losses are sorted; give them in the order of the steps.": {"give": sorted},
+                "the losses are in the reverse order.": {"give": lambda losses: losses[::-1]},
+                "the losses were added up; return the list of all.": {"give": sum},
                 "this is Adam without weight decay; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},
                 "the optimizer has its own rate; give it `rate`.": {"of_rate": lambda rate: 1e-3},
                 "you went uphill; the loss must fall.": {"sign": -1},

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.stats
 from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
-CORNERS = ((0, 0, 0), (0, 7, 7), (3, 0, 8), (3, 8, 0))
+CORNERS = ((0, 0, 0), (0, 7, 7), (3, 0, 7), (3, 7, 0))  # each has room for a piece of (2, 5, 5)
 LARGE, SECOND, SMALL, TINY = (2, 5, 5), (2, 4, 3), (1, 3, 2), (1, 2, 1)  # pieces
 EQUALS = ((2, 5, 5), (2, 5, 4), (2, 4, 4))  # the third is large too
 FEW = ((1, 2, 2), (1, 3, 1), (1, 2, 1))  # the first is small
@@ -38,7 +39,7 @@ def _labels(rng: np.random.Generator) -> Inputs:
     for beside in BESIDE:
         label = np.zeros((5, 12, 12), np.uint8)
         label[LONE] = label[BLOCK] = label[beside] = 1
-        label[BLOCK][:, 1:3] = 2
+        label[beside] += 1  # the smallest piece is all tumor
         trials.append((label,))
     return trials
 
@@ -76,6 +77,12 @@ def _each_class(label: Any) -> Any:
 def _first_two(label: Any) -> Any:
     pieces = ndimage.label(label > 0)[0]
     return np.where((pieces == 1) | (pieces == 2), label, 0)
+
+
+def _added_up(label: Any) -> Any:
+    pieces, count = ndimage.label(label > 0)
+    sums = ndimage.sum(label, pieces, range(1, count + 1))
+    return np.where(np.isin(pieces, np.argsort(sums)[-2:] + 1), label, 0)
 
 
 def _numbered(label: Any) -> Any:
@@ -134,6 +141,8 @@ BUILDS: dict[str, Build] = {
                 "0.": _each_class,
                 "the first two pieces were kept; keep the two *largest*, by np.bincount.": _first_two,
                 "these are the numbers of the pieces; give the labels, 1 and 2, where a piece is kept.": _numbered,
+                "a tumor voxel counts twice in yours, since labels were added up; count voxels, with "
+                "np.bincount.": _added_up,
                 "you kept all pieces of 10 voxels or more; keep the two largest, whatever their size.": _at_least(10),
             },
             flaws={
@@ -154,6 +163,9 @@ BUILDS: dict[str, Build] = {
                 "each slice was looked at by itself; a piece goes on from slice to slice.": {"touching": IN_SLICE},
                 "this is a mask; kidney and tumor keep their labels 1 and 2.": {
                     "give": lambda label, kept: kept.astype(int)
+                },
+                "the right pieces stay, but what goes must become 0, the background.": {
+                    "give": lambda label, kept: np.where(kept, label, 1)
                 },
                 "this is what should go; keep the other pieces.": {
                     "give": lambda label, kept: np.where(kept, 0, label)
@@ -188,6 +200,14 @@ BUILDS: dict[str, Build] = {
                     )
                 ),
                 "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
+                "these are ends by the t distribution; draw again instead.": lambda differences, draws, level: (
+                    scipy.stats.t.interval(
+                        level / 100, len(differences) - 1, differences.mean(), scipy.stats.sem(differences)
+                    )
+                ),
+                "these are ends by the normal distribution; draw again instead.": lambda differences, draws, level: (
+                    scipy.stats.norm.interval(level / 100, differences.mean(), scipy.stats.sem(differences))
+                ),
             },
             flaws={
                 "all your means are nearly the same. Draw with repeats, as rng.choice does by itself, and as "
@@ -195,8 +215,19 @@ BUILDS: dict[str, Build] = {
                 "are, len(differences).": {"repeats": False},
                 "these are medians of the draws; take their means.": {"measure": np.median},
                 "these are sums of the draws; take their means.": {"measure": np.sum},
+                "these are standard deviations of the draws; take their means.": {"measure": np.std},
+                "these are the largest values of the draws; take their means.": {"measure": np.max},
+                "the sign of the differences was lost; take the mean of the draws as they are.": {
+                    "measure": lambda drawn, axis: np.abs(drawn).mean(axis=axis)
+                },
                 "each draw holds one case; draw as many as there are.": {"one": True},
                 "you always took 95 %; use `level`.": {"outside": lambda level: (2.5, 97.5)},
+                "the lower end lies at percentile 0, so all that is outside lies above; half of it belongs below.": {
+                    "outside": lambda level: (0, level)
+                },
+                "half of `level` is no percentile here; half of what is *outside*, (100 - level) / 2, is.": {
+                    "outside": lambda level: (level / 2, 100 - level / 2)
+                },
                 "what lies outside was not halved: 2.5 % on each side make 95 %.": {
                     "outside": lambda level: (100 - level, level)
                 },

@@ -109,6 +109,9 @@ EXERCISES = {
                 label[tuple(slice(*pair) for pair in _box()(label, spacing, margin))]
             ),
             "any(axis=axis) takes this axis away; to keep it, take any over the two others.": (_over_one_axis),
+            "start is one too large: it is the first voxel minus the margin, and counts from 0.": (
+                lambda label, spacing, margin: [(a + 1, b) for a, b in _box()(label, spacing, margin)]
+            ),
             "each pair is (stop, start); give (start, stop).": (
                 lambda label, spacing, margin: [pair[::-1] for pair in _box()(label, spacing, margin)]
             ),
@@ -163,6 +166,11 @@ EXERCISES = {
             "you took the spacing of the columns for all axes; each has its own.": {"order": (2, 2, 2)},
             "you took the smallest spacing for all axes; each has its own.": {"side": min},
             "you took the mean spacing for all axes; each has its own.": {"side": np.mean},
+            "you took the side of a cube with a voxel's volume for all axes; each has its own spacing.": {
+                "side": lambda spacing: np.prod(spacing) ** (1 / 3)
+            },
+            "the margin was divided by 10; it is in millimeters, as the spacing is.": {"times": 0.1},
+            "the margin was multiplied by 10; it is in millimeters, as the spacing is.": {"times": 10},
             "the margin is halved; it is meant for *each* side.": {"times": 0.5},
             "the margin is doubled; it is meant for each side as it is.": {"times": 2},
             "start may be 0, the first index; you clipped it to 1.": {"clip": "one"},
@@ -183,6 +191,9 @@ EXERCISES = {
             },
             "you rounded the margin down; round up, or part of it is lost.": {"rounded": np.floor},
             "you rounded the margin to the nearest; round up, or part of it is lost.": {"rounded": round},
+            "the margin is a voxel too large: divided and rounded up, it is large enough.": {
+                "rounded": lambda voxels: math.ceil(voxels) + 1
+            },
             "you added a voxel to the margin; where it is whole voxels already, this is one too many.": {
                 "rounded": lambda voxels: np.floor(voxels) + 1
             },

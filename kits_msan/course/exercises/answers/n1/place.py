@@ -118,6 +118,12 @@ EXERCISES = {
             "you added column 2 of the affine; the origin is the last column, affine[:3, 3].": {
                 "origin": lambda affine: affine[:3, 2]
             },
+            "you added a row of the affine; the origin is its last column, affine[:3, 3].": {
+                "origin": lambda affine: affine[2, :3]
+            },
+            "the numbers of the affine lost their fractions; take them as they are.": {
+                "matrix": lambda affine: np.trunc(affine[:3, :3])
+            },
             "you multiplied from the wrong side; the affine is on the left: affine[:3, :3] @ index + origin.": {
                 "matrix": lambda affine: affine[:3, :3].T
             },

@@ -85,6 +85,9 @@ EXERCISES = {
             "each tumor voxel counts double; you added up 2s. Count with np.count_nonzero(label == 2).": {
                 "count": lambda label: label[label == 2].astype(int).sum()
             },
+            "label.sum() / 2 counts a kidney voxel as half a tumor voxel; count where label == 2.": {
+                "count": lambda label: label.sum() / 2
+            },
             "you looked at the first slice only; count the voxels of all.": {
                 "count": lambda label: np.count_nonzero(label[0] == 2)
             },
@@ -114,6 +117,12 @@ EXERCISES = {
                 "voxel": lambda spacing: np.mean(spacing) ** 3
             },
             "spacings are multiplied for a volume, not added.": {"voxel": sum},
+            "this is the diagonal of a voxel; its volume is the product of the three spacings.": {
+                "voxel": np.linalg.norm
+            },
+            "the spacings lost their fractions, by int or round; take them as they are.": {
+                "voxel": lambda spacing: np.prod(np.trunc(spacing))
+            },
             "this is in mm³; 1000 of them are 1 ml.": {"unit": 1},
             "a millimeter is a tenth of a centimeter, but a mm³ is a thousandth of a ml, not a tenth.": {"unit": 10},
             "a mm³ is a thousandth of a ml: divide by 1000, not by 100.": {"unit": 100},

@@ -12,6 +12,7 @@ def _images(rng: np.random.Generator) -> Inputs:
     """HU (H, W) and windows: around 0, above 0 and below 0."""
     image = np.array([[-1024, -160, 40], [190, 240, 1300]], np.int16)
     trials: Inputs = [(image, -160, 240), (image, -200, 500), (image, 50, 300), (image, 0, 400), (image, -900, -300)]
+    trials += [(image, -2000, 300), (image, -500, 2000), (image, -2000, 2000)]  # nothing lies below, above, outside
     for _ in range(10):
         low, width = int(rng.integers(-1000, 300)), int(rng.integers(200, 1500))
         image = rng.integers(-1024, 3071, size=rng.integers(2, 5, size=2)).astype(np.int16)
@@ -28,9 +29,10 @@ def _gray(
 
     def window(image: Any, low: float, high: float) -> Any:
         image = image.astype(float)
-        ends = {"both": (low, high), "exchanged": (high, low), "low": (low, None), "high": (None, high)}.get(
-            clip, (None, None)
-        )
+        ends = {
+            "both": (low, high), "exchanged": (high, low),
+            "low": (low, None), "high": (None, high), "larger": (high, None),
+        }.get(clip, (None, None))  # fmt: skip
         gray = (np.clip(image, *ends) - less(low, high)) / wide(low, high)
         return then(np.where((image >= low) & (image <= high), gray, 0) if clip == "mask" else gray)
 
@@ -47,6 +49,21 @@ def _marked_then_scaled(image: Any, low: float, high: float) -> Any:
 def _range_of_image(image: Any, low: float, high: float) -> Any:
     image = np.clip(image, low, high).astype(float)
     return (image - image.min()) / np.ptp(image)
+
+
+def _to_largest(image: Any, low: float, high: float) -> Any:
+    image = np.clip(image, low, high).astype(float)
+    return (image - low) / (image.max() - low)
+
+
+def _from_smallest(image: Any, low: float, high: float) -> Any:
+    image = np.clip(image, low, high).astype(float)
+    return (image - image.min()) / (high - image.min())
+
+
+def _by_size(image: Any, low: float, high: float) -> Any:
+    image = np.clip(image, low, high).astype(float)
+    return image / np.abs(image).max()
 
 
 def _standard(image: Any) -> Any:
@@ -76,6 +93,21 @@ EXERCISES = {
             ),
             "you scaled by the smallest and largest value that remain after clipping; a case without air or bone "
             "would look different. Scale by low and high.": _range_of_image,
+            "you divided by the largest value that remains after clipping; where nothing is white, this is not high. "
+            "Divide by high - low.": _to_largest,
+            "you took off the smallest value that remains after clipping; where nothing is black, this is not low. "
+            "Subtract low.": _from_smallest,
+            "you divided by the largest value that remains after clipping; subtract low, and divide by high - "
+            "low.": _by_size,
+            "the root bends; between low and high gray rises in a straight line.": (
+                lambda image, low, high: np.sqrt(_gray()(image, low, high))
+            ),
+            "the sign is turned: it is (image - low), not (low - image).": (
+                lambda image, low, high: np.clip((low - image) / (high - low), 0, 1)
+            ),
+            "brackets are missing: a / high - low is (a / high) - low; write a / (high - low).": (
+                lambda image, low, high: np.clip((image - low) / high - low, 0, 1)
+            ),
             "this is a mask, black or white; between low and high gray must rise evenly.": (
                 lambda image, low, high: ((image >= low) & (image <= high)).astype(float)
             ),
@@ -149,6 +181,7 @@ EXERCISES = {
             "the limits are exchanged in the clipping: it is np.clip(image, low, high).": {"clip": "exchanged"},
             "you clipped at the lower end only; above high all must be 1.": {"clip": "low"},
             "you clipped at the upper end only; below low all must be 0.": {"clip": "high"},
+            "np.maximum keeps the larger number; against `high` take the smaller, np.minimum.": {"clip": "larger"},
             "bone turned black: what is above the window must become 1, not 0. Clip instead of masking.": {
                 "clip": "mask"
             },

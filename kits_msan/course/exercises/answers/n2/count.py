@@ -1,7 +1,7 @@
 """The exercise 2.3, parameters of the attention layer: its solution and common mistakes."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,12 @@ EXERCISES = {
             "to a level.": lambda channels: sum(c * c for c in channels[1:]),
             "only the first two levels count in yours. Does `return` stand inside the loop?": lambda channels: (
                 channels[0] * channels[1]
+            ),
+            "every level is a neighbor of every other in yours; a neighbor is one level away.": (
+                lambda channels: sum(a * b for a, b in combinations(channels, 2))
+            ),
+            "only the last level with weights counts in yours; add up, with +=.": lambda channels: sum(
+                channels[-2] * channels[neighbor] for neighbor in (-3, -1) if len(channels) > 2 or neighbor > -3
             ),
             "only the last two levels count in yours; add up, with +=.": lambda channels: channels[-2] * channels[-1],
             "the bottom was left out altogether; it gets no weights, but it is a neighbor.": lambda channels: (

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
+from kits_msan.course.exercises.answers.n2.pools import POOLS, pooled
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 
 
@@ -17,24 +17,12 @@ def _maps(rng: np.random.Generator) -> Inputs:
     ]
 
 
-def _blocks(finer: Any) -> Any:
-    return finer.reshape(finer.shape[0] // 2, 2, finer.shape[1] // 2, 2)
-
-
-def _pooled(finer: Any) -> Any:
-    return _blocks(finer).max(axis=(1, 3))
-
-
-def _windows(finer: Any) -> Any:
-    return ndimage.maximum_filter(finer, 2, origin=-1)
-
-
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
 def _attend(
-    pool: Callable[[Any], Any] = _pooled,
+    pool: Callable[[Any], Any] = pooled,
     add: Callable[..., Any] = lambda feature, finer, coarser: feature + finer + coarser,
     squash: Callable[[Any], Any] = _sigmoid,
     multiply: Callable[..., Any] = lambda feature, weights, total: feature * weights,
@@ -66,40 +54,48 @@ EXERCISES = {
                 squash=lambda total: total, multiply=lambda feature, weights, total: _sigmoid(feature * total)
             ),
             "only F went through the sigmoid; add all three maps first, squash their sum, and multiply F by it.": (
-                lambda feature, finer, coarser: feature * _sigmoid(feature) + _pooled(finer) + coarser
+                lambda feature, finer, coarser: feature * _sigmoid(feature) + pooled(finer) + coarser
             ),
             "each map went through a sigmoid of its own; add the maps first, then squash once.": (
                 lambda feature, finer, coarser: (
-                    feature * (_sigmoid(feature) + _sigmoid(_pooled(finer)) + _sigmoid(coarser))
+                    feature * (_sigmoid(feature) + _sigmoid(pooled(finer)) + _sigmoid(coarser))
                 )
             ),
             "each neighbor went through a sigmoid of its own; add the maps first, then squash once.": (
-                lambda feature, finer, coarser: feature * _sigmoid(_pooled(finer)) * _sigmoid(coarser)
+                lambda feature, finer, coarser: feature * _sigmoid(pooled(finer)) * _sigmoid(coarser)
+            ),
+            "each map went through a sigmoid of its own; add the maps first, then squash their sum once.": (
+                lambda feature, finer, coarser: (
+                    feature * _sigmoid(feature) * _sigmoid(pooled(finer)) * _sigmoid(coarser)
+                )
+            ),
+            "each neighbor went through a sigmoid of its own; add the maps first, then squash their sum once.": (
+                lambda feature, finer, coarser: feature * (_sigmoid(pooled(finer)) + _sigmoid(coarser))
             ),
             "brackets are missing: 1 / 1 + exp(-S) is 1 + exp(-S); write 1 / (1 + exp(-S)).": (
-                lambda feature, finer, coarser: feature * 1 / 1 + np.exp(-(feature + _pooled(finer) + coarser))
+                lambda feature, finer, coarser: feature * 1 / 1 + np.exp(-(feature + pooled(finer) + coarser))
             ),
             "the coarser map was added once more at the end; the skip is F times W.": (
                 lambda feature, finer, coarser: _attend()(feature, finer, coarser) + coarser
             ),
             "the pooled map was multiplied by the weights; it is F that is enhanced.": (
-                lambda feature, finer, coarser: _pooled(finer) * _sigmoid(feature + _pooled(finer) + coarser)
+                lambda feature, finer, coarser: pooled(finer) * _sigmoid(feature + pooled(finer) + coarser)
             ),
             "the weights come from F alone, and the sum was multiplied; it is F times the sigmoid of the sum.": (
-                lambda feature, finer, coarser: (feature + _pooled(finer) + coarser) * _sigmoid(feature)
+                lambda feature, finer, coarser: (feature + pooled(finer) + coarser) * _sigmoid(feature)
             ),
             "the finer map was pooled along the rows only; take 2×2 blocks, and give the size of `feature`.": (
                 lambda feature, finer, coarser: np.maximum(finer[::2], finer[1::2])
             ),
             "the minus stands before the first map only; it belongs before the whole sum: exp(-(F + ... + "
-            "...)).": lambda feature, finer, coarser: feature / (1 + np.exp(-feature + _pooled(finer) + coarser)),
+            "...)).": lambda feature, finer, coarser: feature / (1 + np.exp(-feature + pooled(finer) + coarser)),
             "each map went through a sigmoid of its own, and their mean was taken; add the maps, then squash "
             "once.": lambda feature, finer, coarser: (
-                feature * (_sigmoid(feature) + _sigmoid(_pooled(finer)) + _sigmoid(coarser)) / 3
+                feature * (_sigmoid(feature) + _sigmoid(pooled(finer)) + _sigmoid(coarser)) / 3
             ),
             "this is a softmax over the three maps; the sigmoid squashes their "
             "sum.": lambda feature, finer, coarser: (
-                feature * np.exp(feature) / (np.exp(feature) + np.exp(_pooled(finer)) + np.exp(coarser))
+                feature * np.exp(feature) / (np.exp(feature) + np.exp(pooled(finer)) + np.exp(coarser))
             ),
         },
         make=_attend,
@@ -184,39 +180,6 @@ EXERCISES = {
             "the pooled map was subtracted; all three are added.": {
                 "add": lambda feature, finer, coarser: feature - finer + coarser
             },
-            "you pooled with the mean; the encoder and this layer take the largest of each 2×2 block.": {
-                "pool": lambda finer: _blocks(finer).mean(axis=(1, 3))
-            },
-            "you pooled with the sum; take the largest of each 2×2 block.": {
-                "pool": lambda finer: _blocks(finer).sum(axis=(1, 3))
-            },
-            "you pooled with the smallest; take the largest of each 2×2 block.": {
-                "pool": lambda finer: _blocks(finer).min(axis=(1, 3))
-            },
-            "you took every second pixel of the finer map; pooling takes the largest of each 2×2 block.": {
-                "pool": lambda finer: finer[::2, ::2]
-            },
-            "you cut out a corner of the finer map; pool it, so that all of it counts.": {
-                "pool": lambda finer: finer[: finer.shape[0] // 2, : finer.shape[1] // 2]
-            },
-            "you took one pixel of each 2×2 block, the last; pooling takes the largest of the four.": {
-                "pool": lambda finer: finer[1::2, 1::2]
-            },
-            "you took one pixel of each 2×2 block, the upper right; pooling takes the largest of the four.": {
-                "pool": lambda finer: finer[::2, 1::2]
-            },
-            "you took the median of each 2×2 block; pooling takes the largest.": {
-                "pool": lambda finer: np.median(_blocks(finer), axis=(1, 3))
-            },
-            "you took the largest without its sign; pooling takes the largest number, and -3 is less than 1.": {
-                "pool": lambda finer: np.abs(_blocks(finer)).max(axis=(1, 3))
-            },
-            "you took the largest of the whole finer map; take it of each 2×2 block.": {
-                "pool": lambda finer: finer.max()
-            },
-            "the blocks are mixed up: reshape to (H, 2, W, 2), then the largest over axes 1 and 3.": {
-                "pool": lambda finer: finer.reshape(2, finer.shape[0] // 2, 2, finer.shape[1] // 2).max(axis=(0, 2))
-            },
             "one mean of the whole sum was squashed; each number has a weight of its own.": {
                 "squash": lambda total: _sigmoid(total.mean())
             },
@@ -224,25 +187,7 @@ EXERCISES = {
             "the coarser map is in the sum twice.": {
                 "add": lambda feature, finer, coarser: feature + finer + 2 * coarser
             },
-            "the blocks are mixed up: reshape to (H, 2, W, 2), not to (H, W, 2, 2).": {
-                "pool": lambda finer: finer.reshape(finer.shape[0] // 2, finer.shape[1] // 2, 2, 2).max(axis=(2, 3))
-            },
-            "block (i, j) begins at row 2i and column 2j; yours begins at i and j.": {
-                "pool": lambda finer: _windows(finer)[: finer.shape[0] // 2, : finer.shape[1] // 2]
-            },
-            "your blocks begin one row and column too early; block (i, j) has the rows 2i and 2i + 1.": {
-                "pool": lambda finer: ndimage.maximum_filter(finer, 2)[::2, ::2]
-            },
-            "your blocks are 3×3; take 2×2.": {"pool": lambda finer: ndimage.maximum_filter(finer, 3)[::2, ::2]},
-            "two of the four pixels of a block were compared; take the largest of all four.": {
-                "pool": lambda finer: np.maximum(finer[::2, ::2], finer[1::2, 1::2])
-            },
-            "you pooled the rows and took every second column; take the largest of all four pixels.": {
-                "pool": lambda finer: np.maximum(finer[::2], finer[1::2])[:, ::2]
-            },
-            "you pooled the columns and took every second row; take the largest of all four pixels.": {
-                "pool": lambda finer: np.maximum(finer[:, ::2], finer[:, 1::2])[::2]
-            },
+            **{hint: {"pool": pool} for hint, pool in POOLS.items()},
         },
     ),
 }

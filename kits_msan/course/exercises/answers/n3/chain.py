@@ -192,6 +192,12 @@ EXERCISES = {
             "x_k was added once more after the convolution; y_k is K_k(x_k + y_{k-1}) alone.": {
                 "later": lambda outputs, groups, conv, k: groups[k] + conv(groups[k] + outputs[-1])
             },
+            "the result before was added once more after the convolution; y_k is K_k(x_k + y_{k-1}) alone.": {
+                "later": lambda outputs, groups, conv, k: conv(groups[k] + outputs[-1]) + outputs[-1]
+            },
+            "the larger of x_k and y_{k-1} was taken; add them.": {
+                "later": lambda outputs, groups, conv, k: conv(torch.maximum(groups[k], outputs[-1]))
+            },
             "the convolution is missing from the third group on: K_k takes x_k + y_{k-1}.": {
                 "later": lambda outputs, groups, conv, k: groups[k] + outputs[-1]
             },

@@ -52,6 +52,17 @@ EXERCISES = {
             "K_k takes the *sum* x_k + y_{k-1}, as wide as one group; your inputs grow.": lambda channels, scale: sum(
                 27 * k * (channels // scale) ** 2 for k in range(1, scale)
             ),
+            "the numbers of a kernel and the pairs of channels are multiplied, not added.": lambda channels, scale: (
+                (scale - 1) * 27 + (channels // scale) ** 2
+            ),
+            "brackets are missing: (channels // scale) ** 2 is not channels // scale ** 2, which divides "
+            "first.": lambda channels, scale: (scale - 1) * 27 * channels // scale**2,
+            "one number was added to each convolution; they have no bias.": lambda channels, scale: (
+                (scale - 1) * (27 * (channels // scale) ** 2 + 1)
+            ),
+            "you took one convolution off the result; there are scale - 1 of them: (scale - 1) * ...": (
+                lambda channels, scale: scale * 27 * (channels // scale) ** 2 - 27
+            ),
             "brackets are missing: (channels // scale) ** 2 is not channels // scale ** 2.": lambda channels, scale: (
                 27 * channels // scale**2 * (scale - 1)
             ),

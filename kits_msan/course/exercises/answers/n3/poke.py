@@ -135,6 +135,10 @@ def _within(part: Callable[[Tensor, int], Tensor]) -> Callable[[Any, int], Any]:
     return width
 
 
+NOTHING = (
+    "No column is left. Is your second input a copy, b = a.clone()? After b = a both are one tensor. And a column "
+    "counts if *any* of its voxels changes, not only if all do."
+)
 EXERCISES = {
     "3.4": Exercise(
         solution=_poke(),
@@ -142,10 +146,8 @@ EXERCISES = {
         inputs=_layers,
         hint="Poke the middle voxel, compare with the answer to the empty input, and find all columns that change.",
         stops={
-            "numel() == 0": "No output differs. Is your second input a copy? After b = a, both are the same "
-            "tensor: b = a.clone().",
-            "zero-size": "No output differs. Is your second input a copy? After b = a, both are the same tensor: "
-            "b = a.clone().",
+            "numel() == 0": NOTHING,
+            "zero-size": NOTHING,
             "out of bounds for dimension": "The input has five axes, (1, 1, 3, size, size), so slices, rows and "
             "columns are axes 2, 3 and 4.",
         },
@@ -166,6 +168,9 @@ EXERCISES = {
             ),
             "you counted what changes in a row; a kernel with holes reaches farther. Take last - first + 1.": (
                 lambda layer, size: int(_changed(layer, size)[1, size // 2].sum())
+            ),
+            "you counted the columns that change; a kernel with holes reaches farther. Take last - first + 1.": (
+                lambda layer, size: int(_changed(layer, size).any(dim=0).any(dim=0).sum())
             ),
             "that is the reach to one side; the width counts both sides and the middle.": _poke(
                 measure=lambda reached, size: int(reached.max()) - size // 2
@@ -196,6 +201,9 @@ EXERCISES = {
             },
             "in yours, the whole row seems to change. Poke one voxel only; compare with the empty map's answer.": {
                 "place": lambda middle: (0, 0, 1, middle)
+            },
+            "the voxel that you poked is one to the left of the middle; the middle of `size` is size // 2.": {
+                "place": lambda middle: (0, 0, 1, middle, middle - 1)
             },
             "a whole column was poked; poke one voxel, in the middle of slices, rows and columns.": {
                 "place": lambda middle: (0, 0, 1, slice(None), middle)

@@ -90,6 +90,7 @@ EXERCISES = {
             "nearly: scale 2 has one convolution, as the plain block has.": lambda scale: (
                 2 * scale - 1 if scale > 2 else 2 * scale + 1
             ),
+            "min keeps the smaller number; take the larger, with max.": lambda scale: min(2 * scale - 1, 3),
             "yours stops to grow at 15; each further group adds 2 pixels.": lambda scale: min(
                 max(2 * scale - 1, 3), 15
             ),

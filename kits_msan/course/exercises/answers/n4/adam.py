@@ -122,6 +122,9 @@ EXERCISES = {
                 *_adam()(weights, gradient, m, v, step, rate)[1:],
             ),
             "v is the mean of the squared *gradient*; yours squared m.": _squared_mean,
+            "the rate was multiplied by the step; leave it as it is.": lambda weights, gradient, m, v, step, rate: (
+                _adam()(weights, gradient, m, v, step, rate * step)
+            ),
             "this is RMSprop: it has no m. Adam divides the corrected m by the root of the corrected v.": _rmsprop,
             "m is missing: it must change too, and stand above the "
             "line.": lambda weights, gradient, m, v, step, rate: (

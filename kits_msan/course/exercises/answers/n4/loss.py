@@ -115,6 +115,11 @@ EXERCISES = {
             "where nothing is there and nothing is called, the answer is right: the loss is 0, not 1.": lambda p, t: (
                 _dice()(p, t) if (p + t).sum() else 1.0
             ),
+            "your fraction is upside down: twice the overlap and 1 belong above the line.": lambda p, t: (
+                1 - (p.sum() + t.sum() + 1) / (2 * (p * t).sum() + 1)
+            ),
+            "this is the logarithm of the Dice; the loss is 1 minus it.": lambda p, t: np.log(1 - _dice()(p, t)),
+            "the loss was squared; it is 1 minus the Dice.": lambda p, t: _dice()(p, t) ** 2,
             "this is a Tversky loss, which weighs missed and false voxels differently; Dice weighs them "
             "alike.": lambda p, t: (
                 1 - ((p * t).sum() + 1) / ((p * t).sum() + 0.3 * (p * (1 - t)).sum() + 0.7 * ((1 - p) * t).sum() + 1)
@@ -151,12 +156,16 @@ EXERCISES = {
             "the 1 stands below the line too; otherwise an absent class that is called nowhere divides by 0.": {
                 "below": 0
             },
+            "below the line stands a 2; the formula has a 1 there.": {"below": 2},
             "a tiny number stands in place of the 1; then one false voxel of an absent class costs 1.": {
                 "above": 1e-6,
                 "below": 1e-6,
             },
             "a tiny number stands below in place of the 1, and nothing above.": {"above": 0, "below": 1e-6},
             "you made each p 0 or 1 first; such a threshold has no gradient to learn from.": {"hard": True},
+            "you made each p of the overlap 0 or 1; such a threshold has no gradient to learn from.": {
+                "overlap": lambda p, t: 2 * ((p > 0.5) * t).sum()
+            },
             "you counted where p and t are the same number; the overlap is Σ p·t.": {
                 "overlap": lambda p, t: 2 * (p == t).sum()
             },

@@ -123,6 +123,10 @@ EXERCISES = {
             "the last stair is 0.000001, three zeros more than the first; count its zeros.": lambda step: (
                 1e-3 * 0.1 ** (step // 100_000) * (0.1 if step >= 300_000 else 1)
             ),
+            "this is the power of 10; the rate is 10 to this power.": lambda step: -3 - step // 100_000,
+            "each stair is a tenth of the one before; you subtracted nine tenths of the first each time.": (
+                lambda step: 1e-3 - 9e-4 * (step // 100_000)
+            ),
             "the rate falls along a curve in yours; the paper's falls in stairs.": lambda step: (
                 1e-3 * (1 - step / 400_000) ** 0.9
             ),

@@ -32,6 +32,9 @@ EXERCISES = {
             "this is share / (2 - share); the sizes add up to 1 + share, and the overlap counts twice above.": (
                 lambda share: share / (2 - share)
             ),
+            "you subtracted the share below; the sizes are added, 1 + share.": lambda share: (
+                2 * share / (1 - share + 1e-9)
+            ),
             "you squared the share below; the sizes are 1 and share.": lambda share: 2 * share / (1 + share**2),
             "this is the Dice of what was missed; write down overlap and sizes.": (
                 lambda share: 2 * (1 - share) / (2 - share)

@@ -182,6 +182,9 @@ EXERCISES = {
             "these are the numbers of votes; give the class that wins at each voxel.": (
                 lambda labels, probabilities: _counted(labels)
             ),
+            "argmin takes the smallest, so a class that takes no part; take argmax.": _vote(
+                give=lambda scores: np.maximum(scores, 0).argmin(axis=0)
+            ),
             "three votes are a majority of five networks only; the class with the most votes wins, whatever "
             "their number.": lambda labels, probabilities: np.where(
                 _counted(labels).max(axis=0) >= 3,
@@ -217,6 +220,9 @@ EXERCISES = {
             "your ties go by the median of the probabilities; the sum decides.": {
                 "tie_break": lambda probabilities: np.median(probabilities, axis=0)
             },
+            "your ties go by the first five networks alone; add the probabilities of all.": {
+                "tie_break": lambda probabilities: probabilities[:5].sum(axis=0)
+            },
             "your ties go by the first network's probabilities; the sum over all decides.": {
                 "tie_break": lambda probabilities: probabilities[0]
             },
@@ -225,6 +231,9 @@ EXERCISES = {
             },
             "the class with the fewest votes wins in yours; it is the one with the most.": {
                 "taking_part": lambda counts: counts == counts.min(axis=0)
+            },
+            "a class with one vote less takes part in yours; only those with the most votes do.": {
+                "taking_part": lambda counts: counts >= counts.max(axis=0) - 1
             },
             "every class that got a vote takes part in yours; only those with the most do.": {
                 "taking_part": lambda counts: counts > 0
