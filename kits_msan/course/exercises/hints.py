@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.course.exercises.compare import NOT_NUMBERS, frozen, named, numbers, shown
-from kits_msan.course.exercises.form import Tried, form_hint
+from kits_msan.course.exercises.form import Tried, array_of, form_hint
 
 NEARLY = 0.02  # how far off an answer may be that is nearly right
 MIXES = 12  # pairs of trials that are tried for an argument that is never used
@@ -28,7 +28,7 @@ def sure_hint(tried: Tried) -> str | None:
 
 def hint_for(tried: Tried) -> str:
     """The first hint that fits, or the exercise's own."""
-    looks = (_parts, _by_chance, _relation, _nearly, _nan, _gaps, _sometimes)
+    looks = (_parts, _by_chance, _relation, _with_argument, _nearly, _nan, _gaps, _begins_well, _sometimes)
     return next((hint for look in looks if (hint := look(tried))), tried.exercise.hint)
 
 
@@ -139,6 +139,39 @@ def _relation(tried: Tried) -> str | None:
     return (
         f"your answer is always {factor:g} times what is right, {'plus' if offset > 0 else 'minus'} {abs(offset):g}."
     )
+
+
+def _with_argument(tried: Tried) -> str | None:
+    """What is right, with one of the arguments added, subtracted, multiplied or divided at the end."""
+    ways = {
+        "plus": np.add, "minus": np.subtract, "times": np.multiply, "divided by": np.divide
+    }  # fmt: skip
+    for place, name in enumerate(_names(tried)):
+        for word, way in ways.items():
+            try:
+                others = [
+                    way(array_of(want), numbers(t[place])) for want, t in zip(tried.wanted, tried.trials, strict=True)
+                ]
+            except (*NOT_NUMBERS, RuntimeError):
+                continue
+            if all(np.isfinite(o).all() and tried.same(g, o) for g, o in zip(tried.results, others, strict=True)):
+                return f"your answer is what is right, {word} `{name}`."
+    return None
+
+
+def _begins_well(tried: Tried) -> str | None:
+    """How many of the first values of a list are right each time."""
+    if not all(isinstance(want, list) for want in tried.wanted):
+        return None
+    rows = [
+        [tried.same(*pair) for pair in zip(*both, strict=True)]
+        for both in zip(tried.results, tried.wanted, strict=True)
+    ]
+    good = min((row.index(False) for row in rows if not all(row)), default=0)
+    if not good:
+        return None
+    first = "The first of your values is" if good == 1 else f"The first {good} of your values are"
+    return f"{tried.exercise.hint} {first} right each time; look at number {good + 1}."
 
 
 def _rounded(tried: Tried) -> str | None:

@@ -122,6 +122,7 @@ WRONG: dict[str, list[Wrong]] = {
         (window_range, "after clipping"),
         (window_to_largest, "the largest value that remains"),
         (window_from_smallest, "the smallest value that remains"),
+        (lambda image, low, high: np.clip((image - low) / (high - low), 0, 1) + low, "plus `low`"),
         (lambda image, low, high: np.clip((low - image) / (high - low), 0, 1), "the sign is turned"),
         (lambda image, low, high: (np.maximum(image, high) - low) / (high - low), "np.minimum"),
         (lambda image, low, high: (image > low & image < high) * 1.0, "An `if` looks at one number"),

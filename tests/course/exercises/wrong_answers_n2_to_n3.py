@@ -15,6 +15,13 @@ def chain_relu(groups: Any, convs: Any) -> Any:
     return [groups[0], *(torch.relu(y) for y in results[1:])]
 
 
+def chain_of_halves(groups: Any, convs: Any) -> Any:
+    results = [groups[0], convs[0](groups[1])]
+    for group, conv in zip(groups[2:], convs[1:], strict=True):
+        results.append(conv(group + results[-1]) / 2)
+    return results
+
+
 def chain_in_place(groups: Any, convs: Any) -> Any:
     results = [groups[0], convs[0](groups[1])]
     for group, conv in zip(groups[2:], convs[1:], strict=True):
@@ -131,6 +138,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda groups, convs: [groups[0], *(conv(x) for x, conv in zip(groups[1:], convs, strict=True))], "talk"),
         (lambda groups, convs: groups[0], "1 value; 4 are wanted"),
         (chain_relu, "ReLU came after"),
+        (chain_of_halves, "The first 2 of your values are right each time; look at number 3"),
         (chain_in_place, "changed in place"),
         (lambda convs, groups: groups, "in another order"),
         (lambda groups, convs: [groups[0], convs[0](groups[1]), convs[1](groups[2] + convs[0](groups[1]))], "Error"),

@@ -141,6 +141,9 @@ BUILDS: dict[str, Build] = {
                 "0.": _each_class,
                 "the first two pieces were kept; keep the two *largest*, by np.bincount.": _first_two,
                 "these are the numbers of the pieces; give the labels, 1 and 2, where a piece is kept.": _numbered,
+                "one piece was kept, the first; keep the two *largest*, by np.bincount.": lambda label: np.where(
+                    ndimage.label(label > 0)[0] == 1, label, 0
+                ),
                 "a tumor voxel counts twice in yours, since labels were added up; count voxels, with "
                 "np.bincount.": _added_up,
                 "you kept all pieces of 10 voxels or more; keep the two largest, whatever their size.": _at_least(10),

@@ -94,6 +94,9 @@ EXERCISES = {
             "rows.": lambda affine, index: (affine * np.array((*index, 1))).sum(axis=0)[:3],
             "each row was multiplied by one number of the index; `affine @ index` multiplies along the "
             "rows.": lambda affine, index: (affine * np.array((*index, 1))[:, None]).sum(axis=1)[:3],
+            "all is subtracted from the origin; the affine times the index is added to it.": _place(
+                matrix=lambda affine: -affine[:3, :3]
+            ),
         },
         make=_place,
         flaws={

@@ -88,6 +88,10 @@ EXERCISES = {
             "label.sum() / 2 counts a kidney voxel as half a tumor voxel; count where label == 2.": {
                 "count": lambda label: label.sum() / 2
             },
+            "the first slice is missing; Python counts from 0.": {"count": lambda label: (label[1:] == 2).sum()},
+            "the last slice is missing; a range ends one before its end.": {
+                "count": lambda label: (label[:-1] == 2).sum()
+            },
             "you looked at the first slice only; count the voxels of all.": {
                 "count": lambda label: np.count_nonzero(label[0] == 2)
             },
@@ -112,6 +116,12 @@ EXERCISES = {
             },
             "you took the spacing of the columns for all three sides; each axis has its own.": {
                 "voxel": lambda spacing: spacing[2] ** 3
+            },
+            "you took the largest spacing for all three sides; each axis has its own.": {
+                "voxel": lambda spacing: max(spacing) ** 3
+            },
+            "you took the smallest spacing for all three sides; each axis has its own.": {
+                "voxel": lambda spacing: min(spacing) ** 3
             },
             "you took the mean spacing for all three sides; each axis has its own.": {
                 "voxel": lambda spacing: np.mean(spacing) ** 3

@@ -99,6 +99,9 @@ EXERCISES = {
             "Subtract low.": _from_smallest,
             "you divided by the largest value that remains after clipping; subtract low, and divide by high - "
             "low.": _by_size,
+            "1 HU above low is white in yours: divide by high - low first, and then clip to 0 and 1.": (
+                lambda image, low, high: np.clip(image - low, 0, 1) / (high - low)
+            ),
             "the root bends; between low and high gray rises in a straight line.": (
                 lambda image, low, high: np.sqrt(_gray()(image, low, high))
             ),

@@ -140,6 +140,9 @@ EXERCISES = {
             "this is the mean probability, not a vote: one very sure network can outweigh three.": (
                 lambda labels, probabilities: probabilities.sum(axis=0).argmax(axis=0)
             ),
+            "at a tie you take the surest single network, of all classes; among those that tie, the sum decides.": (
+                _ties_to(lambda labels, probabilities, counts: probabilities.max(axis=0).argmax(axis=0))
+            ),
             "your ties go to the lowest class, so to background and kidney; the summed probability decides.": (
                 lambda labels, probabilities: _counted(labels).argmax(axis=0)
             ),
@@ -152,15 +155,10 @@ EXERCISES = {
             "your ties go to the network that comes first among those that tie; the summed probability decides.": (
                 lambda labels, probabilities: np.array([_most_common(column) for column in labels.T])
             ),
-            "your ties go to background; the summed probability decides.": _ties_to(
-                lambda labels, probabilities, counts: 0
-            ),
-            "your ties go to tumor; the summed probability decides.": _ties_to(
-                lambda labels, probabilities, counts: 2
-            ),
-            "your ties go to kidney; the summed probability decides.": _ties_to(
-                lambda labels, probabilities, counts: 1
-            ),
+            **{
+                f"your ties go to {name}; the summed probability decides.": _ties_to(lambda *_, value=value: value)
+                for value, name in enumerate(("background", "kidney", "tumor"))
+            },
             "a label is a name, not a quantity: the median of background and tumor is not kidney.": (
                 lambda labels, probabilities: np.median(labels, axis=0).astype(int)
             ),
