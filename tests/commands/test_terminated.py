@@ -1,0 +1,116 @@
+"""`kill PID` while a command works: a whole sentence, nothing half-written, no process left, and a way to go on."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import psutil
+import pytest
+
+from commands.command_line import MODULE, shown
+from kits_msan.data.cases import LABEL
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM"),
+]
+SAYS = re.compile(r"^kits-msan: stopped[^;]*; to go on: {2}(.*)$", re.MULTILINE)
+TRAIN = "--data data --out out --profile smoke --device cpu --steps"
+BOOKS = Path(__file__).parents[2] / "notebooks"
+NETWORK = "--checkpoint networks/unet3d.safetensors"
+SECONDS = 120  # until a command works, on a slow machine
+
+
+class Job(NamedTuple):
+    """A command line, the file (or what is in the output) that shows it at work, and what is there in the end."""
+
+    line: str
+    works: str
+    target: str
+
+
+JOBS = {
+    "phantom": Job("phantom out --cases 12 --profile smoke", ".tmp-*/case_00001", "out/split.json"),
+    "prepare": Job("prepare many --out out --profile smoke", "out/*.image.npy", "out/manifest.json"),
+    "train": Job(f"train unet3d {TRAIN} 40", "out/metrics.csv", "out/model.safetensors"),
+    "predict": Job(f"predict many {NETWORK} --out out", f"out/*/{LABEL}", f"out/case_00029/{LABEL}"),
+    "evaluate": Job(
+        "evaluate many many --surface --out out/scores.csv", "as predictions and as truth", "out/scores.csv"
+    ),
+    "ablation": Job(f"ablation {TRAIN} 5", "out/seed-0/*/metrics.csv", "out/table.md"),
+    "export": Job("export networks/unet3d.safetensors --onnx out/net.onnx", "libtorch_python", "out/net.onnx"),
+    "grade": Job("grade student --out out", "each notebook runs|refused by Python", "out/grades.csv"),
+    "site": Job("site --run run --out out", ".tmp-*", "out/index.html"),
+    "course": Job("course --no-train --profile smoke --data data --out out", "ipykernel", "out/seconds.json"),
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, data: Path, checkpoints: Path) -> Path:
+    """The current folder of the commands: cases, many cases, networks, and a student's notebook."""
+    shutil.copytree(checkpoints, tmp_path / "networks")
+    shutil.copytree(data, tmp_path / "data")
+    for number in range(30):
+        shutil.copytree(data / f"case_0000{number % 4}", tmp_path / f"many/case_{number:05d}")
+    for name in ("student", "run"):
+        (tmp_path / name).mkdir()
+    cells = [nbformat.v4.new_code_cell('checks.check("5.2", lambda share: share)')]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "student/05.ipynb")
+    shutil.copy(next(BOOKS.glob("02*.ipynb")), tmp_path / "run")
+    return tmp_path
+
+
+def at_work(place: Path, job: Job, process: psutil.Process) -> Callable[[], bool]:
+    """What says whether the sign of work is there: a file, words in the output, a library or a kernel."""
+
+    def is_there() -> bool:
+        if "*" in job.works or "/" in job.works:
+            return any(place.glob(job.works))
+        if re.search(job.works, "".join(path.read_text(encoding="utf-8") for path in place.glob("std*.txt"))):
+            return True
+        with suppress(psutil.Error):  # of a child that ends meanwhile
+            children = [" ".join(child.cmdline()) for child in process.children(recursive=True)]
+            return any(job.works in text for text in [*children, *(part.path for part in process.memory_maps())])
+        return False
+
+    return is_there
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_kill_at_work(name: str, place: Path) -> None:
+    job, environment = JOBS[name], {**os.environ, "OMP_NUM_THREADS": "1"}
+    with (place / "stdout.txt").open("w") as out, (place / "stderr.txt").open("w") as error:
+        started = subprocess.Popen([*MODULE, *job.line.split()], cwd=place, env=environment, stdout=out, stderr=error)
+    process = psutil.Process(started.pid)
+    works, end = at_work(place, job, process), time.monotonic() + SECONDS
+    while not works():
+        assert started.poll() is None, "it ended too soon"
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    family = process.children(recursive=True)
+    started.terminate()  # SIGTERM
+    assert started.wait(SECONDS) == 143
+    said = shown((place / "stderr.txt").read_text(encoding="utf-8"))
+    found = SAYS.search(said)
+    assert found, said
+    assert "Traceback" not in said
+    assert psutil.wait_procs(family, 10)[1] == []
+    assert not [path for path in place.rglob(".*") if path.name.startswith((".tmp", ".old-"))]
+    assert not (place / job.target).exists()
+    assert shlex.split(found[1])[-len(job.line.split()) :] == job.line.split()
+    if name == "course":  # whose notebooks take minutes; test_interrupts.py goes on with stand-ins for them
+        return
+    done = subprocess.run(
+        shlex.split(found[1]), cwd=place, env=environment, capture_output=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-500:]
+    assert (place / job.target).exists()
