@@ -1,7 +1,7 @@
 """The `kits-msan` command: it reads the options, calls the command's function and says in a sentence what went wrong.
 
 Exit code 0 on success, 2 for bad input (one sentence on stderr), 1 for a notebook or a training that fails or a bug,
-130 after Ctrl-C and 143 after SIGTERM.
+130 after Ctrl-C, 143 after SIGTERM and 129 when the terminal is closed.
 """
 
 import argparse

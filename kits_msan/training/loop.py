@@ -81,7 +81,7 @@ def train(
     often it was stopped. Else the number of threads follows what the machine has to spare, see `adapted`.
     Raises InputError for an unknown model, device or precision, for a batch that the devices cannot share, and for
     a `run` with other settings in it or in use; FloatingPointError when the loss is no longer finite;
-    TrainingStopped, a KeyboardInterrupt, after Ctrl-C or SIGTERM and a checkpoint.
+    TrainingStopped, a KeyboardInterrupt, after a signal (see `StopSignals`) and a checkpoint.
     """
     fabric = build_fabric(machine, profile.batch)
     names, held_out = _training_cases(data, profile, split, validate)

@@ -95,7 +95,7 @@ def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
 
 
 class TrainingStopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended a training, after a checkpoint. `code` is the exit code that a shell expects."""
+    """A signal ended a training, after a checkpoint. `code` is the exit code that a shell expects."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -103,9 +103,10 @@ class TrainingStopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Holds back Ctrl-C (SIGINT) and SIGTERM within its block, so that a loop can end after a whole step.
+    """Holds back Ctrl-C, SIGTERM and a closed terminal within its block, so that a loop can end after a whole step.
 
-    Outside the main thread, where Python allows no handlers, it does nothing.
+    A closed terminal (SIGHUP) that `nohup` ignores stays ignored. Outside the main thread, where Python allows no
+    handlers, it does nothing.
     """
 
     def __init__(self) -> None:
@@ -115,7 +116,7 @@ class StopSignals:
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
-            self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+            self.before = {number: signal.signal(number, self._note) for number in _signals()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,3 +136,10 @@ class StopSignals:
         import torch
 
         return int(fabric.all_reduce(torch.tensor(self.number, device=fabric.device), reduce_op="max"))
+
+
+def _signals() -> set[int]:
+    """Those that ask to stop; Windows has no SIGHUP."""
+    hangup = getattr(signal, "SIGHUP", signal.SIGTERM)
+    is_ignored = signal.getsignal(hangup) == signal.SIG_IGN
+    return {signal.SIGINT, signal.SIGTERM} if is_ignored else {signal.SIGINT, signal.SIGTERM, hangup}

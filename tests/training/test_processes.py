@@ -87,6 +87,7 @@ def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         build_fabric(Machine(devices=4))
 
 
+HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2", "RANK": "3"}
 SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "msan", "SLURM_PROCID": "0"}
 
@@ -150,7 +151,7 @@ def interrupt_at(step: int, number: int, patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (HANGUP, 128 + HANGUP)])
 def test_signal_stops_after_the_step_with_a_checkpoint(
     data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
@@ -166,6 +167,17 @@ def test_signal_stops_after_the_step_with_a_checkpoint(
     whole = train("unet3d", data, tiny, tmp_path / "whole", progress=False)
     pairs = zip(stopped.state_dict().values(), whole.state_dict().values(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_nohup_stays_in_force() -> None:
+    before = signal.signal(HANGUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            signal.raise_signal(HANGUP)
+        assert stop.number == 0
+    finally:
+        signal.signal(HANGUP, before)
 
 
 def test_command_says_how_to_go_on(
