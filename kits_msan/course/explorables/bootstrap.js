@@ -1,7 +1,7 @@
 // Draw the cases again: dots are cases, as large as they were often drawn; below, the means of all draws so far.
 function bootstrap(el, given) {
   const values = given.values, count = values.length;
-  el.classList.add("kits-x");
+  begin(el);
   const svg = draw("svg", el, { viewBox: "0 0 600 230", role: "img", "aria-label": "cases as dots, and a histogram of the means of the draws" });
   const low = Math.min(...values, 0), high = Math.max(...values, 0), pad = (high - low) * 0.05 + 0.1;
   const x = (value) => 20 + ((value - low + pad) * 560) / (high - low + 2 * pad);
@@ -54,8 +54,8 @@ function bootstrap(el, given) {
       const sorted = [...means].sort((a, b) => a - b), outside = (100 - level.value) / 200;
       const ends = [quantile(sorted, outside), quantile(sorted, 1 - outside)];
       for (const end of ends) draw("line", marks, { x1: x(end), x2: x(end), y1: 96, y2: 205, class: "kits-x-mark" });
-      text = `${means.length} draws. The last mean is ${fixed(means.at(-1), 1)}; ${drawn.filter((n) => !n).length} cases were ` +
-        `left out of it. ${level.value} % of the means lie in [${ends.map((end) => fixed(end, 1)).join(", ")}]` +
+      text = `${means.length} draws. The last mean is ${fixed(means.at(-1), 1)}; cases left out of it: ` +
+        `${drawn.filter((n) => !n).length}. ${level.value} % of the means lie in [${ends.map((end) => fixed(end, 1)).join(", ")}]` +
         (means.length < 100 ? " (too few draws to trust)." : ends[0] > 0 || ends[1] < 0 ? ": zero lies outside." : ": zero lies inside.");
     }
     tell(text);

@@ -48,8 +48,21 @@ function teller(parent) {
   };
 }
 
-const twoColumns = (el) => {
+// The place of an explorable. Keys that the browser uses in its controls stay here: JupyterLab, which hears them after
+// us, would go to another cell. It gets all others, and those with Ctrl, Alt, Meta or Shift.
+function begin(el) {
   el.classList.add("kits-x");
+  el.addEventListener("keydown", (event) => {
+    const { target, key } = event, moves = /^(Arrow|Page|Home|End)/.test(key);
+    const own = target.matches("select") ? moves || key.length === 1 || key === "Enter"
+      : target.matches("input[type=range]") ? moves
+        : target.matches("button, summary, input[type=checkbox]") && (key === " " || key === "Enter");
+    if (own && !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey) event.stopPropagation();
+  });
+}
+
+const twoColumns = (el) => {
+  begin(el);
   return [make("div", el, { className: "kits-x-picture" }), make("div", el, { className: "kits-x-controls" })];
 };
 

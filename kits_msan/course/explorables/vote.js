@@ -3,7 +3,7 @@ function vote(el) {
   const classes = ["background", "kidney", "tumor"];
   const names = ["3D U-Net", "MSAN-V1", "MSAN-V1 + DS", "MSAN-V2", "MSAN-V2 + DS"];
   const start = [[1, 0.5], [1, 0.5], [2, 0.9], [2, 0.9], [0, 0.6]];
-  el.classList.add("kits-x");
+  begin(el);
   const rows = make("div", el, { className: "kits-x-votes" });
   const networks = names.map((name, i) => {
     const group = make("fieldset", rows);
