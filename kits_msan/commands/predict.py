@@ -90,6 +90,8 @@ def _refuse_what_is_no_series(scans: Sequence[Path], series: str) -> None:
     from kits_msan.data.cases import IMAGE
     from kits_msan.formats.headers import text_of
 
+    if not series.strip():
+        raise InputError("--series is empty; a variable of the shell may not be set.")
     for scan in scans:
         if scan.is_file() or (os.access(scan, os.R_OK | os.X_OK) and (scan / IMAGE).exists()):
             raise InputError(

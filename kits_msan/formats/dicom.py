@@ -23,6 +23,7 @@ from kits_msan.formats.volumes import as_whole
 
 UNEVEN = 0.1  # share by which the steps between slices may differ
 UPRIGHT = 0.2  # pixels that a stack may slide sideways before it counts as tilted
+OTHER_UNITS = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # DICOM's terms for densities, atomic numbers, shares
 AIR = -1024  # HU; what fills the corners when a tilted stack is set upright
 
 
@@ -91,10 +92,14 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             )
         if one.samples != 1:
             raise InputError(f"{one.file} is a color image, not a CT; leave only the CT in the folder.")
+        if one.inverted:  # SimpleITK would turn its values about
+            raise InputError(f"{one.file} is stored inverted (MONOCHROME1); convert it with dcm2niix, say.")
+        if one.unit in OTHER_UNITS:
+            raise InputError(f"{one.file} holds {one.unit}, as a map of a material, not HU; name the CT itself.")
         if not (np.isfinite([one.height, *one.origin]).all() and one.pixel.min() > 0):
             raise InputError(f"{one.file} does not say where its slice lies; export the series anew.")
-        if one.rescaled != first.rescaled:
-            lacks = one if first.rescaled else first
+        if all(one.rescale) != all(first.rescale):
+            lacks = one if all(first.rescale) else first
             raise InputError(
                 f"{lacks.file} lacks the rescale slope or intercept that other slices have; export the series anew."
             )
@@ -110,6 +115,8 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             )
     if len(slices) < 2:
         raise InputError(f"{path} holds a single slice; a CT volume needs the whole series.")
+    if len(ways := {one.rescale for one in slices}) > 1:
+        note(f"{path}: its slices are rescaled to HU in {len(ways)} ways; each by its own slope and intercept.")
     stack = sorted(slices, key=lambda one: one.height)
     steps = np.diff([one.height for one in stack])
     if steps.min() < 1e-3:

@@ -22,6 +22,7 @@ LONGEST = 4000.0  # mm that a scan's side can have
 FARTHEST = 1e6  # mm from the origin
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])  # DICOM and ITK count to the left and back, NIfTI to the right and front
 SMALL = 100.0  # mm; a body is larger, and so are two kidneys
+WIDE = 1000.0  # mm; no scanner is so wide, but a body may be longer
 UNITS = {1: "meter", 3: "micron"}  # of length, beside millimeters, by their code in a NIfTI header
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
 
@@ -125,16 +126,19 @@ def check_geometry(path: Path, header: nib.Nifti1Header) -> None:
 
 
 def say_odd_grid(path: Path, header: nib.Nifti1Header) -> None:
-    """Say what in a CT's grid is possible but hardly true: lost geometry, another unit, a very small body."""
+    """Say what in a CT's grid is possible but hardly true: lost geometry, another unit, the size of a body."""
     affine, unit = header.get_best_affine(), int(header["xyzt_units"]) % 8  # what it says of time is beyond
     sides = nib.affines.voxel_sizes(affine) * header.get_data_shape()[:3]
     if unit in UNITS:
         note(f"{path} says that its lengths are in {UNITS[unit]}s; they are taken as millimeters.")
-    if np.array_equal(np.abs(affine), np.eye(4)):
+    lost = np.array_equal(np.abs(affine), np.eye(4))
+    if lost:
         note(
             f"{path} lies at 0 with voxels of just 1 mm, axes {''.join(nib.aff2axcodes(affine))}, as where the "
             "geometry was lost on the way; if so, export it anew."
         )
-    elif sides.max() < SMALL:
-        size = " x ".join(f"{side:.0f}" for side in sides)
+    size = " x ".join(f"{side:.0f}" for side in sides)
+    if np.sort(sides)[1] > WIDE:
+        note(f"{path} spans {size} mm; no body is so wide, so its voxel sizes may be wrong.")
+    elif sides.max() < SMALL and not lost:
         note(f"{path} spans only {size} mm; if that is more of a body than it seems, its voxel sizes are wrong.")

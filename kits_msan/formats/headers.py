@@ -18,6 +18,7 @@ TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
     "Modality", "ImageType", "NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "PixelSpacing",
     "ImagePositionPatient", "ImageOrientationPatient", "BitsAllocated", "RescaleSlope", "RescaleIntercept",
+    "RescaleType", "PhotometricInterpretation",
 )  # fmt: skip
 
 
@@ -36,7 +37,9 @@ class Slice:
     frames: int
     samples: int
     packed: bool  # whether its pixels are compressed
-    rescaled: bool  # whether it says how its values become HU
+    inverted: bool  # whether its least value is white
+    rescale: tuple[str, str]  # slope and intercept; empty where it does not say how its values become HU
+    unit: str  # of the rescaled values; empty where it does not say
     size: tuple[int, int]  # rows, columns
     pixel: NDArray[np.float64]  # (2,) between rows, between columns
     origin: NDArray[np.float64]  # (3,) of the first pixel
@@ -89,7 +92,8 @@ def read_header(file: Path) -> Slice | None:
                 localizer="LOCALIZER" in text["ImageType"], frames=int(data.get("NumberOfFrames") or 1),
                 samples=int(data.get("SamplesPerPixel") or 1), size=size,
                 packed=meta.get("TransferSyntaxUID", PLAIN[0]) not in PLAIN or UNSAID in held,
-                rescaled=data.get("RescaleSlope") is not None and data.get("RescaleIntercept") is not None,
+                inverted=text["PhotometricInterpretation"] == "MONOCHROME1",
+                rescale=(text["RescaleSlope"], text["RescaleIntercept"]), unit=text["RescaleType"],
                 pixel=_numbers(data.get("PixelSpacing"), 2), origin=_numbers(data.get("ImagePositionPatient"), 3),
                 axes=_axes(_numbers(data.get("ImageOrientationPatient"), 6)),
             )  # fmt: skip

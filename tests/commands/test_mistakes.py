@@ -36,6 +36,8 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
             "data/case_00000 is a single case; name the folder that holds the cases",
         ),
         (["prepare", "data/case_00000", "--out", "out", *SMOKE], "data/case_00000 is a single case; name"),
+        (["predict", "data", *UNET, "--out", "out", "--series", ""], "--series is empty; a variable of the shell"),
+        (["grade", "data/split.json", "--out", "out"], "data/split.json is no folder; name the one of the collected"),
         (["site", "--out", "out", "--run", "run"], "run/01_data_exploration.ipynb is no notebook (ValidationError)"),
     ],
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 from dicom_files import FEET_FIRST, OBLIQUE, PIXEL, SHAPE, STEP, UPRIGHT, ras, voxels, write_series
@@ -132,6 +133,23 @@ def not_in_hu(folder: Path) -> None:
     write_series(folder, (voxels() + 300) % 256)
 
 
+def marked(folder: Path, **tags: str) -> None:
+    write_series(folder, voxels())
+    for file in folder.iterdir():
+        data = pydicom.dcmread(file)
+        for name, value in tags.items():
+            setattr(data, name, value)
+        data.save_as(file)
+
+
+def inverted(folder: Path) -> None:
+    marked(folder, PhotometricInterpretation="MONOCHROME1", RescaleType="HU")
+
+
+def iodine(folder: Path) -> None:
+    marked(folder, RescaleType="MGML")
+
+
 def air(folder: Path) -> None:
     write_series(folder, np.full(SHAPE, -1000))
 
@@ -149,6 +167,8 @@ def air(folder: Path) -> None:
         (only_preamble, "holds no DICOM image that can be read"),
         (not_in_hu, "has values 0 to 255, so it is not in Hounsfield units"),
         (air, "holds only air"),
+        (inverted, r"is stored inverted \(MONOCHROME1\); convert it with dcm2niix"),
+        (iodine, "holds MGML, as a map of a material, not HU; name the CT itself"),
     ],
 )
 def test_bad_series_is_refused_in_one_sentence(

@@ -89,6 +89,7 @@ def test_what_no_ct_holds_is_refused(tmp_path: Path, make_case: Make, make: Cont
         (np.eye(4), "mm", "lies at 0 with voxels of just 1 mm, axes RAS, as where the geometry was lost"),
         (np.diag([-1.0, -1, 1, 1]), "mm", "lies at 0 with voxels of just 1 mm, axes LPS"),
         (np.diag([0.8, 0.8, 1, 1]), "mm", "spans only 10 x 29 x 34 mm"),
+        (np.diag([40.0, 35, 30, 1]), "mm", "spans .* mm; no body is so wide, so its voxel sizes may be wrong"),
         (np.diag([8.0, 8, 10, 1]), "meter", "says that its lengths are in meters; they are taken as millimeters"),
     ],
 )

@@ -30,7 +30,7 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     one of the three files there was not written by this function.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} does not exist; name the folder of the collected notebooks.")
+        raise InputError(f"{folder} is no folder; name the one of the collected notebooks.")
     refuse_results(out, overwrite)
     for name, columns in COLUMNS.items():
         refuse_file(out / name, overwrite, ".csv", begins=",".join(columns))

@@ -3,7 +3,7 @@
 import { Broken } from "./header.js";
 import { roundHalfEven } from "./resampling.js";
 
-const SMALL = 100, UNITS = { 1: "meter", 3: "micron" }; // mm, below which a body hardly is; codes of other units
+const SMALL = 100, WIDE = 1000, UNITS = { 1: "meter", 3: "micron" }; // mm: less and more than a body; codes of other units
 const EDGES = [0.01, 100], LONGEST = 4000, FARTHEST = 1e6, SAME_PLACE = 0.2; // mm; the last: of a voxel
 
 const column = (affine, axis) => affine.map((row) => row[axis]);
@@ -89,16 +89,19 @@ export function oddGeometry(affine, shape) {
   return "";
 }
 
-// What in a CT's grid is possible but hardly true: lost geometry, another unit, a very small body. Sentences, or "".
+// What in a CT's grid is possible but hardly true: lost geometry, another unit, the size of a body. Sentences, or "".
 export function oddGrid(name, header, affine) {
   const unit = UNITS[header.get("units") % 8], sides = edgesOf(affine).map((edge, axis) => edge * header.shape[axis]);
   const words = unit ? [`${name} says that its lengths are in ${unit}s; they are taken as millimeters.`] : [];
-  if (affine.every((row, r) => row.every((value, c) => Math.abs(value) === (r === c ? 1 : 0)))) {
+  const size = sides.map(roundHalfEven).join(" x "), lost = affine.every((row, r) => row.every((value, c) => Math.abs(value) === (r === c ? 1 : 0)));
+  if (lost) {
     const axes = ["RL", "AP", "SI"].map((ends, axis) => ends[affine[axis][axis] > 0 ? 0 : 1]).join("");
     words.push(`${name} lies at 0 with voxels of just 1 mm, axes ${axes}, as where the geometry was lost on the way; `
       + "if so, export it anew.");
-  } else if (Math.max(...sides) < SMALL) {
-    const size = sides.map(roundHalfEven).join(" x ");
+  }
+  if ([...sides].sort((a, b) => a - b)[1] > WIDE) {
+    words.push(`${name} spans ${size} mm; no body is so wide, so its voxel sizes may be wrong.`);
+  } else if (Math.max(...sides) < SMALL && !lost) {
     words.push(`${name} spans only ${size} mm; if that is more of a body than it seems, its voxel sizes are wrong.`);
   }
   return words.join(" ");

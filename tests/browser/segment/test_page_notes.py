@@ -36,8 +36,10 @@ def scan(affine: np.ndarray, kind: type, unit: str = "mm", form: str = "sform") 
         (np.diag([-1.0, 1, -1, 1]), 1),
         (np.diag([0.8, 0.75, 1, 1]), 1),  # 22.5 mm, which both round to the even number
         (np.diag([-3.5, -3, 1, 1]), 0),
+        (np.diag([40.0, 35, 5, 1]), 1),
+        (np.diag([90.0, 30, 5, 1]), 0),
     ],
-    ids=["usual", "lost", "lost, turned", "small", "not so small"],
+    ids=["usual", "lost", "lost, turned", "small", "not so small", "wide", "long"],
 )
 def test_the_page_says_of_a_grid_what_python_says(
     run: Run, tmp_path: Path, kind: type, form: str, unit: str, affine: np.ndarray, count: int
