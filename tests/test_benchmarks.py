@@ -1,15 +1,20 @@
 """The benchmarks run, at tiny sizes, and the tables in the pages are those of the recorded results. No timing."""
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from browser.lab import find_chromium
@@ -18,17 +23,9 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
 NEEDS_CHROMIUM = pytest.mark.skipif(find_chromium() is None and not os.environ.get("CI"), reason="no Chromium")
-PARTS = [
-    "step",
-    "busy",
-    "inference",
-    "memory",
-    "slabs",
-    "phantom",
-    "start",
-    "hardship",
-    pytest.param("page", marks=[pytest.mark.browser, NEEDS_CHROMIUM]),
-]  # the viewer has tests in a browser, kills.py one beside the training's
+HERE = ["step", "busy", "inference", "slabs", "phantom"]  # run in this process, with what they call child processes
+ALONE = ["memory", "start", "hardship", pytest.param("page", marks=[pytest.mark.browser, NEEDS_CHROMIUM])]
+# the viewer has tests in a browser, kills.py one beside the training's
 
 
 pytestmark = pytest.mark.slow
@@ -37,8 +34,23 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def common(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(FOLDER))
-    yield import_module("common")
-    sys.modules.pop("common")
+    with mock.patch.dict(os.environ):
+        yield import_module("common")
+    for path in FOLDER.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
+def run_here(script: str, *words: object) -> list[str]:
+    """Run a script as a command would, but in this process, which has imported torch and MONAI; what it printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, mock.patch.object(sys, "argv", [script, *map(str, words)]):
+        runpy.run_path(script, run_name="__main__")
+    return out.getvalue().splitlines()
+
+
+def run_alone(script: str, *words: object) -> None:
+    command = [sys.executable, "-W", "ignore", script, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
 
 
 def check(results: dict[str, Any]) -> None:
@@ -53,14 +65,21 @@ def check(results: dict[str, Any]) -> None:
             assert "goal" not in row or "ratio" in row
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_benchmark_runs(part: str, tmp_path: Path, common: Any) -> None:
+@pytest.mark.parametrize("part", [*HERE, *ALONE])
+def test_every_benchmark_runs(part: str, tmp_path: Path, common: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = []
+
+    def child(script: str, *words: object, threads: int | None = None) -> Any:
+        children.append(words)
+        return json.loads(run_here(script, *words)[-1])
+
+    monkeypatch.setattr(common, "child", child)
     before = {path: path.read_bytes() for path in [*RESULTS, FOLDER / "README.md", ROOT / "README.md"]}
     other: dict[str, Any] = {"machine": {}, "parts": {"other": {"rows": []}}}
     (tmp_path / f"{common.slug()}.json").write_text(json.dumps(other), encoding="utf-8")
-    command = [sys.executable, "-W", "ignore", str(FOLDER / f"{part}.py"), "--quick", "--results", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    run = run_here if part in HERE else run_alone
+    run(str(FOLDER / f"{part}.py"), "--quick", "--results", tmp_path)
+    assert bool(children) == (part in {"busy", "inference", "slabs"})
     [path] = tmp_path.glob("*.json")
     results = json.loads(path.read_text(encoding="utf-8"))
     assert results["parts"].pop("other") == {"rows": []}  # what others have measured stays
@@ -107,18 +126,20 @@ def test_quick_runs_record_nothing_unless_told_where(
     assert not list(tmp_path.iterdir())
 
 
-def test_augmentations_are_measured_and_a_second_run_trains_none_anew(tmp_path: Path, data: Path) -> None:
+def test_augmentations_are_measured_and_a_second_run_trains_none_anew(
+    tmp_path: Path, data: Path, common: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
-    script = str(FOLDER / "augmentation.py")
-    command = [sys.executable, "-W", "ignore", script, "--data", str(data), "--out", str(out)]
-    command += ["--profile", "smoke", "--steps", "1", "--cases", "1", "--only", "blur", "intensity"]
-    times = []
-    for _ in range(2):
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        times.append({path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")})
-    assert times[0] == times[1]
-    assert set(times[0]) == {"none-0", "blur-0", "intensity-0"}
+    augmentation = import_module("augmentation")
+    words = ["augmentation.py", "--data", str(data), "--out", str(out), "--profile", "smoke", "--steps", "1"]
+    monkeypatch.setattr(sys, "argv", [*words, "--cases", "1", "--only", "blur", "intensity"])
+    augmentation.main()
+    first = {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")}
+    assert set(first) == {"none-0", "blur-0", "intensity-0"}
     lines = (out / "table.md").read_text(encoding="utf-8").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:5]] == ["| none", "| blur", "| intensity"]
     assert "1 of split validation" in lines[-1]
+    monkeypatch.setattr(augmentation, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))  # nothing to train
+    augmentation.main()
+    assert {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")} == first
+    assert (out / "table.md").read_text(encoding="utf-8").splitlines() == lines

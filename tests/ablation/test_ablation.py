@@ -151,25 +151,6 @@ def test_what_cannot_be_trained_is_refused_before_a_case_is_prepared(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
-def test_networks_trained_side_by_side_are_those_trained_one_after_the_other(data: Path, tmp_path: Path) -> None:
-    profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
-    alone, pair = (
-        train_all(
-            data,
-            profile,
-            tmp_path / str(devices),
-            names=names,
-            machine=Machine("cpu", devices=devices),
-            progress=False,
-        )
-        for devices in (1, 2)
-    )
-    for name in names:
-        for key, value in alone[name].state_dict().items():
-            assert torch.equal(pair[name].state_dict()[key], value)
-
-
 def test_folder_without_results_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no results of `kits-msan ablation`"):
         load_results(tmp_path)
@@ -187,16 +168,19 @@ def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
 
 @pytest.mark.slow
 def test_networks_trained_side_by_side_equal_those_trained_one_by_one(data: Path, tmp_path: Path) -> None:
-    profile, names = replace(SMOKE, steps=1), ["unet3d", "msan_v1"]
+    """Their weights to the bit, and so their scores; by an ablation that was begun alone, and by `train_all`."""
+    profile, names, pair = replace(SMOKE, steps=1), ["unet3d", "msan_v1"], Machine("cpu", devices=2)
     alone = run_ablation(data, profile, tmp_path / "alone", names=names, machine=Machine("cpu"), progress=False)
-    run_ablation(
-        data, profile, tmp_path / "pair", names=names[:1], machine=Machine("cpu"), progress=False
-    )  # begun alone
-    pair = run_ablation(
-        data, profile, tmp_path / "pair", names=names, machine=Machine("cpu", devices=2), progress=False
-    )
+    run_ablation(data, profile, tmp_path / "pair", names=names[:1], machine=Machine("cpu"), progress=False)
+    both = run_ablation(data, profile, tmp_path / "pair", names=names, machine=pair, progress=False)
     assert [log.name for log in (tmp_path / "pair" / "logs").iterdir()] == ["seed-0-msan_v1.log"]
-    pd.testing.assert_frame_equal(pair.scores, alone.scores)
+    pd.testing.assert_frame_equal(both.scores, alone.scores)
+    trained = train_all(data, profile, tmp_path / "all", names=names[1:], machine=pair, progress=False)
+    assert [log.name for log in (tmp_path / "all" / "logs").iterdir()] == ["seed-0-msan_v1.log"]
+    wanted, found = (load_all(tmp_path / run / "seed-0", names) for run in ("alone", "pair"))
+    for name, network in [*found.items(), *trained.items()]:
+        for key, value in wanted[name].state_dict().items():
+            assert torch.equal(network.state_dict()[key], value)
 
 
 def test_data_are_described_as_phantoms_where_they_are(tmp_path: Path, data: Path) -> None:
