@@ -28,7 +28,7 @@ test: lint  ## ruff, mypy, pytest, nbval
 	$(MAKE) nbval
 
 nbval: install  ## compare the notebooks with their stored outputs
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with=nbval.cfg notebooks/0*.ipynb
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with=nbval.cfg notebooks/0*.ipynb
 
 lint: install  ## ruff and mypy alone
 	$(BIN)/ruff check .

@@ -1,16 +1,23 @@
-"""Small synthetic cases and profiles: what most tests stand on, without the phantom and in milliseconds."""
+"""Small synthetic cases and profiles: what most tests stand on, without the phantom and in milliseconds.
+
+And who runs what, where several workers share the tests: slow files come first, so that quick ones fill up the end.
+"""
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 
+from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.data.cases import Case, kits_affine, save_case
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import load_split
@@ -22,6 +29,28 @@ settings.register_profile("here", deadline=None, derandomize=True)  # a busy mac
 settings.load_profile("here")
 
 MakeCase = Callable[..., Case]
+
+
+@pytest.hookimpl(trylast=True)  # after tests/browser has marked its own as slow
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """A worker gets a file, or a folder of browser tests, which share a Chromium, a JupyterLab and pages."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file.rpartition("/")[0] if "/browser/" in file else file
+
+    if config.option.dist != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # it would put files of few tests last, and these may be the slowest
+    return Scheduling(config, log)
 
 
 def ball_case(
@@ -82,3 +111,17 @@ def store(data: Path, tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("store")
     prepare(data, folder, tiny, load_split(data), strict=True, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def course_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the committed notebooks as they are stored, made once for all workers. Read only."""
+    from kits_msan.course.site.build import build_site  # seconds of imports that few tests need
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with FileLock(folder / "course-site.lock"):
+        if not (folder / "course-site").exists():
+            build_site(folder / "course-site", sorted(NOTEBOOKS.glob("0*.ipynb")))
+    return folder / "course-site"

@@ -19,10 +19,10 @@ RENAMED = {"pytorch": "torch"}  # conda's names
 IMPORTED_AS = {
     "lightning-fabric": "lightning_fabric", "simpleitk": "SimpleITK", "tensorboardx": "tensorboardX",
     "ipython": "IPython", "jupyter-client": "jupyter_client", "pillow": "PIL", "pyyaml": "yaml",
-    "websocket-client": "websocket",
+    "websocket-client": "websocket", "pytest-xdist": "xdist",
 }  # fmt: skip
 TOOLS = {"jupyterlab", "nbval", "ipywidgets"}  # used from the command line
-WHERE_FOUND = {"atheris", "nnunetv2"}  # a fuzzer and a peer that tests and benchmarks use if they are there
+WHERE_FOUND = {"atheris", "nnunetv2", "sklearn"}  # a fuzzer and peers that tests and benchmarks use if they are there
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COURSE = METADATA["optional-dependencies"]["course"]
 DECLARED = METADATA["dependencies"] + COURSE

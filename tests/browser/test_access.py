@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import OpenPage
+from browser.conftest import NAME, OpenPage
 from browser.hand import Hand, known_case, predictions
-from browser.test_pages import NAME, pages  # noqa: F401  (a fixture)
 from kits_msan.viewer import SliceViewer
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -40,7 +39,7 @@ def test_the_viewer_has_no_serious_finding(open_page: OpenPage, theme: str, widt
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_the_pages_have_no_serious_finding(page: Page, pages: Path, theme: str, width: int) -> None:  # noqa: F811
+def test_the_pages_have_no_serious_finding(page: Page, pages: Path, theme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     for name in ("index", NAME, "readme", "glossary", "segment", "network"):
@@ -51,7 +50,7 @@ def test_the_pages_have_no_serious_finding(page: Page, pages: Path, theme: str, 
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
 
 
-def test_headings_of_a_narrow_page_are_not_under_the_header(page: Page, pages: Path) -> None:  # noqa: F811
+def test_headings_of_a_narrow_page_are_not_under_the_header(page: Page, pages: Path) -> None:
     page.set_viewport_size({"width": 380, "height": 500})
     page.goto((pages / f"{NAME}.html").as_uri() + "#a-zebra-crosses")
     Hand(page)
@@ -62,7 +61,7 @@ def test_headings_of_a_narrow_page_are_not_under_the_header(page: Page, pages: P
     assert not page.evaluate(covered)
 
 
-def test_paper_is_white_and_no_code_is_cut_off(page: Page, pages: Path) -> None:  # noqa: F811
+def test_paper_is_white_and_no_code_is_cut_off(page: Page, pages: Path) -> None:
     page.emulate_media(color_scheme="dark")
     page.goto((pages / f"{NAME}.html").as_uri())
     page.emulate_media(media="print")

@@ -3,43 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Page, expect
 
+from browser.conftest import NAME
 from browser.hand import Hand, first_pixels, gray
 from browser.jupyter.test_jupyterlab import CONTRAST
-from kits_msan.course.site import build as site
-from kits_msan.course.site import segment
-from kits_msan.course.site.build import build_site
-
-NAME = "01_known"
-WIDE = "\n".join("|" + f" {cell} |" * 30 for cell in ("column", "---", "123456"))
-SHOW = f"""import sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from browser.hand import known_case, predictions
-from kits_msan import SliceViewer
-SliceViewer(known_case(), predictions(known_case()))"""
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course of one notebook, run by Jupyter; the folder of its pages."""
-    folder = tmp_path_factory.mktemp("course")
-    solution = new_code_cell("answer = 42", metadata={"tags": ["solution"]})
-    text = (
-        "# 1. Known: a case\n\n**The question.** What does $x^2$ mean?\n\n## A zebra crosses\n\nBehind it a kidney."
-    )
-    text += f"\n\n{WIDE}\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"
-    cells = [new_markdown_cell(text), new_code_cell(SHOW), solution]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / f"{NAME}.ipynb")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(site, "NOTEBOOKS", folder)
-        patch.setattr(segment, "IN_NOTEBOOKS", {NAME: ("Run the network in this page", "msan_v1")})
-        build_site(folder / "site")
-    return folder / "site"
 
 
 @pytest.fixture

@@ -37,14 +37,6 @@ class Elements(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def course_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the committed notebooks as they are stored."""
-    out = tmp_path_factory.mktemp("site") / "site"
-    build_site(out, sorted(NOTEBOOKS.glob("0*.ipynb")))
-    return out
-
-
-@pytest.fixture(scope="module")
 def pages(course_site: Path) -> dict[str, Elements]:
     return {path.name: Elements(path) for path in sorted(course_site.glob("*.html"))}
 

@@ -18,7 +18,7 @@ document.addEventListener("keydown", (event) => {
 SECOND = "SliceViewer(**globals().get('given', {'case': case, 'arrangement': 'planes'}))"  # tests give other things
 
 
-@pytest.fixture(scope="module", params=["lab/tree", "notebooks"])
+@pytest.fixture(scope="package", params=["lab/tree", "notebooks"])
 def guest(browser: Browser, lab: Lab, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A notebook with a viewer of two panels and one of three planes, executed, in JupyterLab and in Notebook 7."""
     page = browser.new_page(viewport={"width": 1300, "height": 1000})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from browser.segment.firefox import Firefox, find_firefox, running_firefox
-from browser.segment.test_segment import DROP, folder, load_case_label  # noqa: F401  (`folder` is a fixture)
+from browser.segment.test_segment import DROP, load_case_label
 from kits_msan.course.paths import CHECKPOINTS
 from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import load_model
@@ -33,7 +33,7 @@ SAVED = """(async () => {
 
 
 @pytest.fixture
-def opened(tmp_path: Path, folder: Path) -> Iterator[Firefox]:  # noqa: F811
+def opened(tmp_path: Path, folder: Path) -> Iterator[Firefox]:
     program = find_firefox()
     if program is None:
         pytest.skip("no Firefox on the PATH")
@@ -45,7 +45,7 @@ def opened(tmp_path: Path, folder: Path) -> Iterator[Firefox]:  # noqa: F811
         assert not firefox.faults
 
 
-def test_the_vote_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_vote_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Path) -> None:
     opened.run('document.querySelector("[data-part=start]").click()')
     assert opened.run(STATUS).startswith("The vote of 5 networks: ")
     (tmp_path / "vote.nii.gz").write_bytes(base64.b64decode(opened.run(SAVED)))
@@ -63,7 +63,7 @@ def test_the_vote_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Pat
     assert opened.run(STATUS).startswith("png.nii is not a readable NIfTI file (")
 
 
-def test_the_shipped_3d_unet_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_shipped_3d_unet_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Path) -> None:
     write_segment(tmp_path, CHECKPOINTS)
     for name in ("index.html", "viewer.js", "page.css"):
         shutil.copy(folder / name, tmp_path)

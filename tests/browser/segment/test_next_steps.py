@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.segment.test_segment import folder, idle, opened  # noqa: F401  (fixtures)
+from browser.segment.test_segment import idle, opened  # noqa: F401  (a fixture)
 from kits_msan.data.cases import save_case
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import SMOKE

@@ -5,7 +5,7 @@ import gzip
 import json
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,25 @@ def test_the_shipped_networks(run: Run, checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("seed", choose_phantoms())
 def test_the_vote_of_the_shipped_networks_on_each_phantom_of_the_page(run: Run, seed: int) -> None:
-    """In at most 5 voxels another than Python's, although the page has its weights as 16-bit floats."""
+    """In at most 5 voxels another than Python's, although the page has its weights as 16-bit floats.
+
+    The first phantom is whole; of the others the 20 slices with most kidney, which take a third of the time.
+    """
     models = [load_model(checkpoint) for checkpoint in SHIPPED]
     assert models[0].profile is not None
     case = phantom_case(seed, models[0].profile)
     assert case.spacing == models[0].profile.spacing  # nothing is resampled
+    assert case.image is not None
+    assert case.label is not None
+    if seed != next(iter(choose_phantoms())):
+        kidney = np.convolve((case.label > 0).sum((1, 2)), np.ones(20), "valid")
+        part = slice(start := int(kidney.argmax()), start + 20)
+        case = replace(case, image=case.image[part], label=case.label[part])
     weights = [packed_weights(checkpoint)[0] for checkpoint in SHIPPED]
     seen = run(VOTE, weights=weights, image=case.image, shape=list(case.shape))
-    assert (seen.reshape(case.shape) != predict(models, case)).sum() <= 5
+    wanted = predict(models, case)
+    assert set(np.unique(wanted)) >= {0, 1}
+    assert (seen.reshape(case.shape) != wanted).sum() <= 5
 
 
 @pytest.mark.parametrize("given", ODD.values(), ids=ODD)

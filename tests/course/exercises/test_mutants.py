@@ -18,6 +18,7 @@ from kits_msan.course.exercises.compare import same
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 from kits_msan.course.exercises.verdict import StoppedError, results_of
 
+pytestmark = pytest.mark.no_cover  # what runs here are mutants, at twice the price if their lines are counted
 FUNCTIONS = [number for number, exercise in EXERCISES.items() if exercise.inputs]
 QUICK = ("1.1", "2.2", "3.1", "4.1", "5.1")  # one of each notebook
 SEEDS, FEWER = range(1, 9), range(1, 3)  # a build takes longer
