@@ -28,11 +28,12 @@ SliceViewer(known_case(), predictions(known_case()))"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that drives a browser belongs to the slow half."""
+    """All that drives a browser belongs to the slow half; to count its lines would cost most on Playwright's."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Zoom, window by dragging, distances, playing, the saved picture, three planes, the surface, linked viewers."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -157,7 +158,7 @@ def test_the_surface_turns_by_keys_and_tells_its_side(hand: Hand) -> None:
 
 def test_playing_goes_on_and_stops(hand: Hand) -> None:
     hand.press("Home", " ")
-    expect(hand.root).to_have_attribute("data-shown", "axial:3", timeout=5000)
+    expect(hand.root).to_have_attribute("data-shown", re.compile(r"^axial:([3-9]|1\d)$"), timeout=30_000)
     hand.press(" ")
     expect(hand.root.get_by_role("button", name="play")).to_have_attribute("aria-pressed", "false")
 
