@@ -49,7 +49,8 @@ def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
     Raises InputError for a checkpoint of a training on a folder of cases.
     """
     from kits_msan.networks.checkpoints import load_checkpoint
-    from kits_msan.phantom import case_seed, phantom_case
+    from kits_msan.phantom import phantom_case
+    from kits_msan.training.fresh import patient_seed
 
     about = load_checkpoint(checkpoint)[1]
     profile = profile_from(about["profile"])
@@ -57,7 +58,7 @@ def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
         raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")
     oldest = (profile.steps - 1) // profile.fresh  # of the patients of the last step
     indices = range(max(oldest + 1 - count, 0), oldest + 1)
-    return [phantom_case(case_seed(about["seed"], "train", index), profile) for index in indices]
+    return [phantom_case(patient_seed(about["seed"], index), profile) for index in indices]
 
 
 def built(*functions: Any) -> bool:

@@ -13,9 +13,9 @@ from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import MODEL, describe_model, load_checkpoint, save_model, start_from
 from kits_msan.networks.registry import build_model
-from kits_msan.phantom.make import case_seed, phantom_case
+from kits_msan.phantom.make import case_seed, patient_of, phantom_case
 from kits_msan.profiles import SMOKE
-from kits_msan.training.fresh import FreshPhantoms
+from kits_msan.training.fresh import FreshPhantoms, patient_seed
 from kits_msan.training.loop import train
 
 FRESH = replace(SMOKE, train_cases=2, fresh=2, steps=5, grid=(8, 32, 32), augment="")
@@ -30,14 +30,22 @@ def steps() -> Iterator[list[list[StoredCase]]]:
 
 def test_the_oldest_goes_after_the_profiles_steps(steps: list[list[StoredCase]]) -> None:
     names = [[case.name for case in cases] for cases in steps]
-    made = [f"phantom_{case_seed(3, 'train', index):06d}" for index in range(4)]
+    made = [f"phantom_{patient_seed(3, index):06d}" for index in range(4)]
     assert names == [made[0:2], made[0:2], made[1:3], made[1:3], made[2:4]]
 
 
 def test_they_are_the_phantoms_of_their_seeds(steps: list[list[StoredCase]]) -> None:
-    case = phantom_case(case_seed(3, "train", 2), FRESH)
+    case = phantom_case(patient_seed(3, 2), FRESH)
     assert np.array_equal(steps[4][0].image, case.image)  # type: ignore[arg-type]
     assert np.array_equal(steps[4][0].label, case.label)  # type: ignore[arg-type]
+
+
+def test_every_second_patient_is_the_hardest_of_three_and_none_comes_twice() -> None:
+    seeds = [patient_seed(3, index) for index in range(300)]
+    assert len(set(seeds)) == 300
+    assert seeds[::2] == [case_seed(3, "train", 3 * index) for index in range(0, 300, 2)]  # as they come
+    plain = [np.mean([patient_of(seed).phase == "plain" for seed in seeds[first::2]]) for first in (0, 1)]
+    assert plain[0] < 0.5 < plain[1]  # a third of all; 1 - (2 / 3) ** 3 is 0.7
 
 
 def test_a_run_that_resumes_meets_the_same_ones(steps: list[list[StoredCase]]) -> None:
