@@ -29,9 +29,9 @@ def write(results: Results, out: Path, about: Mapping[str, Any]) -> None:
     """
     for field in fields(Results):
         write_csv(out / f"{field.name}.csv", getattr(results, field.name))
+    write_json(out / ABOUT, about)
     with atomic_file(out / TABLE) as temporary:
         temporary.write_text(report(_read(out), _phrase(about)), encoding="utf-8")
-    write_json(out / ABOUT, about)
 
 
 def load_results(folder: str | Path) -> tuple[Results, str]:
@@ -81,7 +81,9 @@ def results_so_far(
     if overwrite or not (out / SCORES).exists():
         return None, {}
     if not (out / ABOUT).exists():
-        refuse_results(out, overwrite)
+        if (out / TABLE).exists() or not _are_scores(out / SCORES):
+            refuse_results(out, overwrite)
+        return None, {}  # killed while it wrote its first results
     results, _ = load_results(out)
     old = read_json(out / ABOUT, "name another folder or add --overwrite")
     for key, value in json.loads(json.dumps(about)).items():

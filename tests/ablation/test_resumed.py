@@ -85,3 +85,16 @@ def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, 
 def test_checkpoints_of_one_seed_do_not_pass_for_several(data: Path, tmp_path: Path, models: Path) -> None:
     with pytest.raises(InputError, match="does not hold the networks of 2 seeds"):
         run_ablation(data, SMOKE, tmp_path / "out", checkpoints=models / "flat", seeds=[0, 1], progress=False)
+
+
+def test_what_a_kill_left_of_the_first_results_is_written_anew(data: Path, tmp_path: Path, models: Path) -> None:
+    def run() -> dict[str, bytes]:
+        run_ablation(data, SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False)
+        return {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    whole = run()
+    for left in (1, 4, 5):  # files, in the order in which they are written
+        written = sorted(whole, key=lambda name: (tmp_path / "out" / name).stat().st_mtime_ns)
+        for name in written[left:]:
+            (tmp_path / "out" / name).unlink()
+        assert run() == whole, written[:left]
