@@ -20,7 +20,7 @@ from kits_msan.commands.options import Parser
 from kits_msan.commands.output import complain, steady_output
 from kits_msan.commands.predict import PREDICT
 from kits_msan.commands.stopping import Stops, to_go_on
-from kits_msan.commands.system_errors import system_sentence
+from kits_msan.commands.system_errors import check_limit, system_sentence
 from kits_msan.commands.train import TRAIN
 from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(arguments)
         words = sys.argv[1:] if arguments is None else arguments
         try:
+            check_limit()
             return args.serve(args) or 0
         except KeyboardInterrupt as stop:
             return _fail(f"{str(stop) or 'stopped'}; to go on:  {to_go_on(words, args)}", getattr(stop, "code", 130))

@@ -3,6 +3,7 @@
 import errno
 import re
 
+from kits_msan.errors import InputError
 from kits_msan.files import FULL, in_words
 
 MISPLACED = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
@@ -14,7 +15,22 @@ NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 ASKED = re.compile(r"(?:allocate|allocate about) ([\d.]+) ?(bytes|[KMGT]i?B)")
+LEAST = 850 * 10**6  # bytes of addresses that the libraries take; with fewer some of them end the program themselves
 UNITS = {"b": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def check_limit() -> None:
+    """Raise InputError if this process may take less memory (`ulimit -v`) than its libraries need."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= most < LEAST:
+        raise InputError(
+            f"this process may take {in_words(most)} of memory, and its libraries alone take {in_words(LEAST)}; "
+            "allow more: ulimit -v unlimited."
+        )
 
 
 def is_memory_error(error: BaseException) -> bool:

@@ -45,7 +45,8 @@ def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
 
     The shipped networks learned from patients that were made while they trained (`training.fresh`), and forgotten.
     Which they were follows from the seed and the steps that the checkpoint names. Those that still were there at the
-    end, but the oldest, had less time and are left out.
+    end, but the oldest, had less time and are left out; and so is every second, which is chosen to be hard
+    (`patient_seed`), as test patients are not.
     Raises InputError for a checkpoint of a training on a folder of cases.
     """
     from kits_msan.networks.checkpoints import load_checkpoint
@@ -57,7 +58,7 @@ def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
     if not profile.fresh:
         raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")
     oldest = (profile.steps - 1) // profile.fresh  # of the patients of the last step
-    indices = range(max(oldest + 1 - count, 0), oldest + 1)
+    indices = [index for index in range(oldest + 1) if index % 2 == 0][-count:]
     return [phantom_case(patient_seed(about["seed"], index), profile) for index in indices]
 
 
