@@ -95,6 +95,11 @@ ablation: install  ## three trainings of every network, its peers and variants, 
 	mkdir -p data/ablation-seeds
 	cp runs/ablation/*.csv runs/ablation/about.json runs/ablation/table.md data/ablation-seeds
 
+peers: install  ## three trainings of the five networks and of MONAI's two, on version 4: an hour on two cores; goes on
+	test -e data/phantoms-712/split.json || $(BIN)/kits-msan phantom data/phantoms-712 --cases 712 --test 72 --seed 707
+	$(BIN)/kits-msan ablation --data data/phantoms-712 --peers --seeds 3 --devices 2 --out runs/peers
+	cp runs/peers/*.csv runs/peers/about.json runs/peers/table.md data/peers
+
 bench: install  ## measure speed and memory against peers; minutes, on a machine that does nothing else
 	set -e; for part in step busy inference memory slabs phantom start viewer page; do $(BIN)/python benchmarks/$$part.py; done
 

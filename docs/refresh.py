@@ -1,9 +1,8 @@
 """What README and results.md show, made anew: `make readme`, after `make notebooks` or new tables in data/.
 
-The tables of docs/results.md follow from data/shipped, data/ablation and data/ablation-seeds. The small pictures are
-those that the notebooks have stored. The viewer at the top of the README is a screenshot of the page that
-`SliceViewer.save_html` writes for a phantom of 512x512 pixels, with the labels of the shipped networks; Chromium is
-needed for it.
+The tables of docs/results.md follow from the folders of data. The small pictures are those that the notebooks have
+stored. The viewer at the top of the README is a screenshot of the page that `SliceViewer.save_html` writes for a phantom
+of 512x512 pixels, with the labels of the shipped networks; Chromium is needed for it.
 """
 
 import base64
@@ -39,7 +38,7 @@ WIDEST = 900  # pixels
 
 def refreshed(text: str) -> str:
     """results.md with its tables made anew from the scores that the project holds."""
-    for folder in ("shipped", "laptop", "ablation", "ablation-seeds"):
+    for folder in ("shipped", "laptop", "peers", "ablation", "ablation-seeds"):
         results, about = load_results(ROOT / "data" / folder)
         table = table_markdown(without_variants(results.scores), about)
         block = f"<!-- {folder} -->\n\n{table.rstrip()}\n\n<!-- end of {folder} -->"
