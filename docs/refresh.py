@@ -1,8 +1,8 @@
 """What README and results.md show, made anew: `make readme`, after `make notebooks` or new tables in data/.
 
 The tables of docs/results.md follow from the folders of data. The small pictures are those that the notebooks have
-stored. The viewer at the top of the README is a screenshot of the page that `SliceViewer.save_html` writes for a phantom
-of 512x512 pixels, with the labels of the shipped networks; Chromium is needed for it.
+stored. The viewer at the top of the README is a screenshot of the page that `SliceViewer.save_html` writes for a
+phantom of 512x512 pixels, with the labels of the shipped networks; Chromium is needed for it.
 """
 
 import base64
