@@ -119,7 +119,9 @@ def test_the_package_alone_trains_predicts_and_evaluates(data: Path, tmp_path: P
         "sys.exit(any(main(command) for command in commands))"
     )
     given = json.dumps([modules, [[str(word) for word in command] for command in commands]])
-    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=given, capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "scores.csv").read_text(encoding="utf-8").startswith("case,kidney,tumor,composite")
 
