@@ -58,7 +58,7 @@ def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
     if not profile.fresh:
         raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")
     oldest = (profile.steps - 1) // profile.fresh  # of the patients of the last step
-    indices = [index for index in range(oldest + 1) if index % 2 == 0][-count:]
+    indices = range(0, oldest + 1, 2)[-count:]
     return [phantom_case(patient_seed(about["seed"], index), profile) for index in indices]
 
 
