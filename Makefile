@@ -39,7 +39,7 @@ doctor:  ## can this machine run the course, with which profile, in how many min
 	@if [ -x $(BIN)/kits-msan ]; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
 
 WASM ?= kits_msan/page/networks/ops.wasm
-wasm:  ## the arithmetic of the networks in a page, from ops.ts; needs npm, and only after a change there
+wasm:  ## the arithmetic of the networks in a page, from ops.ts and convolutions.ts; needs npm, and only after a change there
 	npx --yes --package assemblyscript@0.28.20 asc kits_msan/page/networks/ops.ts -O3 --enable simd --runtime stub -o $(WASM)
 
 site: install  ## the course as pages that open from disk, in site/; of your own run: make site RUN=runs/laptop

@@ -19,7 +19,7 @@ CODE = {
     "The networks": ("kits_msan/networks/msan.py", "kits_msan/page/networks/msan.js"),
     "Their building blocks": ("kits_msan/networks/layers.py", "kits_msan/page/networks/layers.js"),
     "From a scan to probabilities": ("kits_msan/inference.py", "kits_msan/page/networks/inference.js"),
-    "The arithmetic": ("kits_msan/page/networks/ops.ts",),
+    "The arithmetic": ("kits_msan/page/networks/convolutions.ts", "kits_msan/page/networks/ops.ts"),
 }
 SCRIPTS = """
 <script src="segment.js"></script>

@@ -3,14 +3,16 @@
 
 const PAGE = 65536, SLACK = 64; // bytes; floats that vectors may reach beyond an array's end
 
+const HALVES = new Float32Array(65536).map((_, half) => {
+  const sign = half & 0x8000 ? -1 : 1, exponent = (half >> 10) & 31, fraction = half & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}); // all there are
+
 // 16-bit floats, as weights are stored, to 32 bits.
 export function floatsOfHalves(bytes) {
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1, exponent = (half >> 10) & 31, fraction = half & 1023;
-    if (exponent === 31) return fraction ? NaN : sign * Infinity;
-    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
-  });
+  return new Float32Array(halves.length).map((_, i) => HALVES[halves[i]]);
 }
 
 // A safetensors file: the length of a JSON head, the head, the numbers. Returns { tensors: name -> { shape, data }, about }.
@@ -25,16 +27,39 @@ export function readTensors(bytes) {
   return { tensors, about: JSON.parse(about) };
 }
 
-// Weights of a 3x3x3 convolution, (co, ci, 27), in the order in which `conv3` reads them: (co / 4, ci, 27, 4).
-// The output channels are filled up to a multiple of 4 with zeros.
-function packed([co, ci], data) {
-  const out = new Float32Array(Math.ceil(co / 4) * 4 * ci * 27);
+// Weights of a convolution in the order in which `mix` reads them: (co / 4, ci, taps, 4). The output channels are filled
+// up to a multiple of 4 with zeros. value: of an output channel, an input channel and a tap.
+function packed(co, ci, taps, value) {
+  const out = new Float32Array(Math.ceil(co / 4) * 4 * ci * taps);
   for (let o = 0; o < co; o++) {
     for (let i = 0; i < ci; i++) {
-      for (let k = 0; k < 27; k++) out[(((o >> 2) * ci + i) * 27 + k) * 4 + (o & 3)] = data[(o * ci + i) * 27 + k];
+      for (let k = 0; k < taps; k++) out[(((o >> 2) * ci + i) * taps + k) * 4 + (o & 3)] = value(o, i, k);
     }
   }
   return out;
+}
+
+// Weights of a 3x3x3 convolution, (co, ci, 27), as `conv3` multiplies with them: (16, co / 4, ci, 3, 4).
+function transformed(co, ci, data) {
+  const parts = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]; // of m0 to m3, see `conv3`
+  const all = parts.flatMap((slices) => parts.map((rows) => packed(co, ci, 3, (o, i, kx) => {
+    let sum = 0;
+    for (let kz = 0; kz < 3; kz++) {
+      for (let ky = 0; ky < 3; ky++) sum += slices[kz] * rows[ky] * data[(o * ci + i) * 27 + kz * 9 + ky * 3 + kx];
+    }
+    return sum;
+  })));
+  const out = new Float32Array(16 * all[0].length);
+  all.forEach((part, t) => out.set(part, t * part.length));
+  return out;
+}
+
+// The numbers of a tensor as the kernels read them.
+function arranged(name, [co, ci, ...sizes], data) {
+  if (sizes.length < 3) return data;
+  const size = sizes.reduce((a, b) => a * b);
+  if (name.startsWith("up.")) return packed(ci * size, co, 1, (o, i) => data[i * ci * size + o]); // (C_in, C_out, ...)
+  return size === 27 ? transformed(co, ci, data) : packed(co, ci, 1, (o, i) => data[o * ci + i]);
 }
 
 export class Engine {
@@ -44,7 +69,7 @@ export class Engine {
     this.top = PAGE; // below lies what the compiler needs
     this.weights = {};
     for (const [name, { shape, data }] of Object.entries(tensors)) {
-      const values = shape.length === 5 && shape[2] === 3 ? packed(shape, data) : data;
+      const values = arranged(name, shape, data);
       const at = this.allocate(values.length);
       this.floats(at, values.length).set(values);
       this.weights[name] = { at, shape };
@@ -59,6 +84,13 @@ export class Engine {
     this.top += Math.ceil((count + SLACK) / 4) * 16;
     const missing = this.top - this.ops.memory.buffer.byteLength;
     if (missing > 0) this.ops.memory.grow(Math.ceil(missing / PAGE));
+    return at;
+  }
+
+  // Room for numbers that nobody needs once the next map is made.
+  scratch(count) {
+    const { top } = this, at = this.allocate(count);
+    this.top = top;
     return at;
   }
 

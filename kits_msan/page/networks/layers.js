@@ -8,9 +8,11 @@ export function conv(engine, name, relu = true) {
   const weight = weights[`${name}.0.weight`], scale = weights[`${name}.1.weight`], shift = weights[`${name}.1.bias`];
   const [channelsOut, channelsIn, size] = weight.shape;
   return (x, out = engine.map(channelsOut, x.D, x.H, x.W)) => {
-    const { D, H, W, P, n } = x;
-    if (size === 3) ops.conv3(x.at, weight.at, out.at, channelsIn, Math.ceil(channelsOut / 4) * 4, D, H, W, P);
-    else ops.conv1(x.at, weight.at, 0, out.at, channelsIn, channelsOut, n);
+    const { D, H, W, P } = x;
+    if (size === 3) {
+      const scratch = engine.scratch(16 * (channelsIn + channelsOut + 3) * P);
+      ops.conv3(x.at, weight.at, out.at, scratch, channelsIn, channelsOut, D, H, W, P);
+    } else ops.conv1(x.at, weight.at, 0, out.at, channelsIn, channelsOut, D + 2, (H + 2) * P);
     ops.norm(out.at, scale.at, shift.at, channelsOut, D, H, W, P, relu);
     return out;
   };
@@ -22,7 +24,7 @@ export function conv1(engine, name) {
   const bias = engine.weights[`${name}.bias`]?.at ?? 0;
   return (x) => {
     const out = engine.map(channelsOut, x.D, x.H, x.W);
-    engine.ops.conv1(x.at, at, bias, out.at, channelsIn, channelsOut, x.n);
+    engine.ops.conv1(x.at, at, bias, out.at, channelsIn, channelsOut, x.D + 2, (x.H + 2) * x.P);
     return out;
   };
 }
@@ -39,7 +41,8 @@ export function convTranspose(engine, name, [pd, ph, pw]) {
   const bias = engine.weights[`${name}.bias`].at;
   return (x) => {
     const out = engine.map(channelsOut, x.D * pd, x.H * ph, x.W * pw);
-    engine.ops.up(x.at, at, bias, out.at, channelsIn, channelsOut, x.D, x.H, x.W, x.P, out.P, pd, ph, pw);
+    const scratch = engine.scratch((channelsOut * pd * ph * pw + 3) * (x.H + 2) * x.P);
+    engine.ops.up(x.at, at, bias, out.at, scratch, channelsIn, channelsOut, x.D, x.H, x.W, x.P, out.P, pd, ph, pw);
     return out;
   };
 }
@@ -90,8 +93,9 @@ export class MultiScaleAttention {
 
   // The maps F_i themselves become F_i * W_i.
   forward(features) {
-    const weights = this.weights(features);
-    weights.forEach((weight, i) => this.engine.ops.multiply(features[i].at, weight.at, weight.C * weight.n));
+    const { engine } = this, { top } = engine, weights = this.weights(features);
+    weights.forEach((weight, i) => engine.ops.multiply(features[i].at, weight.at, weight.C * weight.n));
+    engine.top = top; // their room is given back
     return features.slice(0, weights.length);
   }
 }

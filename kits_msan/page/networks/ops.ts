@@ -1,79 +1,16 @@
 // The arithmetic of the networks, for WebAssembly with SIMD. `make wasm` turns this file (AssemblyScript) into ops.wasm.
 //
+// The convolutions stand in convolutions.ts.
 // A map of C channels lies as (C, D + 2, H + 2, P) float32: a border of zeros around each channel, so that a
 // convolution needs no question about edges. P, the pitch, is the floats of a row; it leaves room for the vectors
 // of 4 numbers that reach beyond the last column. All pointers are bytes. Sizes D, H, W are those of the inside.
 
-@inline function at(pointer: usize, index: i32): usize { return pointer + (<usize>index << 2); }
-@inline function mac(sum: v128, x: v128, w: v128): v128 { return f32x4.add(sum, f32x4.mul(x, w)); }
+import { at, mac } from "./convolutions";
+export { conv1, conv3, up } from "./convolutions";
+
 @inline function total(v: v128): f64 {
   return <f64>f32x4.extract_lane(v, 0) + <f64>f32x4.extract_lane(v, 1)
     + <f64>f32x4.extract_lane(v, 2) + <f64>f32x4.extract_lane(v, 3);
-}
-
-// 3x3x3 convolution without bias: 4 output channels and 8 columns at a time, so that each number that is loaded is
-// used several times. w: (co / 4, ci, 27, 4), see `packed` in engine.js; co is a multiple of 4.
-export function conv3(x: usize, w: usize, out: usize, ci: i32, co: i32, D: i32, H: i32, W: i32, P: i32): void {
-  const plane = (H + 2) * P, channel = (D + 2) * plane;
-  for (let o = 0; o < co; o += 4) {
-    for (let z = 0; z < D; z++) {
-      for (let y = 0; y < H; y++) {
-        for (let column = 0; column < W; column += 8) {
-          let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0; // columns 0 to 3 of the four channels
-          let b0 = a0, b1 = a0, b2 = a0, b3 = a0; // columns 4 to 7
-          let weight = at(w, o * ci * 27);
-          for (let i = 0; i < ci; i++) {
-            for (let kz = 0; kz < 3; kz++) {
-              for (let ky = 0; ky < 3; ky++) {
-                let from = at(x, i * channel + (z + kz) * plane + (y + ky) * P + column);
-                for (let kx = 0; kx < 3; kx++) {
-                  const left = v128.load(from), right = v128.load(from, 16);
-                  let k = v128.load32_splat(weight);
-                  a0 = mac(a0, left, k); b0 = mac(b0, right, k);
-                  k = v128.load32_splat(weight, 4);
-                  a1 = mac(a1, left, k); b1 = mac(b1, right, k);
-                  k = v128.load32_splat(weight, 8);
-                  a2 = mac(a2, left, k); b2 = mac(b2, right, k);
-                  k = v128.load32_splat(weight, 12);
-                  a3 = mac(a3, left, k); b3 = mac(b3, right, k);
-                  from += 4; weight += 16;
-                }
-              }
-            }
-          }
-          let to = at(out, o * channel + (z + 1) * plane + (y + 1) * P + column + 1);
-          const next = <usize>channel << 2;
-          v128.store(to, a0); v128.store(to, b0, 16); to += next;
-          v128.store(to, a1); v128.store(to, b1, 16); to += next;
-          v128.store(to, a2); v128.store(to, b2, 16); to += next;
-          v128.store(to, a3); v128.store(to, b3, 16);
-        }
-      }
-    }
-  }
-}
-
-// 1x1x1 convolution of n floats a channel, borders too. w: (co, ci); bias: a pointer, or 0 for none.
-export function conv1(x: usize, w: usize, bias: usize, out: usize, ci: i32, co: i32, n: i32): void {
-  for (let o = 0; o < co; o++) {
-    const start: f32 = bias ? load<f32>(at(bias, o)) : 0;
-    let i = 0;
-    for (; i <= n - 8; i += 8) {
-      let a = f32x4.splat(start), b = a;
-      for (let c = 0; c < ci; c++) {
-        const k = v128.load32_splat(at(w, o * ci + c)), from = at(x, c * n + i);
-        a = mac(a, v128.load(from), k);
-        b = mac(b, v128.load(from, 16), k);
-      }
-      v128.store(at(out, o * n + i), a);
-      v128.store(at(out, o * n + i), b, 16);
-    }
-    for (; i < n; i++) {
-      let sum = start;
-      for (let c = 0; c < ci; c++) sum += load<f32>(at(w, o * ci + c)) * load<f32>(at(x, c * n + i));
-      store<f32>(at(out, o * n + i), sum);
-    }
-  }
 }
 
 // The sum of (x - mean), or of its square, over a channel's inside: rows in float32, their total in double precision.
@@ -151,39 +88,6 @@ export function pool(
             }
           }
           store<f32>(at(to, i), most);
-        }
-      }
-    }
-  }
-}
-
-// Transposed convolution whose stride is its size (pd, ph, pw). w: (ci, co, pd, ph, pw).
-// D, H, W, P: of the input, P its pitch; Q: pitch of the output.
-export function up(
-  x: usize, w: usize, bias: usize, out: usize, ci: i32, co: i32,
-  D: i32, H: i32, W: i32, P: i32, Q: i32, pd: i32, ph: i32, pw: i32,
-): void {
-  const inPlane = (H + 2) * P, inChannel = (D + 2) * inPlane, size = pd * ph * pw;
-  const plane = (H * ph + 2) * Q, channel = (D * pd + 2) * plane;
-  memory.fill(out, 0, <usize>(co * channel) << 2);
-  for (let o = 0; o < co; o++) {
-    const start = load<f32>(at(bias, o));
-    for (let k = 0; k < size; k++) {
-      const kz = k / (ph * pw), ky = (k / pw) % ph, kx = k % pw;
-      for (let z = 0; z < D; z++) {
-        for (let y = 0; y < H; y++) {
-          const from = at(x, (z + 1) * inPlane + (y + 1) * P + 1);
-          const to = at(out, o * channel + (z * pd + kz + 1) * plane + (y * ph + ky + 1) * Q + kx + 1);
-          for (let i = 0; i < W; i += 4) {
-            let sum = f32x4.splat(start);
-            for (let c = 0; c < ci; c++) {
-              sum = mac(sum, v128.load(at(from, c * inChannel + i)), v128.load32_splat(at(w, (c * co + o) * size + k)));
-            }
-            store<f32>(at(to, i * pw), f32x4.extract_lane(sum, 0));
-            if (i + 1 < W) store<f32>(at(to, (i + 1) * pw), f32x4.extract_lane(sum, 1));
-            if (i + 2 < W) store<f32>(at(to, (i + 2) * pw), f32x4.extract_lane(sum, 2));
-            if (i + 3 < W) store<f32>(at(to, (i + 3) * pw), f32x4.extract_lane(sum, 3));
-          }
         }
       }
     }

@@ -116,8 +116,10 @@ def test_networks_of_any_size(run: Run, tmp_path: Path, given: dict[str, Any]) -
 
 def test_what_lies_in_scratch_memory_does_not_matter(run: Run) -> None:
     checkpoint = ROOT / "data" / "checkpoints" / "msan_v2.safetensors"
-    found = {worst(run, checkpoint, noise((4, 16, 24)), poison) for poison in (0.0, 1e30, float("nan"))}
-    assert len(found) == 1
+    for shape in ((4, 16, 24), (5, 24, 40)):  # of the second one, slices and the coarsest rows are odd
+        found = {worst(run, checkpoint, noise(shape), poison) for poison in (0.0, 1e30, float("nan"))}
+        assert len(found) == 1
+        assert max(found) < 1e-3
 
 
 def test_the_attention_weights(run: Run) -> None:
@@ -181,7 +183,7 @@ def test_the_kernels_are_those_of_their_source(tmp_path: Path) -> None:
     made = subprocess.run(
         ["make", "-s", "wasm", f"WASM={tmp_path / 'ops.wasm'}"], cwd=ROOT, capture_output=True, text=True, timeout=500
     )
-    if made.returncode and "ops.ts" not in made.stderr:  # no registry; a mistake in the source names it
+    if made.returncode and ".ts" not in made.stderr:  # no registry; a mistake in the source names its file
         pytest.skip(f"npm fetched no compiler: {made.stderr[-200:]}")
     assert made.returncode == 0, made.stderr
     committed = Path(kits_msan.page.scripts.HERE) / "networks" / "ops.wasm"
