@@ -179,7 +179,17 @@ def resize_to(x: Tensor, like: Tensor) -> Tensor:
         return x
     if x.shape[2:].numel() > grid.numel():
         return F.max_pool3d(x, [n // wanted for n, wanted in zip(x.shape[2:], grid, strict=True)])
-    return F.interpolate(x, grid, mode="trilinear", align_corners=False)
+    return interpolate(x, grid)
+
+
+def interpolate(x: Tensor, grid: Sequence[int]) -> Tensor:
+    """(N, C, D, h, w) -> (N, C, *grid), linearly. Slice by slice where none are added: the same in half the time."""
+    samples, _, slices = x.shape[:3]
+    if grid[0] != slices:
+        return F.interpolate(x, tuple(grid), mode="trilinear", align_corners=False)
+    flat = x.transpose(1, 2).flatten(0, 1)  # (N, C, D, h, w) -> (N D, C, h, w)
+    flat = F.interpolate(flat, tuple(grid[1:]), mode="bilinear", align_corners=False)
+    return flat.unflatten(0, (samples, slices)).transpose(1, 2)
 
 
 def _conv1(channels_in: int, channels_out: int, relu: bool = True) -> nn.Sequential:

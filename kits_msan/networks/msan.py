@@ -13,6 +13,7 @@ from kits_msan.networks.layers import (
     MultiScaleAttention,
     Network,
     Res2NetBlock,
+    interpolate,
     start_at_prior,
 )
 
@@ -104,8 +105,7 @@ class MSAN(UNet3D):
         if not (self.training and self.deep_supervision):
             return logits
         aux = [  # DS: (N, C, D, h, w) -> (N, 3, D, h, w) -> (N, 3, D, H, W)
-            F.interpolate(head(x), size, mode="trilinear", align_corners=False)
-            for head, x in zip(self.aux_heads, pooled, strict=True)
+            interpolate(head(x).float(), size) for head, x in zip(self.aux_heads, pooled, strict=True)
         ]
         return [logits, *aux]
 

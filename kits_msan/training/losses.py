@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kits_msan.errors import check_choice
+from kits_msan.networks.layers import CLASS_COUNT
 
+VOXELS = (0, 2, 3, 4)  # the axes that are summed over
 CLASS_WEIGHTS = (0.5, 1.0, 2.0)  # of background, kidney, tumor in the cross-entropy; our choice
 
 
@@ -40,13 +41,9 @@ class DiceLoss(nn.Module):
         self.smooth = smooth
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
-        probabilities = logits.float().softmax(dim=1)[:, 1:]  # (N, 3, D, H, W) -> (N, 2, D, H, W)
-        truth = F.one_hot(target.long(), logits.shape[1]).movedim(-1, 1)[:, 1:]  # (N, D, H, W) -> (N, 2, D, H, W)
-        axes = (0, 2, 3, 4)
-        overlap = (probabilities * truth).sum(axes)  # (2,)
-        total = probabilities.sum(axes) + truth.sum(axes)  # (2,)
-        overlap, total = sum_over_processes(torch.stack([overlap, total]))
-        return 1 - ((2 * overlap + self.smooth) / (total + self.smooth)).mean()
+        sums = _overlap_and_total(logits.float().softmax(1), _one_hot(target))
+        overlap, total = sum_over_processes(torch.stack(sums))
+        return _dice_loss(overlap, total, self.smooth)
 
 
 class DiceCrossEntropyLoss(nn.Module):
@@ -56,15 +53,30 @@ class DiceCrossEntropyLoss(nn.Module):
 
     def __init__(self, weight: Sequence[float] = CLASS_WEIGHTS) -> None:
         super().__init__()
-        self.dice = DiceLoss()
         self.register_buffer("weight", torch.tensor(weight))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
-        classes = target.long()
-        entropy = F.cross_entropy(logits.float(), classes, self.weight, reduction="sum")
-        weights = self.weight[classes].sum()
-        entropy, weights = sum_over_processes(torch.stack([entropy, weights]))
-        return self.dice(logits, target) + entropy / weights
+        truth = _one_hot(target)
+        likelihoods = logits.float().log_softmax(1)  # one for both losses
+        hits = (likelihoods * truth).sum(VOXELS)  # (3,)
+        overlap, total = _overlap_and_total(likelihoods.exp(), truth)
+        sums = torch.stack([overlap, total, hits, truth.sum(VOXELS)])
+        overlap, total, hits, voxels = sum_over_processes(sums)
+        return _dice_loss(overlap, total) - (hits @ self.weight) / (voxels @ self.weight)
+
+
+def _one_hot(target: Tensor) -> Tensor:
+    """(N, D, H, W) integer -> (N, 3, D, H, W), 1 where a voxel is of the class."""
+    return torch.stack([target == value for value in range(CLASS_COUNT)], 1).float()
+
+
+def _overlap_and_total(probabilities: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """What Dice is made of, for each class: two of (N, 3, D, H, W) -> two of (3,)."""
+    return (probabilities * truth).sum(VOXELS), probabilities.sum(VOXELS) + truth.sum(VOXELS)
+
+
+def _dice_loss(overlap: Tensor, total: Tensor, smooth: float = 1.0) -> Tensor:
+    return 1 - ((2 * overlap + smooth) / (total + smooth))[1:].mean()  # without background
 
 
 class DeepSupervisionLoss(nn.Module):
