@@ -44,10 +44,10 @@ KEPT = [
     "AVX2, 13 repeats in turn on a very busy machine). Batch normalization adds one number after the other: on "
     "slabs of 512 x 512 that are mostly padding it was wrong by 1e-2 of the largest value, ours by 1e-6.",
     "In bfloat16, whose own rounding is larger, PyTorch's instance normalization, and its result put back in "
-    "channels_last_3d: the step of the 3D U-Net took 33.3 ms, against 39.8 with batch normalization of single samples "
-    "and 38.8 with our sums (two threads, shortest of 57 in turn).",
-    "Dice and cross-entropy from one logarithm of the softmax: 1.0 ms forward and backward, not 2.3. Interpolation slice "
-    "by slice where no slice is added: 0.5 to 0.3 of the time of a trilinear one (one thread, processor time).",
+    "channels_last_3d: the step of the 3D U-Net took 33.3 ms, against 39.8 with batch normalization of single "
+    "samples and 38.8 with our sums (two threads, shortest of 57 in turn).",
+    "Dice and cross-entropy from one logarithm of the softmax: 1.0 ms forward and backward, not 2.3. Interpolation "
+    "slice by slice where no slice is added: 0.5 to 0.3 of the time of a trilinear one (one thread, processor time).",
     "Muon multiplies the small squares of all matrices with as many rows together, and each matrix once: the "
     "optimizer's step took 0.45 of the time (processor time, one thread, medians of 40 in turn, busy machine).",
 ]
