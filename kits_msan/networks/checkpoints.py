@@ -95,7 +95,10 @@ def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     tensors, about = _load_trained(path)
     own = model.state_dict()
     if _is_narrower(about.get("config"), model.config) and own.keys() == tensors.keys():
-        tensors = widen(tensors, model)
+        try:
+            tensors = widen(tensors, model)
+        except (ValueError, RuntimeError, IndexError) as error:
+            raise InputError(f"{path} does not fit its own description; it is damaged.") from error
     fit = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
     total, there, shared = (sum(value.numel() for value in some.values()) for some in (own, tensors, fit))
     if 2 * shared < there:

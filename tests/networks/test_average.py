@@ -9,14 +9,21 @@ import torch
 
 from kits_msan.errors import InputError
 from kits_msan.networks.average import average
-from kits_msan.networks.checkpoints import describe_model, digest, load_checkpoint, load_model, save_model
+from kits_msan.networks.checkpoints import (
+    describe_model,
+    digest,
+    load_checkpoint,
+    load_model,
+    save_model,
+    start_from,
+)
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
 
 
-def written(path: Path, name: str, weights: int, **more: object) -> Path:
+def written(path: Path, name: str, weights: int, width: int = 2, **more: object) -> Path:
     torch.manual_seed(weights)
-    model = build_model(name, width=2, poolings=1)
+    model = build_model(name, width=width, poolings=1)
     save_model(path, model, {**describe_model(name, model, SMOKE), **more})
     return path
 
@@ -28,15 +35,31 @@ def test_each_weight_is_the_mean_and_the_description_is_that_of_the_newer(tmp_pa
     first, second, mean = (load_model(path).state_dict() for path in (old, new, tmp_path / "mean.safetensors"))
     assert any(not torch.equal(first[name], second[name]) for name in first)
     for name, value in mean.items():
-        torch.testing.assert_close(value, (first[name] + second[name]) / 2)
+        torch.testing.assert_close(value, ((first[name] + second[name]) / 2).half().float())
+    stored = load_checkpoint(tmp_path / "mean.safetensors")[0]
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
     about = load_checkpoint(tmp_path / "mean.safetensors")[1]
     assert about == load_checkpoint(new)[1] | {"mean_with": digest(old)}
 
 
-def test_two_different_networks_have_no_mean(tmp_path: Path) -> None:
-    old = written(tmp_path / "old.safetensors", "unet3d", 0)
+def test_a_narrower_one_is_widened_as_it_was_when_the_newer_began(tmp_path: Path) -> None:
+    old = written(tmp_path / "old.safetensors", "msan_v1", 0)
+    torch.manual_seed(5)
+    began = build_model("msan_v1", width=4, poolings=1)
+    start_from(began, old)
+    about = {**describe_model("msan_v1", began, SMOKE), "seed": 5}
+    save_model(tmp_path / "new.safetensors", began, about)  # a training that moved nothing
+    average(old, tmp_path / "new.safetensors", tmp_path / "mean.safetensors")
+    mean = load_model(tmp_path / "mean.safetensors").state_dict()
+    for name, value in began.state_dict().items():
+        torch.testing.assert_close(mean[name], value.half().float())
+
+
+@pytest.mark.parametrize(("name", "width"), [("unet3d", 2), ("msan_v1", 4)])
+def test_two_different_networks_have_no_mean(tmp_path: Path, name: str, width: int) -> None:
+    old = written(tmp_path / "old.safetensors", name, 0, width=width)
     new = written(tmp_path / "new.safetensors", "msan_v1", 0)
-    with pytest.raises(InputError, match="different networks"):
+    with pytest.raises(InputError, match=r"different networks|hardly fits"):
         average(old, new, tmp_path / "mean.safetensors")
     assert not (tmp_path / "mean.safetensors").exists()
 
