@@ -21,7 +21,6 @@ from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import build_model
-from kits_msan.networks.widen import widen
 from kits_msan.profiles import Profile, profile_from
 
 FORMAT = "kits_msan 1"
@@ -87,30 +86,18 @@ def save_model(path: str | Path, model: Network, about: Mapping[str, Any]) -> No
 def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     """Give a network the weights of a checkpoint that fit it, by name and shape; the others stay as they are.
 
-    A checkpoint of the same network with fewer channels is widened: see `widen`.
     path: the file, or the folder of a finished run. Returns where they are from and how many numbers fit, JSON-able.
     Raises InputError where less than half do, and as `load_model`.
     """
     path = checkpoint_file(path)
     tensors, about = _load_trained(path)
     own = model.state_dict()
-    if _is_narrower(about.get("config"), model.config) and own.keys() == tensors.keys():
-        try:
-            tensors = widen(tensors, model)
-        except (ValueError, RuntimeError, IndexError) as error:
-            raise InputError(f"{path} does not fit its own description; it is damaged.") from error
     fit = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
     total, there, shared = (sum(value.numel() for value in some.values()) for some in (own, tensors, fit))
     if 2 * shared < there:
         raise InputError(f"{path} hardly fits this network; name a checkpoint of the same width and poolings.")
     model.load_state_dict({**own, **fit})
     return {"model": about.get("model"), "sha256": digest(path), "weights": shared, "of": total}
-
-
-def _is_narrower(config: Any, wanted: Mapping[str, Any]) -> bool:
-    """Whether a checkpoint's network has fewer channels, and all other settings, since they say what weights mean."""
-    narrow = isinstance(config, dict) and isinstance(config.get("width"), int) and config["width"] < wanted["width"]
-    return narrow and config | {"width": wanted["width"]} == wanted
 
 
 def digest(path: Path) -> str:

@@ -15,7 +15,6 @@ from kits_msan.networks.checkpoints import (
     load_checkpoint,
     load_model,
     save_model,
-    start_from,
 )
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
@@ -42,24 +41,11 @@ def test_each_weight_is_the_mean_and_the_description_is_that_of_the_newer(tmp_pa
     assert about == load_checkpoint(new)[1] | {"mean_with": digest(old)}
 
 
-def test_a_narrower_one_is_widened_as_it_was_when_the_newer_began(tmp_path: Path) -> None:
-    old = written(tmp_path / "old.safetensors", "msan_v1", 0)
-    torch.manual_seed(5)
-    began = build_model("msan_v1", width=4, poolings=1)
-    start_from(began, old)
-    about = {**describe_model("msan_v1", began, SMOKE), "seed": 5}
-    save_model(tmp_path / "new.safetensors", began, about)  # a training that moved nothing
-    average(old, tmp_path / "new.safetensors", tmp_path / "mean.safetensors")
-    mean = load_model(tmp_path / "mean.safetensors").state_dict()
-    for name, value in began.state_dict().items():
-        torch.testing.assert_close(mean[name], value.half().float())
-
-
 @pytest.mark.parametrize(("name", "width"), [("unet3d", 2), ("msan_v1", 4)])
 def test_two_different_networks_have_no_mean(tmp_path: Path, name: str, width: int) -> None:
     old = written(tmp_path / "old.safetensors", name, 0, width=width)
     new = written(tmp_path / "new.safetensors", "msan_v1", 0)
-    with pytest.raises(InputError, match=r"different networks|hardly fits"):
+    with pytest.raises(InputError, match="different networks"):
         average(old, new, tmp_path / "mean.safetensors")
     assert not (tmp_path / "mean.safetensors").exists()
 
