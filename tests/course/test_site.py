@@ -124,6 +124,8 @@ def test_the_package_has_pages_of_its_docstrings(course_site: Path) -> None:
     page = (course_site / "api" / "kits_msan" / "inference.html").read_text(encoding="utf-8")
     assert predict.__doc__.partition(":")[0] in page
     assert not (course_site / "api" / "kits_msan" / "commands").exists()  # nobody imports from these
+    assert "<style>" not in page  # which all pages would hold
+    assert '<link rel="stylesheet" href="../style-1.css">' in page
 
 
 # ---- notebooks of one's own ----

@@ -4,6 +4,7 @@ import pkgutil
 from pathlib import Path
 
 import kits_msan
+from kits_msan.course.site.shared import styles_apart
 
 START = "api/index.html"
 LEFT_OUT = ("kits_msan.course", "kits_msan.commands", "kits_msan.page")  # nobody imports from these but ourselves
@@ -18,3 +19,4 @@ def write_api(folder: Path) -> None:
     walk = pkgutil.walk_packages(kits_msan.__path__, "kits_msan.")
     names = [module.name for module in walk if not module.ispkg and not module.name.startswith(LEFT_OUT)]
     pdoc.pdoc(*names, output_directory=folder / "api")
+    styles_apart(folder / "api")

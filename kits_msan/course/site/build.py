@@ -23,6 +23,7 @@ from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS, ROOT, require_reposit
 from kits_msan.course.run import execute
 from kits_msan.course.site import segment
 from kits_msan.course.site.api import START, write_api
+from kits_msan.course.site.shared import pictures_apart
 from kits_msan.course.site.text import Page, markdown, read_page, slug
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder, refuse_foreign
@@ -96,7 +97,7 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
                 title=page.title, name=page.name, contents=contents, body=page.body, around=around,
                 segment=segment.scripts_of(page), **menus,
             )  # fmt: skip
-            (folder / page.name).write_text(text, encoding="utf-8")
+            (folder / page.name).write_text(pictures_apart(text, folder), encoding="utf-8")
         for name, state in states.items():
             script = f"viewerStates[{_script(name)}] = {_script(state)};\n"
             (folder / f"{name}.js").write_text(script, encoding="utf-8")
