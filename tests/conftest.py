@@ -33,7 +33,7 @@ MakeCase = Callable[..., Case]
 
 @pytest.hookimpl(trylast=True)  # after tests/browser has marked its own as slow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".ipynb"}
     items.sort(key=lambda item: item.path not in slow)
 
 

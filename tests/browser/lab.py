@@ -30,6 +30,12 @@ CHROMIUM_ARGS = [
 ]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 VIEWER = ".kits-viewer[data-ready=true]"
+REPLACE = """async (path) => {
+    const { commands, shell } = jupyterapp;
+    await shell.currentWidget?.context?.save(); // or it would ask
+    await commands.execute("application:close-all");
+    await commands.execute("docmanager:open", { path });
+}"""
 SETTINGS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}'
 
 
@@ -54,8 +60,14 @@ class Lab:
         self.show(page, name, app)
 
     def show(self, page: Page, name: str, app: str = "lab/tree") -> None:
-        """Open a notebook in `page` and wait until its kernel is idle, or a first key or cell would be lost."""
-        page.goto(f"{self.url}/{app}/{name}?token={self.token}&reset", timeout=120_000)
+        """Open a notebook in `page` and wait until its kernel is idle, or a first key or cell would be lost.
+
+        In a page of JupyterLab it takes the place of the notebooks there: to load JupyterLab takes seconds.
+        """
+        if page.url.startswith(f"{self.url}/{app}/") and app == "lab/tree":
+            page.evaluate(REPLACE, name)
+        else:
+            page.goto(f"{self.url}/{app}/{name}?token={self.token}&reset", timeout=120_000)
         page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=60_000,

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,7 +56,10 @@ HOME = {"SlabSampler.batch": "kits_msan.data.slabs.SlabSampler.batch"}
 
 @pytest.fixture
 def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What the words in capitals stand for; notebooks and networks, where they are not the subject, are stand-ins."""
+    """What the words in capitals stand for; notebooks, ONNX's exporter and networks are stand-ins.
+
+    They are not the subject here, and take seconds or minutes. test_terminated.py goes on with the real exporter.
+    """
     for seed, name in enumerate(("net", "other")):
         model = build_model("unet3d", width=4 + 4 * seed, poolings=2)
         save_model(tmp_path / f"{name}.safetensors", model, describe_model("unet3d", model, SMOKE))
@@ -69,6 +73,11 @@ def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         (Path(parameters["out"]) / "ablation").mkdir(exist_ok=True)
         (Path(parameters["out"]) / "ablation" / "table.md").write_text("| the table |", encoding="utf-8")
 
+    def save(path: Path) -> None:
+        path.write_bytes(b"a network")
+
+    program = SimpleNamespace(model=SimpleNamespace(metadata_props={}), save=save)
+    monkeypatch.setattr("torch.onnx.export", lambda *_, **__: program)
     monkeypatch.setattr("kits_msan.course.run.execute", execute)
     monkeypatch.setattr("kits_msan.course.grade.report.course_data", lambda *_: data)
     monkeypatch.setattr("kits_msan.course.grade.report.grade", lambda who, *_: [Grade(who, "2.1", RIGHT, "Right.")])

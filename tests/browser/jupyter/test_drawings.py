@@ -1,7 +1,7 @@
 """The drawings to move in a running JupyterLab: each is drawn by its widget, and a key changes what it says."""
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from browser.lab import Lab
 
@@ -28,8 +28,9 @@ KEYS = [  # what is moved, by keys that JupyterLab uses too, and what is then sa
 ]
 
 
-def test_each_drawing_answers_to_the_keyboard(browser: Browser, lab: Lab, pytestconfig: pytest.Config) -> None:
-    page: Page = browser.new_page(viewport={"width": 1300, "height": 4000})
+def test_each_drawing_answers_to_the_keyboard(lab_page: Page, lab: Lab, pytestconfig: pytest.Config) -> None:
+    page = lab_page
+    page.set_viewport_size({"width": 1300, "height": 4000})
     lab.open(page, "drawings.ipynb", [CELL.replace("{path}", repr(str(pytestconfig.rootpath)))])
     lab.run_all(page)
     lines = page.locator(".kits-x-line")
@@ -41,4 +42,3 @@ def test_each_drawing_answers_to_the_keyboard(browser: Browser, lab: Lab, pytest
         expect(lines.nth(place)).not_to_have_text(before)
         expect(lines.nth(place)).to_contain_text(words)
     lab.shut_down(page)
-    page.close()

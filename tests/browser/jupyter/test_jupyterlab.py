@@ -1,11 +1,10 @@
 """The viewer in a running JupyterLab: both directions, its keys and themes, and a notebook without a kernel."""
 
 import json
-from collections.abc import Iterator
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from browser.hand import Hand
 from browser.lab import VIEWER, Lab
@@ -23,14 +22,13 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, lab: Lab, pytestconfig: pytest.Config) -> Iterator[Page]:
+def page(lab_page: Page, lab: Lab, pytestconfig: pytest.Config) -> Page:
     """A notebook that shows one viewer twice, executed."""
-    page = browser.new_page(viewport={"width": 1300, "height": 1500})
+    lab_page.set_viewport_size({"width": 1300, "height": 1500})
     paths = [str(pytestconfig.rootpath), str(pytestconfig.rootpath / "tests")]
-    lab.open(page, "viewer.ipynb", [cell.replace("{paths}", repr(paths)) for cell in CELLS])
-    lab.run_all(page)
-    yield page
-    page.close()
+    lab.open(lab_page, "viewer.ipynb", [cell.replace("{paths}", repr(paths)) for cell in CELLS])
+    lab.run_all(lab_page)
+    return lab_page
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbconvert.exporters import HTMLExporter
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from browser.hand import Hand
 from browser.jupyter.test_jupyterlab import CELLS
-from browser.lab import Lab
+from browser.lab import VIEWER, Lab
 
 
-@pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
 def test_with_the_settings_of_make_lab_a_saved_viewer_lives_without_its_kernel(
-    browser: Browser, lab: Lab, pytestconfig: pytest.Config, app: str
+    browser: Browser, lab: Lab, pytestconfig: pytest.Config
 ) -> None:
+    """Saved by JupyterLab and opened in Notebook 7, and the other way around."""
     root = pytestconfig.rootpath
     assert "notebooks/settings" in (root / "Makefile").read_text(encoding="utf-8")
     settings = json.loads((root / "notebooks" / "settings" / "overrides.json").read_text(encoding="utf-8"))
@@ -24,19 +24,22 @@ def test_with_the_settings_of_make_lab_a_saved_viewer_lives_without_its_kernel(
     for name, values in settings.items():
         url = f"{lab.url}/lab/api/settings/{name}?token={lab.token}"
         assert page.request.put(url, data=json.dumps({"raw": json.dumps(values)})).ok
-    lab.open(page, "kept.ipynb", [CELLS[0].replace("{paths}", repr([str(root), str(root / "tests")]))], app)
-    lab.run_all(page)
-    Hand(page).press("Home")
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
-    lab.shut_down(page)
-    lab.show(page, "kept.ipynb", app)
-    hand = Hand(page)
-    hand.press("Home", "ArrowDown")
-    hand.shows("axial", 1)
+    lab.open(page, "kept.ipynb", [CELLS[0].replace("{paths}", repr([str(root), str(root / "tests")]))])
+    for other in ("notebooks", "lab/tree"):
+        page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        expect(page.locator(VIEWER)).to_have_count(0)
+        lab.run_all(page)
+        Hand(page).press("Home")
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+        lab.shut_down(page)
+        assert_picture(lab.notebooks / "kept.ipynb")
+        lab.show(page, "kept.ipynb", other)
+        hand = Hand(page)
+        hand.press("Home", "ArrowDown")
+        hand.shows("axial", 1)
     lab.shut_down(page)
     page.close()
-    assert_picture(lab.notebooks / "kept.ipynb")
 
 
 def assert_picture(path: Path) -> None:
