@@ -28,7 +28,7 @@ from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE
 
 SIZES = [(depth, 512, 512) for depth in (29, 108, 273, 1059)]  # KiTS19's thinnest, median, 75th percentile, deepest
-QUICK = [(depth, 64, 64) for depth in (29, 60, 90, 120)]
+QUICK = [(depth, 64, 64) for depth in (29, 60, 120)]
 SPACING = (0.5, 0.78, 0.78)  # mm, as thin as KiTS19's thinnest
 METHOD = (
     "Read, segment with five voting networks of smoke width, clean up and write scans of 512 x 512 pixels, one "

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,30 +146,37 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.9
     from scipy.stats import bootstrap
 
     known = np.asarray(values, float)
-    rng = np.random.default_rng(seed)
     if known.ndim == 2 and len(known) > 1:
-        return _pigeonhole(known, rng, confidence)
+        return _pigeonhole(known, seed, confidence)
     known = known[~np.isnan(known)]
     if len(known) < 2:
         return float("nan"), float("nan")
     if np.ptp(known) == 0:
         return float(known[0]), float(known[0])
+    rng = np.random.default_rng(seed)
     result = bootstrap(
         (known,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=rng
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def _pigeonhole(values: NDArray, rng: np.random.Generator, confidence: float) -> tuple[float, float]:
+def _pigeonhole(values: NDArray, seed: int, confidence: float) -> tuple[float, float]:
     """The interval of the mean of (trainings, cases) when both are drawn with replacement."""
     if np.count_nonzero(~np.isnan(values).all(axis=0)) < 2:
         return float("nan"), float("nan")
-    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) for n in values.shape)  # times each is drawn
+    rows, columns = _times_drawn(seed, values.shape)
     total = np.einsum("br,bc,rc->b", rows, columns, np.nan_to_num(values), optimize=True)
     count = np.einsum("br,bc,rc->b", rows, columns, (~np.isnan(values)).astype(float), optimize=True)
     means = total[count > 0] / count[count > 0]
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)  # the measures of a table have one shape, and to draw takes most of their time
+def _times_drawn(seed: int, shape: tuple[int, ...]) -> list[NDArray]:
+    """For each axis (RESAMPLES, n): how often each of its n entries is drawn."""
+    rng = np.random.default_rng(seed)
+    return [rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) for n in shape]
 
 
 def _same_shape(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:

@@ -23,8 +23,8 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks"
 RESULTS = sorted((FOLDER / "results").glob("*.json"))
 NEEDS_CHROMIUM = pytest.mark.skipif(find_chromium() is None and not os.environ.get("CI"), reason="no Chromium")
-HERE = ["step", "busy", "inference", "slabs", "phantom"]  # run in this process, with what they call child processes
-ALONE = ["memory", "start", "hardship", pytest.param("page", marks=[pytest.mark.browser, NEEDS_CHROMIUM])]
+HERE = ["step", "busy", "inference", "slabs", "phantom", "start"]  # in this process, with their children
+ALONE = ["memory", "hardship", pytest.param("page", marks=[pytest.mark.browser, NEEDS_CHROMIUM])]
 # the viewer has tests in a browser, kills.py one beside the training's
 
 
@@ -133,13 +133,13 @@ def test_augmentations_are_measured_and_a_second_run_trains_none_anew(
     augmentation = import_module("augmentation")
     words = ["augmentation.py", "--data", str(data), "--out", str(out), "--profile", "smoke", "--steps", "1"]
     monkeypatch.setattr(sys, "argv", [*words, "--cases", "1", "--only", "blur", "intensity"])
+    monkeypatch.setattr(augmentation, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))  # has all imports
     augmentation.main()
     first = {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")}
     assert set(first) == {"none-0", "blur-0", "intensity-0"}
     lines = (out / "table.md").read_text(encoding="utf-8").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:5]] == ["| none", "| blur", "| intensity"]
     assert "1 of split validation" in lines[-1]
-    monkeypatch.setattr(augmentation, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))  # nothing to train
     augmentation.main()
     assert {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")} == first
     assert (out / "table.md").read_text(encoding="utf-8").splitlines() == lines

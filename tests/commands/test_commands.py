@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import kits_msan
-from commands.command_line import MODULE, NOTE, SCRIPT, nifti, run, tree
+from commands.command_line import MODULE, NOTE, SCRIPT, nifti, run, shown, tree
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, Case, kits_affine, load_case, load_label
 from kits_msan.inference import predict
@@ -88,6 +88,7 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
         "--device", "cpu", entry=MODULE,
     )  # fmt: skip
     assert (result.code, result.out) == (0, f"trained network in {trained}\n"), result.err
+    assert re.fullmatch(r"MSAN-V1 \+ DS: 100%.*\n", result.err)
 
     out = tmp_path / "found"
     several = ["--checkpoint", trained, "--checkpoint", checkpoints / "unet3d.safetensors"]
@@ -104,7 +105,7 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
         np.testing.assert_array_equal(nifti(out / name / LABEL).affine, nifti(phantoms / name / IMAGE).affine)
 
     result = run("evaluate", out, phantoms, "--out", tmp_path / "scores.csv")
-    assert result.code == 0, result.err
+    assert (result.code, result.err) == (0, "")
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["case"].tolist() == names
     assert scores.columns.tolist() == ["case", "kidney", "tumor", "composite"]
@@ -116,7 +117,7 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
-    checkpoints: Path, tmp_path: Path, make_case: Callable[..., Case]
+    checkpoints: Path, tmp_path: Path, make_case: Callable[..., Case], capsys: pytest.CaptureFixture
 ) -> None:
     image = make_case(shape=(3, 31, 29)).image  # fewer slices than a slab
     assert image is not None
@@ -127,9 +128,11 @@ def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
     out = tmp_path / "out"
     wanted = ["predict", str(tmp_path / "scan.nii"), "--out", str(out), "--no-clean", "--checkpoint"]
     assert main([*wanted, str(checkpoints / "unet3d.safetensors")]) == 0
-    result = run(*wanted, checkpoints / "msan_v2.safetensors", "--overwrite")
+    capsys.readouterr()
+    assert main([*wanted, str(checkpoints / "msan_v2.safetensors"), "--overwrite"]) == 0
     removed = f"1 older segmentation was removed from {out}."
-    assert result == (0, f"{removed}\n{NOTE}\n{out / 'scan' / LABEL}\n", "")
+    captured = capsys.readouterr()
+    assert (captured.out, shown(captured.err)) == (f"{removed}\n{NOTE}\n{out / 'scan' / LABEL}\n", "")
     written = nifti(out / "scan" / LABEL)
     assert written.shape == (29, 31, 3)
     np.testing.assert_array_equal(written.affine, nifti(tmp_path / "scan.nii").affine)
@@ -138,19 +141,20 @@ def test_predict_a_thin_odd_scan_in_another_order_and_in_place_of_old_results(
 
 
 @pytest.mark.slow
-def test_ablation_from_checkpoints(phantoms: Path, checkpoints: Path, tmp_path: Path) -> None:
+def test_ablation_from_checkpoints(
+    phantoms: Path, checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     out = tmp_path / "out"
-    result = run(
-        "ablation", "--data", phantoms, "--profile", "smoke", "--checkpoints", checkpoints, "--out", out
-    )  # fmt: skip
-    assert result.code == 0, result.err
+    line = f"ablation --data {phantoms} --profile smoke --checkpoints {checkpoints} --out {out}"
+    assert main(line.split()) == 0
+    printed = capsys.readouterr().out
     assert tree(out) == ["about.json", "agreement.csv", "calibration.csv", "parts.csv", "scores.csv", "table.md"]
     scores = pd.read_csv(out / "scores.csv")
     assert scores["model"].tolist() == [*MODELS, "ensemble"]
     assert set(scores["case"]) == {"case_00002"}
-    assert result.out.rstrip() == (out / "table.md").read_text(encoding="utf-8").rstrip()
-    assert "phantoms version" in result.out
-    assert "| Ensemble |" in result.out
+    assert printed.rstrip() == (out / "table.md").read_text(encoding="utf-8").rstrip()
+    assert "phantoms version" in printed
+    assert "| Ensemble |" in printed
 
 
 def test_same_seed_same_phantoms_and_same_weights(

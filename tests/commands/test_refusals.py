@@ -82,18 +82,18 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
 
 UNET = "--checkpoint networks/unet3d.safetensors"
 # A command line, in which OUT is a path that does not exist, and what the message says
-BY_ENTRY = {  # one for each command, tried as the command too
+BY_ENTRY = {  # tried as commands too; test_commands.py looks at what train and evaluate print as commands
     "truncated gzip": (f"predict cut.nii.gz {UNET} --out OUT", "cut.nii.gz is truncated or damaged"),
-    "shapes": ("train unet3d --data misfit-train --profile smoke --out OUT", r"\(11, 36, 34\).*\(12, 36, 34\)"),
     "unknown profile": ("phantom OUT --profile desk", "unknown profile 'desk'; choose one of smoke"),
     "other network": (
         "ablation --data data --profile smoke --checkpoints mistaken --out OUT",
         "mistaken/unet3d.safetensors is a checkpoint of msan_v1, not of unet3d",
     ),
-    "other grid": ("evaluate other-grid/case_00000 data --out OUT.csv", "has shape .* both must be of the same scan"),
     "course": ("course --profile smoke --out results", "results already holds results; .* --overwrite"),
 }
 BY_FUNCTION = {  # the same main(), without four seconds of imports
+    "shapes": ("train unet3d --data misfit-train --profile smoke --out OUT", r"\(11, 36, 34\).*\(12, 36, 34\)"),
+    "other grid": ("evaluate other-grid/case_00000 data --out OUT.csv", "has shape .* both must be of the same scan"),
     "missing path": (f"predict absent.nii.gz {UNET} --out OUT", "absent.nii.gz does not exist"),
     "not NIfTI": (f"predict text.nii.gz {UNET} --out OUT", "text.nii.gz is not a readable NIfTI file"),
     "4-D": (f"predict four.nii.gz {UNET} --out OUT", r"shape \(12, 36, 34, 2\), but a CT volume has three axes"),
