@@ -23,10 +23,11 @@ install: .venv/installed  ## make .venv with the pinned packages
 course: install  ## run the five notebooks and train all networks; goes on where it was stopped: make course PROFILE=smoke|laptop|gpu, anew: OVERWRITE=1
 	$(BIN)/kits-msan course --profile $(PROFILE) --out runs/$(PROFILE) $(if $(OVERWRITE),--overwrite)
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 NBVAL := --nbval --nbval-sanitize-with=nbval.cfg
 
-# The first notebook makes the phantoms, for which the others would wait; with a thread each, two workers fill two cores.
+# The first notebook makes the phantoms, for which the others would wait. A worker has a thread: JOBS=4 for four cores.
 test: lint  ## ruff, mypy, pytest, nbval
 	OMP_NUM_THREADS=1 $(PYTEST) $(NBVAL) notebooks/01*.ipynb tests notebooks/0[2-5]*.ipynb
 

@@ -166,7 +166,7 @@ def needs(line: list[str]) -> tuple[int, int]:
 
 def main(args: argparse.Namespace) -> None:
     kills = 1 if args.quick else 20
-    commands = {"evaluate": COMMANDS["evaluate"]} if args.quick else COMMANDS
+    commands = {"prepare": COMMANDS["prepare"]} if args.quick else COMMANDS
     rng, rows, details = random.Random(SEED), list[Row](), dict[str, Any]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

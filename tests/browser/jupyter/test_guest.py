@@ -1,8 +1,9 @@
 """A good guest in JupyterLab and in Notebook 7: its memory, its links, its size on a laptop."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import CDPSession, Page, expect
 
 from browser.hand import Hand
 from browser.jupyter.test_jupyterlab import expect_python
@@ -35,17 +36,29 @@ def test_a_cell_that_runs_again_lets_the_volumes_of_its_viewer_go(guest: Page, l
 def test_closed_viewers_leave_nothing_in_the_page(guest: Page, lab: Lab) -> None:
     """JupyterLab keeps the models of closed widgets; their volumes must be gone all the same."""
     session = guest.context.new_cdp_session(guest)
-    make = "extra = SliceViewer(large); display(extra)"
     lab.run(guest, LARGE + "del given\nfrom IPython.display import display")
     sizes = []
     for _ in range(6):
-        lab.run(guest, make)  # two megabytes each
-        guest.wait_for_timeout(1000)
+        before = held(session)
+        lab.run(guest, "extra = SliceViewer(large); display(extra)")  # two megabytes
+        assert any(held(session) > before + 1 for _ in patience(guest)), "it did not come to the page"
         lab.run(guest, "extra.close()")
-        guest.wait_for_timeout(500)
-        session.send("HeapProfiler.collectGarbage")
-        sizes.append(session.send("Runtime.getHeapUsage")["backingStorageSize"] / 2**20)
+        any(held(session) < before + 1 for _ in patience(guest))
+        sizes.append(held(session))
     assert sizes[-1] - sizes[1] < 2, sizes  # four more viewers
+
+
+def held(session: CDPSession) -> float:
+    """Megabytes of volumes that the page cannot let go of."""
+    session.send("HeapProfiler.collectGarbage")
+    return float(session.send("Runtime.getHeapUsage")["backingStorageSize"]) / 2**20
+
+
+def patience(page: Page) -> Iterator[None]:
+    """Some looks, for two seconds in all."""
+    for _ in range(20):
+        yield
+        page.wait_for_timeout(100)
 
 
 def test_a_large_cell_that_runs_again_leaves_nothing_in_the_page(guest: Page, lab: Lab) -> None:
@@ -56,8 +69,7 @@ def test_a_large_cell_that_runs_again_leaves_nothing_in_the_page(guest: Page, la
     for _ in range(6):
         lab.run_all(guest)  # a viewer of two megabytes
         Hand(guest, guest.locator(VIEWER).nth(1)).shows("axial", 8)
-        session.send("HeapProfiler.collectGarbage")
-        sizes.append(session.send("Runtime.getHeapUsage")["backingStorageSize"] / 2**20)
+        sizes.append(held(session))
     lab.run(guest, "del given")
     lab.run_all(guest)
     assert sizes[0] > 2, sizes

@@ -46,13 +46,15 @@ def _labels(rng: np.random.Generator) -> Inputs:
 
 def _differences(rng: np.random.Generator) -> Inputs:
     """Skewed differences of few and of more cases, draws and the share of them in percent."""
-    many = 10_000  # enough that two right answers with other random numbers lie close together
+    few, many = 3_000, 10_000  # enough that two right answers with other random numbers lie close together
+    right, left = rng.exponential(3, size=12) + 2, rng.exponential(5, size=9) - 8
+    near, far = rng.normal(3, 4, size=24), rng.normal(10, 5, size=24)
     return [
+        (near, few, 90),  # first, since most that is wrong is wrong here, and quickly so
         (np.array([0.0, 0.3, 1.1, 1.8, 6.2, 10.5]), many, 95),
-        (rng.exponential(3, size=12) + 2, many, 95),
-        (rng.exponential(5, size=9) - 8, many, 68),
-        (rng.normal(3, 4, size=24), many, 90),
-        (rng.normal(10, 5, size=24), many, 99),  # half a percent outside, which // makes 0
+        (right, few, 95),
+        (left, many, 68),
+        (far, few, 99),  # half a percent outside, which // makes 0
     ]
 
 
