@@ -43,19 +43,21 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from kits_msan.ablation.results import TABLE
-    from kits_msan.ablation.run import run_ablation
     from kits_msan.data.store import split_of
+
+    profile, split = profile_of(args), split_of(args.data, args.split, excluded(args))
+    from kits_msan.ablation.results import TABLE  # with torch, which takes a second
+    from kits_msan.ablation.run import run_ablation
     from kits_msan.devices import Machine
     from kits_msan.networks.peers import PEERS
     from kits_msan.networks.registry import MODELS, VARIANTS
 
     names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
-    split, machine = split_of(args.data, args.split, excluded(args)), Machine(args.device, devices=args.devices)
+    machine = Machine(args.device, devices=args.devices)
     with overwritten(args, RUNS) as started:
         try:
             run_ablation(
-                args.data, profile_of(args), args.out, names=names,
+                args.data, profile, args.out, names=names,
                 seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints,
                 split=split, machine=machine, overwrite=args.overwrite,
             )  # fmt: skip

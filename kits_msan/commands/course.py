@@ -39,13 +39,13 @@ def _site_options(command: argparse.ArgumentParser) -> None:
 
 
 def _site(args: argparse.Namespace) -> None:
-    from kits_msan.course.site.build import build_site
-
     notebooks = sorted(args.course_run.glob("0*.ipynb")) if args.course_run else []
     if args.course_run and not notebooks:
         raise InputError(
             f"{args.course_run} holds no executed notebooks; name the folder of a `kits-msan course` run."
         )
+    from kits_msan.course.site.build import build_site  # takes two seconds
+
     build_site(args.out, notebooks, overwrite=args.overwrite)
     print(f"open {args.out / 'index.html'} in a browser")
 

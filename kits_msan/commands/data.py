@@ -70,10 +70,11 @@ def _prepare_options(command: argparse.ArgumentParser) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from kits_msan.data.prepare import prepare
     from kits_msan.data.split import load_split
 
     split = load_split(args.data, args.split, excluded(args))
+    from kits_msan.data.prepare import prepare  # with torch, which takes a second
+
     left_out = prepare(args.data, args.out, get_profile(args.profile), split, strict=args.strict, cyst=args.cyst)
     for name, reason in left_out.items():
         complain(f"{name} is left out: {reason}")

@@ -42,13 +42,14 @@ def _options(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.commands.earlier import networks_id
     from kits_msan.data.cases import case_name, find_cases
-    from kits_msan.devices import pick_device
     from kits_msan.files import only_user
+
+    paths = find_cases(args.input)
+    from kits_msan.devices import pick_device  # with torch, which takes a second
     from kits_msan.inference import spacing_note
     from kits_msan.networks.checkpoints import checkpoint_file, load_model
 
     pick_device(args.device)
-    paths = find_cases(args.input)
     names = [case_name(scan) for scan in paths]
     scans = dict(zip(names, paths, strict=True))
     if args.series is not None:

@@ -44,14 +44,15 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.data.store import split_of
-    from kits_msan.devices import Machine
+
+    profile = profile_of(args)
+    split = split_of(args.data, args.split, excluded(args)) if args.data is not None else None
+    from kits_msan.devices import Machine  # with torch, which takes a second
     from kits_msan.networks.checkpoints import MODEL
     from kits_msan.training.loop import train
     from kits_msan.training.processes import is_first_process
     from kits_msan.training.runs import CONFIG
 
-    profile = profile_of(args)
-    split = split_of(args.data, args.split, excluded(args)) if args.data is not None else None
     if (args.out / MODEL).exists() and not args.overwrite:
         raise InputError(
             f"{args.out} already holds results; name another folder or add --overwrite (a finished training cannot "

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,21 @@ def test_is_said_in_one_sentence(
     assert message in error
     assert error.count("\n") == 1
     assert not Path("out").exists()
+
+
+def test_a_mistyped_path_is_said_before_torch_is_loaded(tmp_path: Path) -> None:
+    """Which takes a second, or several from a slow disk."""
+    lines = [
+        "predict absent --checkpoint absent --out out", "train unet3d --data absent --out out",
+        "site --run absent --out out", "prepare absent --out out",
+        "ablation --data absent --out out", "evaluate absent absent --out out.csv",
+    ]  # fmt: skip
+    code = (
+        "import sys; from kits_msan.cli import main\n"
+        "assert [main(line.split()) for line in sys.argv[1:]] == [2] * 6\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, *lines], cwd=tmp_path, check=True, capture_output=True)
 
 
 def test_folders_that_are_mistaken_for_each_other_are_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
