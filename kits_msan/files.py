@@ -6,8 +6,8 @@ Everything is written to a temporary name beside its target and renamed when it 
 import errno
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,18 +31,21 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     made = _make_parents(path.parent)
     ending = "".join(path.suffixes[-2:])
+    temporary = _beside(path, ending)
     with _known_as(path):
         try:
-            handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=ending, dir=path.parent)
-            os.close(handle)
-            try:
-                yield Path(name)
-                os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
-                os.replace(name, path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            temporary.touch(0o600, exist_ok=False)
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
         finally:
+            temporary.unlink(missing_ok=True)
             _remove_empty(made)
+
+
+def _beside(path: Path, ending: str = "", kind: str = ".tmp-") -> Path:
+    """A new temporary name. It is known before it is made: a signal in between leaves nothing behind."""
+    return path.parent / f"{kind}{secrets.token_hex(8)}{ending}"
 
 
 @contextmanager
@@ -58,8 +61,9 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         raise InputError(f"{path} is a git repository, whose history would be lost; name a folder in it.")
     made = _make_parents(path.parent)
     with _known_as(path):
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        temporary = _beside(path)
         try:
+            temporary.mkdir(0o700)
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
             if path.exists():
@@ -203,7 +207,7 @@ def _known_as(path: Path) -> Iterator[None]:
 
 def _exchange(new: Path, path: Path) -> None:
     """Put the folder `new` in the place of the folder `path`, and remove that one; interrupted, it stays."""
-    old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+    old = _beside(path, kind=".old-")
     try:
         os.replace(path, old)
         os.replace(new, path)

@@ -121,6 +121,24 @@ def test_refuse_results(tmp_path: Path) -> None:
         refuse_results(file, overwrite=True)
 
 
+@pytest.mark.parametrize("make", ["touch", "mkdir"])
+def test_a_signal_just_after_the_temporary_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: str
+) -> None:
+    plain = getattr(Path, make)
+
+    def interrupted(self: Path, *args: object, **kwargs: object) -> None:
+        plain(self, *args, **kwargs)
+        if self.name.startswith(".tmp-"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, make, interrupted)
+    writes = atomic_file if make == "touch" else atomic_folder
+    with pytest.raises(KeyboardInterrupt), writes(tmp_path / "target"):
+        raise AssertionError("not reached")
+    assert tree(tmp_path) == []
+
+
 def test_write_json_replaces_what_was_there(tmp_path: Path) -> None:
     for value in ({"a": [1, 2]}, {"b": None}):
         write_json(tmp_path / "a.json", value)

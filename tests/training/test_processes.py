@@ -155,13 +155,16 @@ def interrupt_at(step: int, number: int, patch: pytest.MonkeyPatch) -> None:
 def test_signal_stops_after_the_step_with_a_checkpoint(
     data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
-    before = signal.getsignal(number)
-    with monkeypatch.context() as patch:
-        interrupt_at(3, number, patch)
-        with pytest.raises(TrainingStopped, match="stopped after step 4 of 6") as stop:
-            train("unet3d", data, tiny, tmp_path / "run", progress=False)
+    before = signal.signal(number, signal.default_int_handler)  # also where the tests run under `nohup`
+    try:
+        with monkeypatch.context() as patch:
+            interrupt_at(3, number, patch)
+            with pytest.raises(TrainingStopped, match="stopped after step 4 of 6") as stop:
+                train("unet3d", data, tiny, tmp_path / "run", progress=False)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
     assert stop.value.code == code
-    assert signal.getsignal(number) is before
     assert load_checkpoint(tmp_path / "run" / LAST)[1]["step"] == 4
     stopped = train("unet3d", data, tiny, tmp_path / "run", progress=False)
     whole = train("unet3d", data, tiny, tmp_path / "whole", progress=False)
