@@ -6,7 +6,7 @@ BIN := .venv/bin
 export GOMP_SPINCOUNT ?= 10000
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test coverage nbval lint lab notebooks student readme checkpoints scratch ablation doctor site wasm bench clean
+.PHONY: help install course test coverage nbval lint lab notebooks student readme checkpoints scratch ablation peers doctor site wasm bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

@@ -14,7 +14,7 @@ from kits_msan.networks.checkpoints import digest, load_checkpoint, load_model, 
 
 
 def average(old: str | Path, new: str | Path, out: str | Path) -> None:
-    """Write a checkpoint whose weights are the mean of two, in float16, with the description of `new`.
+    """Write a checkpoint whose weights are the mean of two, in float16, described as `new` and naming `old`.
 
     Raises InputError where one is no checkpoint of a trained network, or where they are of different networks.
     """
