@@ -1,6 +1,7 @@
 """From a CT to labels: a volume through the networks slab by slab, their vote, and the clean-up."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kits_msan.cleanup import remove_islands
+from kits_msan.cleanup import keep_sure, remove_islands
 from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.devices import pick_device
@@ -77,9 +78,11 @@ def segment(
     for part in slab_probabilities(models, small.image, profile.slab, device):
         for index, scores in enumerate(combine(part, first)):
             if index == len(found):
-                found.append(LabelsOnGrid(small.shape[0], case.shape))
+                found.append(LabelsOnGrid(small.shape[0], case.shape, profile.sure))
             found[index].add(scores)
         first += part.shape[2]
+    for each in found if profile.sure else ():
+        keep_sure(each.labels)
     return [each.labels for each in found]
 
 
@@ -137,7 +140,7 @@ def spacing_note(models: Sequence[Network]) -> str:
 
 
 def common_profile(models: Sequence[Network]) -> Profile:
-    """The profile at which all of them work. Raises InputError if they were trained at different spacings."""
+    """The profile at which all of them work, with the lowest `sure`. Raises InputError for different spacings."""
     profiles = [model.profile for model in models]
     first = profiles[0] if profiles else None
     if first is None:
@@ -145,4 +148,4 @@ def common_profile(models: Sequence[Network]) -> Profile:
     for other in profiles[1:]:
         if other is None or (other.spacing, other.slab) != (first.spacing, first.slab):
             raise InputError("the networks were trained at different spacings; choose some that fit together.")
-    return first
+    return replace(first, sure=min(each.sure for each in profiles if each))

@@ -31,6 +31,7 @@ class Profile:
     augment: str = ""  # names or groups of `augment.py`, joined by commas; the paper names none
     tumor_share: float = 0.0  # slabs drawn around a slice with tumor, and around one with kidney;
     kidney_share: float = 0.0  # the rest are drawn anywhere, as all are in the paper's profile
+    sure: float = 0.0  # score, 0 to 1, that a tumor must have somewhere to be called one; see `cleanup.keep_sure`
     fresh: int = 0  # steps after which a new phantom takes the place of the oldest of train_cases; 0: a fixed set
 
 

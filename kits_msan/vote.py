@@ -10,16 +10,16 @@ from kits_msan.networks.layers import CLASS_COUNT
 
 
 def vote_scores(probabilities: Tensor, labels: Tensor | None = None) -> Tensor:
-    """Scores whose highest class wins the vote: (M, C, D, H, W) -> (C, D, H, W).
+    """Scores whose highest class wins the vote: (M, C, D, H, W) -> (C, D, H, W), 0 to 1.
 
-    Votes, plus less than one vote in proportion to the summed probability, so that it decides ties and nothing
-    else. One network's scores are its probabilities.
+    Votes, plus half a vote times the mean probability, so that it decides ties and nothing else; all over the most
+    that there can be. One network's scores are its probabilities.
     """
     if len(probabilities) == 1:
         return probabilities[0]
     labels = probabilities.argmax(1) if labels is None else labels  # (M, D, H, W)
     votes = torch.stack([(labels == value).sum(0) for value in range(probabilities.shape[1])])
-    return votes + 0.5 * probabilities.mean(0)
+    return (votes + 0.5 * probabilities.mean(0)) / (len(probabilities) + 0.5)
 
 
 def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> NDArray[np.uint8]:

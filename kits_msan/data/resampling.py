@@ -59,11 +59,13 @@ class LabelsOnGrid:
     """Labels (D, H, W) uint8 from class scores on a coarser or finer grid that covers the same box.
 
     The scores come a few slices at a time, are interpolated linearly and forgotten; the highest class is the label.
+    sure: where the last class wins with this score or more, the label is one higher; 0: nowhere.
     """
 
-    def __init__(self, depth: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, depth: int, shape: tuple[int, int, int], sure: float = 0) -> None:
         self.labels = np.empty(shape, np.uint8)
         self.depth = depth  # of the scores' grid
+        self.sure = sure
         self.held: Tensor | None = None
         self.first = 0  # slice of the scores' grid that `held` starts with
         self.written = 0  # slices of labels that are done
@@ -95,6 +97,8 @@ class LabelsOnGrid:
         for value in range(1, len(scores)):  # as argmax, which took three quarters of a whole prediction
             labels.masked_fill_(scores[value] > best, value)
             best = torch.maximum(best, scores[value])
+        if self.sure:
+            labels += (labels == len(scores) - 1) & (scores[-1] >= self.sure)
         self.labels[self.written : stop] = labels.numpy()
         self.written = stop
 

@@ -86,18 +86,28 @@ def save_model(path: str | Path, model: Network, about: Mapping[str, Any]) -> No
 def start_from(model: Network, path: str | Path) -> dict[str, Any]:
     """Give a network the weights of a checkpoint that fit it, by name and shape; the others stay as they are.
 
+    The bottom of a checkpoint with fewer poolings becomes the encoder's block at that scale.
     path: the file, or the folder of a finished run. Returns where they are from and how many numbers fit, JSON-able.
     Raises InputError where less than half do, and as `load_model`.
     """
     path = checkpoint_file(path)
     tensors, about = _load_trained(path)
     own = model.state_dict()
+    if (poolings := _poolings(tensors)) < _poolings(own):
+        tensors = {name.replace("bottom.", f"encoder.{poolings}."): value for name, value in tensors.items()}
     fit = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
     total, there, shared = (sum(value.numel() for value in some.values()) for some in (own, tensors, fit))
     if 2 * shared < there:
-        raise InputError(f"{path} hardly fits this network; name a checkpoint of the same width and poolings.")
+        raise InputError(
+            f"{path} hardly fits this network; name a checkpoint of the same width, and of as many poolings or fewer."
+        )
     model.load_state_dict({**own, **fit})
     return {"model": about.get("model"), "sha256": digest(path), "weights": shared, "of": total}
+
+
+def _poolings(tensors: Mapping[str, Tensor]) -> int:
+    """Of the network with these weights."""
+    return sum(name.startswith("up.") and name.endswith(".weight") for name in tensors)
 
 
 def digest(path: Path) -> str:

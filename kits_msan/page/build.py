@@ -38,10 +38,14 @@ def _scripts(checkpoints: Path) -> dict[str, str]:
         file = f"network-{name}.js"
         files[file] = f"KitsSegment.weights[{json.dumps(name)}] = {json.dumps(weights)};\n"
         entry = {"name": name, "title": TITLES[name], "file": file, "megabytes": len(weights) / 1e6}
-        entry |= {"spacing": profiles[-1].spacing, "hasAttention": "reading" in about["config"]}
+        entry |= {
+            "spacing": profiles[-1].spacing,
+            "sure": profiles[-1].sure,
+            "hasAttention": "reading" in about["config"],
+        }
         networks.append(entry | {"levels": about["config"]["poolings"]})
-    if len({profile.spacing for profile in profiles}) > 1:
-        raise InputError(f"the networks in {checkpoints} were trained at different spacings, so they cannot vote.")
+    if len({(profile.spacing, profile.sure) for profile in profiles}) > 1:
+        raise InputError(f"the networks in {checkpoints} have different spacings or thresholds, so they cannot vote.")
     for seed, title in choose_phantoms().items():
         name, file = f"phantom_{seed:06d}", f"phantom-{seed}.js"
         phantom = packed_case(phantom_case(seed, profiles[0]))

@@ -17,8 +17,8 @@ def ramps(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> n
     return 4 * z[:, None, None] + 2 * y[:, None] + x
 
 
-def labels_on_grid(scores: torch.Tensor, shape: tuple[int, int, int], parts: int = 1) -> np.ndarray:
-    grid = LabelsOnGrid(scores.shape[1], shape)
+def labels_on_grid(scores: torch.Tensor, shape: tuple[int, int, int], parts: int = 1, sure: float = 0) -> np.ndarray:
+    grid = LabelsOnGrid(scores.shape[1], shape, sure)
     for part in scores.split(parts, dim=1):
         grid.add(part)
     return grid.labels
@@ -143,3 +143,13 @@ def test_streaming_equals_torchs_interpolation_of_the_whole(
     assert np.abs(out.image - whole(case.image).numpy()).max() < 0.501
     shares = torch.stack([whole(np.asarray(case.label == value)) for value in range(3)])
     assert np.mean(out.label == shares.argmax(0).numpy()) > 0.999
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 6), (7, 11, 9)])
+def test_labels_say_where_the_last_class_is_sure(shape: tuple[int, int, int]) -> None:
+    scores = torch.rand(3, 4, 6, 6, generator=torch.Generator().manual_seed(0)).softmax(0)
+    plain, marked = labels_on_grid(scores, shape), labels_on_grid(scores, shape, sure=0.4)
+    np.testing.assert_array_equal(np.minimum(marked, 2), plain)
+    assert 0 < (marked == 3).sum() < (plain == 2).sum()
+    if shape == (4, 6, 6):
+        np.testing.assert_array_equal(marked == 3, ((plain == 2) & (scores[2] >= 0.4).numpy()))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kits_msan.cleanup import CONTACT, keep_kidneys
+from kits_msan.cleanup import CONTACT, SURE, keep_kidneys, keep_sure
 
 
 def scan() -> np.ndarray:
@@ -149,3 +149,32 @@ def without_loose_tumors(labels: np.ndarray) -> np.ndarray:
         if faces.count(1) < CONTACT * (len(faces) - faces.count(2)):
             out[tumors == tumor] = 0
     return out
+
+
+def test_a_tumor_that_is_sure_somewhere_stays_whole_and_another_becomes_kidney() -> None:
+    labels = scan()
+    labels[3, 5, 24] = SURE
+    labels[5, 7, 2:4] = 2
+    keep_sure(labels)
+    np.testing.assert_array_equal(labels, scan())  # its second island of tumor is kidney again
+
+
+@pytest.mark.parametrize("slices", [(0, 40), (3, 37)])
+def test_a_sure_voxel_holds_its_island_over_many_slices(slices: tuple[int, int]) -> None:
+    labels = np.zeros((40, 6, 6), np.uint8)
+    labels[slice(*slices), 1:3, 1:3] = 2
+    labels[slices[1] - 1, 2, 2] = SURE
+    labels[:, 5, 5] = 2
+    keep_sure(labels)
+    assert (labels[slice(*slices), 1:3, 1:3] == 2).all()
+    assert (labels[:, 5, 5] == 1).all()
+    assert labels.max() == 2
+
+
+def test_nothing_sure_leaves_no_tumor_and_no_tumor_leaves_all_as_it_is() -> None:
+    labels = scan()
+    keep_sure(labels)
+    np.testing.assert_array_equal(labels, (scan() > 0).astype(np.uint8))
+    before = labels.copy()
+    keep_sure(labels)
+    np.testing.assert_array_equal(labels, before)

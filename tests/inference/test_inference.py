@@ -10,7 +10,7 @@ from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.errors import InputError
-from kits_msan.inference import LONGER, predict, predict_each, slab_probabilities
+from kits_msan.inference import LONGER, common_profile, predict, predict_each, slab_probabilities
 from kits_msan.metrics import dice_scores
 from kits_msan.networks.msan import UNet3D
 from kits_msan.networks.registry import MODELS, build_model
@@ -136,6 +136,28 @@ def test_clean_up_is_applied_unless_it_is_refused(make_case: Callable[..., Case]
     cleaned = predict(threshold, case)
     assert not cleaned[9:11, 10:12, 16:18].any()
     np.testing.assert_array_equal(cleaned, keep_kidneys(raw))
+
+
+def test_a_tumor_that_is_sure_nowhere_is_kidney(make_case: Callable[..., Case], threshold: Threshold) -> None:
+    case = make_case()
+    assert case.image is not None
+    assert case.label is not None
+    assert threshold.profile is not None
+    pale = np.s_[9:11, 10:12, 16:18]
+    case.image[pale] = 60  # more like a tumor than like anything else, but not quite
+    before = predict(threshold, case, clean=False)
+    assert (before[pale] == 2).all()
+    threshold.profile = replace(threshold.profile, sure=0.99)
+    after = predict(threshold, case, clean=False)
+    assert (after[pale] == 1).all()
+    assert (after[case.label == 2] == before[case.label == 2]).all()
+    np.testing.assert_array_equal(after > 0, before > 0)
+
+
+def test_networks_that_vote_are_as_strict_as_the_least_strict(tiny: Profile) -> None:
+    models = [network("unet3d", replace(tiny, sure=sure)) for sure in (0.99, 0.0, 0.9)]
+    assert common_profile(models).sure == 0
+    assert common_profile(models[::2]).sure == 0.9
 
 
 def test_vote_of_several_is_the_majority_of_the_single_ones(make_case: Callable[..., Case], tiny: Profile) -> None:

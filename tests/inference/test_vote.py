@@ -109,3 +109,12 @@ def test_vote_equals_counting(labels: list[int], seed: int) -> None:
 def test_bad_votes_are_refused(labels: Any, probabilities: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         majority_vote(labels, probabilities)
+
+
+def test_scores_lie_between_0_and_1_which_is_all_networks_sure() -> None:
+    probabilities = torch.rand(5, 3, 2, 3, 4, generator=torch.Generator().manual_seed(0)).softmax(1)
+    scores = vote_scores(probabilities)
+    assert scores.min() >= 0
+    assert scores.max() < 1
+    sure = torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1, 1).expand(5, -1, 1, 1, 1)
+    assert vote_scores(sure).flatten().tolist() == [0, 0, 1]

@@ -100,6 +100,17 @@ def test_what_fits_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
         assert torch.equal(value, old.state_dict().get(name, before[name])), name
 
 
+def test_a_network_with_more_scales_takes_the_bottom_as_one_of_them(tmp_path: Path) -> None:
+    old, new = build_model("msan_v1", width=3, poolings=2), build_model("msan_v1", width=3, poolings=3)
+    save_model(tmp_path / "old.safetensors", old, describe_model("msan_v1", old, SMOKE))
+    bottom = new.bottom.state_dict()["first.0.weight"].clone()  # type: ignore[union-attr]
+    start_from(new, tmp_path / "old.safetensors")
+    given, taken = old.state_dict(), new.state_dict()
+    for name, source in (("encoder.2.", "bottom."), ("encoder.1.", "encoder.1."), ("decoder.1.", "decoder.1.")):
+        assert torch.equal(taken[name + "first.0.weight"], given[source + "first.0.weight"]), name
+    assert torch.equal(taken["bottom.first.0.weight"], bottom)
+
+
 def test_a_network_of_another_width_is_refused(tmp_path: Path) -> None:
     old = build_model("unet3d", width=3, poolings=1)
     save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))

@@ -1,6 +1,6 @@
 // The clean-up: only the two kidneys with their tumors stay; `keep_kidneys` of the package.
 
-const KIDNEY = 1, TUMOR = 2;
+const KIDNEY = 1, TUMOR = 2, SURE = 3;
 const CONTACT = 0.05; // of a tumor's surface that lies on kidney, at least
 
 // Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor of which hardly any
@@ -28,6 +28,15 @@ export function keepKidneys(labels, shape, components = 2) {
   const order = [...found.keys()].sort((a, b) => worth[b] - worth[a] || a - b);
   for (const [rank, number] of order.entries())
     if (rank >= components || !worth[number]) for (const at of found[number]) labels[at] = 0;
+  return labels;
+}
+
+// Of tumor, only the islands that hold a SURE voxel stay, in place; the others become kidney. `keep_sure` of the package.
+export function keepSure(labels, shape) {
+  for (const tumor of islands(labels, shape, (label) => label >= TUMOR)) {
+    const label = tumor.some((at) => labels[at] === SURE) ? TUMOR : KIDNEY;
+    for (const at of tumor) labels[at] = label;
+  }
   return labels;
 }
 

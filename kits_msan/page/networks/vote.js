@@ -3,7 +3,8 @@
 export const CLASS_COUNT = 3;
 
 // Scores whose highest class wins the vote, (3, V); `vote_scores` of the package. all: of each network (3, V).
-// Votes, plus less than one vote in proportion to the mean probability, which decides ties and nothing else.
+// Votes, plus half a vote times the mean probability, which decides ties and nothing else; all over the most that there
+// can be: 0 to 1.
 export function voteScores(all) {
   if (all.length === 1) return all[0];
   const n = all[0].length / CLASS_COUNT, out = new Float32Array(all[0].length), fround = Math.fround;
@@ -16,9 +17,10 @@ export function voteScores(all) {
       b = fround(b + one[n + i]);
       c = fround(c + one[2 * n + i]);
     }
-    out[i] += 0.5 * fround(a / all.length);
-    out[n + i] += 0.5 * fround(b / all.length);
-    out[2 * n + i] += 0.5 * fround(c / all.length);
+    [a, b, c].forEach((sum, label) => {
+      const at = label * n + i;
+      out[at] = fround(out[at] + fround(0.5 * fround(sum / all.length))) / (all.length + 0.5);
+    });
   }
   return out;
 }

@@ -112,8 +112,8 @@ class Segment {
   get chosen() { return [...this.part.networks.querySelectorAll(":checked")].map((box) => box.value); }
 
   async prepare() {
-    const [spacing] = MANIFEST.networks.map((network) => network.spacing); // one for all, see build.py
-    this.prepared ??= await this.desk.run("prepare", { spacing });
+    const [{ spacing, sure }] = MANIFEST.networks; // the same for all, see build.py
+    this.prepared ??= await this.desk.run("prepare", { spacing, sure });
     return this.prepared;
   }
 

@@ -3,7 +3,7 @@
 
 import { attentionMap, loadModel, probabilities } from "../networks/inference.js";
 import { dice, volumes, voteScores } from "../networks/vote.js";
-import { keepKidneys } from "../networks/cleanup.js";
+import { keepKidneys, keepSure } from "../networks/cleanup.js";
 import { gridShape, isSameSpacing, labelsOnGrid, resampleImage } from "../scans/resampling.js";
 import { readNifti, readScan, writeLabels } from "../scans/nifti.js";
 import { tumorPerSlice } from "../../viewer/js/volume.js";
@@ -38,7 +38,7 @@ function mostTumor(labels, [d, h, w]) {
   return counts.map((count) => count.indexOf(Math.max(...count)));
 }
 
-let scan = null, truth = null, small = null, results = {}; // what the worker at the desk holds
+let scan = null, truth = null, small = null, results = {}, sureFrom = 0; // what the worker at the desk holds
 
 export const TASKS = {
   // A scan from base64 (with the truth, of a phantom) or from a file. Returns what a viewer needs, the slices to begin
@@ -53,8 +53,9 @@ export const TASKS = {
     return { image: image.slice(), truth: truth?.slice() ?? null, tumor, indices, shape, spacing, affine, note };
   },
 
-  // The open scan at the networks' spacing: { image, shape }.
-  prepare({ spacing }) {
+  // The open scan at the networks' spacing: { image, shape }. sure: the score from which they are sure of a tumor.
+  prepare({ spacing, sure }) {
+    sureFrom = sure;
     const isSame = isSameSpacing(scan.spacing, spacing);
     const shape = isSame ? scan.shape : gridShape(scan.shape, scan.spacing, spacing);
     small = { image: isSame ? scan.image : resampleImage(scan.image, scan.shape, shape), shape };
@@ -79,7 +80,8 @@ export const TASKS = {
   // The labels of one network, or of several that vote, on the open scan's own grid, and what they are worth.
   labels({ names, clean }) {
     const scores = voteScores(names.map((name) => results[name]));
-    const labels = labelsOnGrid(scores, small.shape, scan.shape);
+    const labels = labelsOnGrid(scores, small.shape, scan.shape, sureFrom);
+    if (sureFrom) keepSure(labels, scan.shape);
     if (clean) keepKidneys(labels, scan.shape);
     const tumor = tumorPerSlice(labels, scan.shape);
     return { labels, tumor, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };

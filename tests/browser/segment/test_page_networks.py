@@ -17,7 +17,7 @@ from safetensors import safe_open
 
 import kits_msan.page.scripts
 from browser.segment.compute import ROOT, Run
-from kits_msan.cleanup import keep_kidneys
+from kits_msan.cleanup import keep_kidneys, keep_sure
 from kits_msan.data.cases import window
 from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
@@ -50,7 +50,8 @@ ODD: dict[str, dict[str, Any]] = {
 VOTE = """
 const results = [];
 for (const one of weights) results.push(probabilities(await modelOf(one), image, shape));
-const labels = labelsOnGrid(voteScores(results), shape, shape);
+const labels = labelsOnGrid(voteScores(results), shape, shape, sure);
+if (sure) keepSure(labels, shape);
 keepKidneys(labels, shape);
 return labels;
 """
@@ -90,6 +91,7 @@ def test_the_vote_of_the_shipped_networks_on_each_phantom_of_the_page(run: Run, 
     assert models[0].profile is not None
     case = phantom_case(seed, models[0].profile)
     assert case.spacing == models[0].profile.spacing  # nothing is resampled
+    sure = models[0].profile.sure
     assert case.image is not None
     assert case.label is not None
     if seed != next(iter(choose_phantoms())):
@@ -97,7 +99,7 @@ def test_the_vote_of_the_shipped_networks_on_each_phantom_of_the_page(run: Run, 
         part = slice(start := int(kidney.argmax()), start + 20)
         case = replace(case, image=case.image[part], label=case.label[part])
     weights = [packed_weights(checkpoint)[0] for checkpoint in SHIPPED]
-    seen = run(VOTE, weights=weights, image=case.image, shape=list(case.shape))
+    seen = run(VOTE, weights=weights, image=case.image, shape=list(case.shape), sure=sure)
     wanted = predict(models, case)
     assert set(np.unique(wanted)) >= {0, 1}
     assert (seen.reshape(case.shape) != wanted).sum() <= 5
@@ -174,6 +176,11 @@ def test_the_clean_up_on_600_volumes(run: Run) -> None:
         seen = run(body, labels=volumes.astype(np.uint8), shape=list(shape)).reshape(volumes.shape)
         for one, cleaned in zip(volumes.astype(np.uint8), seen, strict=True):
             np.testing.assert_array_equal(cleaned, keep_kidneys(one))
+        marked = (volumes + (volumes == 2) * (rng.random(volumes.shape) < 0.3)).astype(np.uint8)
+        seen = run(body.replace("keepKidneys", "keepSure"), labels=marked, shape=list(shape)).reshape(marked.shape)
+        for one, kept in zip(marked, seen, strict=True):
+            keep_sure(one)
+            np.testing.assert_array_equal(kept, one)
 
 
 def test_the_kernels_are_those_of_their_source(tmp_path: Path) -> None:

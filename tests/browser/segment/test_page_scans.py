@@ -237,3 +237,8 @@ def test_resampling(run: Run, shape: Any, spacing: Any, wanted: Any) -> None:
     back.add(torch.from_numpy(scores))
     labels = run("return labelsOnGrid(scores, grid, shape);", scores=scores, grid=grid, shape=list(shape))
     assert (labels.reshape(shape) != back.labels).mean() <= 1e-4
+    marked = run("return labelsOnGrid(scores, grid, shape, 0.7);", scores=scores, grid=grid, shape=list(shape))
+    back = LabelsOnGrid(grid[0], tuple(shape), sure=0.7)
+    back.add(torch.from_numpy(scores))
+    assert (marked == 3).any()
+    assert (marked.reshape(shape) != back.labels).mean() <= 1e-4
