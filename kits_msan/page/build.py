@@ -10,11 +10,11 @@ from pathlib import Path
 
 from kits_msan.errors import InputError
 from kits_msan.networks.registry import MODELS, TITLES
-from kits_msan.page.phantoms import choose_phantoms, packed_case
+from kits_msan.page.phantoms import choose_phantoms, packed_case, page_case
 from kits_msan.page.scripts import segment_script
 from kits_msan.page.weights import packed_weights
-from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import profile_from
+from kits_msan.viewer.letters import script_file
 
 
 def write_segment(folder: Path, checkpoints: Path) -> None:
@@ -23,21 +23,21 @@ def write_segment(folder: Path, checkpoints: Path) -> None:
     checkpoints: the folder with a checkpoint of each of MODELS. Raises InputError if one is missing, or where they
     were trained at different spacings, since they could not vote.
     """
-    for file, text in _scripts(checkpoints).items():
-        (folder / file).write_text(text, encoding="utf-8")
+    for file, data in _scripts(checkpoints).items():
+        (folder / file).write_bytes(data)
 
 
 @cache
-def _scripts(checkpoints: Path) -> dict[str, str]:
+def _scripts(checkpoints: Path) -> dict[str, bytes]:
     """All files by name. Packing takes some seconds, which a process that builds several sites spends once."""
-    files: dict[str, str] = {}
+    files: dict[str, bytes] = {}
     networks, scans, profiles = [], [], []
     for name in MODELS:
         weights, about = packed_weights(checkpoints / f"{name}.safetensors")
         profiles.append(profile_from(about["profile"]))
         file = f"network-{name}.js"
-        files[file] = f"KitsSegment.weights[{json.dumps(name)}] = {json.dumps(weights)};\n"
-        entry = {"name": name, "title": TITLES[name], "file": file, "megabytes": len(weights) / 1e6}
+        files[file] = script_file(f'KitsSegment.weights[{json.dumps(name)}] = "{weights}";\n')
+        entry = {"name": name, "title": TITLES[name], "file": file, "megabytes": len(files[file]) / 1e6}
         entry |= {
             "spacing": profiles[-1].spacing,
             "sure": profiles[-1].sure,
@@ -48,7 +48,8 @@ def _scripts(checkpoints: Path) -> dict[str, str]:
         raise InputError(f"the networks in {checkpoints} have different spacings or thresholds, so they cannot vote.")
     for seed, title in choose_phantoms().items():
         name, file = f"phantom_{seed:06d}", f"phantom-{seed}.js"
-        phantom = packed_case(phantom_case(seed, profiles[0]))
-        files[file] = f"KitsSegment.scans[{json.dumps(name)}] = {json.dumps(phantom)};\n"
+        phantom = packed_case(page_case(seed, profiles[0]))
+        given = json.dumps(phantom, ensure_ascii=False)
+        files[file] = script_file(f"KitsSegment.scans[{json.dumps(name)}] = {given};\n")
         scans.append({"name": name, "title": title, "file": file})
-    return files | {"segment.js": segment_script({"networks": networks, "scans": scans})}
+    return files | {"segment.js": segment_script({"networks": networks, "scans": scans}).encode()}

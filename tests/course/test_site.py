@@ -17,6 +17,7 @@ from kits_msan.course.site import build as site
 from kits_msan.course.site.build import WIDGETS, build_site
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
+from kits_msan.viewer.letters import letters
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +150,12 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "gone</p>" in page  # a file that is not on the site: its name, no link
 
 
+def scripted(path: Path, store: str) -> Any:
+    """What a script puts into a store under its own name."""
+    text = path.read_text(encoding="utf-16").removeprefix(f'{store}["{path.stem}"] = ')
+    return json.loads(text.removesuffix(";\n"))
+
+
 def test_a_viewer_gets_its_volumes_and_another_widget_its_text(tmp_path: Path) -> None:
     scene = {
         "_scene": {"shape": [1, 2, 3]},
@@ -161,28 +168,30 @@ def test_a_viewer_gets_its_volumes_and_another_widget_its_text(tmp_path: Path) -
         for place in (0, 1)
     ]
     parts.append({"path": ["_data", "heat"], "data": "aGVhdA==\n", "encoding": "base64"})
-    stored = {"a": {"state": scene, "buffers": parts}, "b": {"state": {"value": 3}}}
+    stored = {name: {"state": scene, "buffers": parts} for name in "ad"} | {"b": {"state": {"value": 3}}}
     cells = [
         new_code_cell(name, outputs=[new_output("display_data", {
             site.VIEW: {"model_id": name}, "text/html": f"<i>{name}</i>", "text/plain": name,
         })])
-        for name in "abc"
+        for name in "abcd"
     ]  # fmt: skip
-    for cell, name in zip(cells, "abc", strict=True):
+    for cell, name in zip(cells, "abcd", strict=True):
         cell.id = f"cell-{name}"
     notebook = write_notebook(tmp_path / "run", *cells, widgets={WIDGETS: {"state": stored}})
     build_site(tmp_path / "site", [notebook])
     page = (tmp_path / "site" / "01_own.html").read_text(encoding="utf-8")
     assert '<div data-viewer="01_own-cell-a"><i>a</i></div>' in page
-    assert page.count("data-viewer") == 1
+    assert page.count("data-viewer") == 2
     assert "<i>b</i>" in page
     assert "<i>c</i>" in page
-    script = (tmp_path / "site" / "01_own-cell-a.js").read_text(encoding="utf-8")
-    state = json.loads(script.removeprefix('viewerStates["01_own-cell-a"] = ').removesuffix(";\n"))
-    assert state == {
-        "_scene": {"shape": [1, 2, 3]},
-        "_data": {"image": ["AA==", "AQ=="], "labels": [], "heat": "aGVhdA=="},
-    }
+    (scan,) = (tmp_path / "site").glob("scan-*.js")  # both show it
+    assert scripted(scan, "viewerScans") == [letters(b"\0"), letters(b"\1")]
+    for name in ("01_own-cell-a", "01_own-cell-d"):
+        assert scripted(tmp_path / "site" / f"{name}.js", "viewerStates") == {
+            "_scene": {"shape": [1, 2, 3]},
+            "_data": {"labels": [], "heat": letters(b"heat")},
+            "scan": scan.stem,
+        }
 
 
 def test_a_broken_formula_is_named(tmp_path: Path) -> None:

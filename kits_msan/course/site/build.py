@@ -25,6 +25,7 @@ from kits_msan.course.site import segment
 from kits_msan.course.site.api import START, write_api
 from kits_msan.course.site.shared import pictures_apart
 from kits_msan.course.site.text import Page, markdown, read_page, slug
+from kits_msan.course.site.viewers import viewer_state, write_viewers
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder, refuse_foreign
 from kits_msan.page.build import write_segment
@@ -98,9 +99,7 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
                 segment=segment.scripts_of(page), **menus,
             )  # fmt: skip
             (folder / page.name).write_text(pictures_apart(text, folder), encoding="utf-8")
-        for name, state in states.items():
-            script = f"viewerStates[{_script(name)}] = {_script(state)};\n"
-            (folder / f"{name}.js").write_text(script, encoding="utf-8")
+        write_viewers(folder, states)
         write_segment(folder, CHECKPOINTS)
         _write_assets(folder, pages)
         write_api(folder)
@@ -139,7 +138,7 @@ def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], state
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            state = _viewer_state(stored.get(data.pop(VIEW, {}).get("model_id", ""), {}))
+            state = viewer_state(stored.get(data.pop(VIEW, {}).get("model_id", ""), {}))
             if state:
                 name = f"{source.stem}-{cell.id}"
                 states[name] = state
@@ -152,22 +151,6 @@ def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], state
     exporter.register_filter("markdown2html", lambda text: markdown(text, source, links))
     body, _ = exporter.from_notebook_node(notebook)
     return read_page(links[source], body)
-
-
-def _viewer_state(widget: Mapping[str, Any]) -> dict[str, Any]:
-    """What `showSlices` needs of a slice viewer's stored state, volumes as base64; empty for another widget."""
-    state = dict(widget.get("state", {}))
-    if "_scene" not in state:
-        return {}
-    for buffer in widget.get("buffers", []):  # Jupyter stores bytes apart, with the path to their place
-        *path, last = buffer["path"]
-        place: Any = state
-        for step in path:
-            place = place[step]
-        if isinstance(place, list) and last == len(place):
-            place.append(None)
-        place[last] = buffer["data"].strip()
-    return {name: value for name, value in state.items() if name not in ("_esm", "_css", "_code", "layout")}
 
 
 def _document_page(source: Path, links: Mapping[Path, str]) -> Page:
@@ -242,8 +225,5 @@ def _write_assets(folder: Path, pages: Sequence[Page]) -> None:
     (folder / "explorables.js").write_text(explorables.page_script(), encoding="utf-8")
     (folder / "viewer.js").write_text(page_script(), encoding="utf-8")
     index = [[page.name, html.unescape(page.title), *section] for page in pages for section in page.sections]
-    (folder / "search.js").write_text(f"const SEARCH = {_script(index)};\n", encoding="utf-8")
-
-
-def _script(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    text = f"const SEARCH = {json.dumps(index, ensure_ascii=False)};\n"
+    (folder / "search.js").write_text(text, encoding="utf-8")

@@ -1,5 +1,5 @@
 // The static pages: theme, search and viewers. Pages opened from disk may not fetch, so all data comes as scripts.
-const viewerStates = {};
+const viewerStates = {}, viewerScans = {}; // which their scripts fill
 
 function setTheme(theme, keep = false) {
   document.documentElement.dataset.theme = theme;
@@ -50,15 +50,21 @@ function showFound(list, hits, query) {
   if (!hits.length) list.innerHTML = "<li>nothing found</li>";
 }
 
-// A viewer's volumes are read when it comes near the screen; until then its still picture stands there.
-function loadViewer(place) {
-  const script = document.createElement("script");
-  script.src = `${place.dataset.viewer}.js`;
-  script.onload = () => {
-    place.replaceChildren();
-    showSlices(place, viewerStates[place.dataset.viewer]);
-  };
+const addScript = (src) => new Promise((resolve) => {
+  const script = Object.assign(document.createElement("script"), { src });
+  script.onload = resolve; // of a script that is missing the still picture stays
   document.head.append(script);
+});
+
+// A viewer's volumes are read when it comes near the screen; until then its still picture stands there. The scan, which
+// several viewers may show, lies apart from labels and heat.
+async function loadViewer(place) {
+  const name = place.dataset.viewer;
+  await addScript(`${name}.js`);
+  const { scan, ...state } = viewerStates[name];
+  await addScript(`${scan}.js`);
+  place.replaceChildren();
+  showSlices(place, { ...state, _data: { ...state._data, image: viewerScans[scan] } });
 }
 
 function connect() {

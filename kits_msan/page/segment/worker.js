@@ -6,16 +6,10 @@ import { dice, volumes, voteScores } from "../networks/vote.js";
 import { keepKidneys, keepSure } from "../networks/cleanup.js";
 import { gridShape, isSameSpacing, labelsOnGrid, resampleImage } from "../scans/resampling.js";
 import { readNifti, readScan, writeLabels } from "../scans/nifti.js";
-import { tumorPerSlice } from "../../viewer/js/volume.js";
+import { bytesOf, readHounsfield, tumorPerSlice } from "../../viewer/js/volume.js";
 
-function bytesOf(base64) {
-  const text = atob(base64), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
-async function unpacked(base64) {
-  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("gzip"));
+async function unpacked(text) {
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -41,12 +35,13 @@ function mostTumor(labels, [d, h, w]) {
 let scan = null, truth = null, small = null, results = {}, sureFrom = 0; // what the worker at the desk holds
 
 export const TASKS = {
-  // A scan from base64 (with the truth, of a phantom) or from a file. Returns what a viewer needs, the slices to begin
-  // with, and a remark.
-  async open({ name, base64, label, file }) {
+  // A phantom with its truth, as `packed_case` in Python packs them, or a scan from a file. Returns what a viewer needs,
+  // the slices to begin with, and a remark.
+  async open({ name, scan: packed, numbers, label, file }) {
     scan = truth = small = null; // first, so that two never lie in memory together
     results = {};
-    scan = base64 ? await readNifti(name, new Blob([bytesOf(base64)])) : await readScan(name, file);
+    if (packed) scan = await readNifti(name, new Blob([await readHounsfield([bytesOf(packed)], numbers, 1)]));
+    else scan = await readScan(name, file);
     truth = label ? Uint8Array.from((await readNifti(name, new Blob([bytesOf(label)]))).image) : null;
     const { image, shape, spacing, affine, note } = scan;
     const tumor = truth && tumorPerSlice(truth, shape), indices = truth && mostTumor(truth, shape);

@@ -2,7 +2,7 @@
 // SCENE, the words and colors that Python and the browser share, stands before this file; see scripts.py.
 
 import { View } from "./view.js";
-import { PLANES, readAll, tumorPerSlice } from "./volume.js";
+import { PLANES, bytesOf, readAll, tumorPerSlice } from "./volume.js";
 
 const OPTIONS = ["plane", "window", "opacity", "mode", "classes", "arrangement"];
 
@@ -75,11 +75,11 @@ function place(el, state) {
   return { model, remove: widget.render({ model, el }) };
 }
 
-const bytesOf = (item) => Array.isArray(item) ? item.map(bytesOf) : Uint8Array.from(atob(item), (c) => c.charCodeAt(0));
+const allBytesOf = (item) => Array.isArray(item) ? item.map(allBytesOf) : bytesOf(item);
 
-// Show in `el` a viewer whose state Python has stored; its volumes are packed, and written in base64.
+// Show in `el` a viewer whose state Python has stored; its volumes are packed, and written as text.
 export function showSlices(el, state) {
-  const data = Object.fromEntries(Object.entries(state._data).map(([name, item]) => [name, bytesOf(item)]));
+  const data = Object.fromEntries(Object.entries(state._data).map(([name, item]) => [name, allBytesOf(item)]));
   return place(el, { arrangement: "panels", ...state, _data: data });
 }
 

@@ -4,6 +4,20 @@
 export const PLANES = ["axial", "coronal", "sagittal"]; // plane k cuts across axis k
 export const PATIENT_SIDES = { axial: "RLAP", coronal: "RLSI", sagittal: "APSI" }; // patient side at left, right, top, bottom
 
+const FIRST_LETTER = 0x3000;
+
+// The bytes of a text: base64, or 15 bits a letter, as `letters` in Python writes them.
+export function bytesOf(text) {
+  if (!(text.charCodeAt(0) >= FIRST_LETTER)) return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const spare = text.charCodeAt(0) - FIRST_LETTER, bytes = new Uint8Array((15 * (text.length - 1) - spare) / 8);
+  let held = 0, bits = 0; // the last `bits` bits of `held` are not written yet
+  for (let i = 1, at = 0; i < text.length; i++) {
+    held = (held << 15) | (text.charCodeAt(i) - FIRST_LETTER);
+    for (bits += 15; bits >= 8; at++) bytes[at] = held >> (bits -= 8);
+  }
+  return bytes;
+}
+
 async function inflate(bytes) {
   const { writable, readable } = new DecompressionStream("deflate");
   const writer = writable.getWriter();
@@ -25,7 +39,7 @@ async function readBytes(blocks, size) {
 
 // Hounsfield units come as differences from the voxel before, which compress a third better. A difference is folded
 // to a number without sign (0, -1, 1, -2 become 0, 1, 2, 3); a block holds all low bytes, then all high bytes.
-async function readHounsfield(blocks, size, huStep) {
+export async function readHounsfield(blocks, size, huStep) {
   const volume = new Int16Array(size);
   let at = 0;
   for (const block of blocks) {

@@ -14,7 +14,7 @@ from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.registry import MODELS
 from kits_msan.page.build import write_segment
-from kits_msan.page.phantoms import choose_phantoms
+from kits_msan.page.phantoms import choose_phantoms, page_case
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import SMOKE
 
@@ -78,5 +78,5 @@ def test_the_shipped_3d_unet_is_that_of_python(opened: Firefox, folder: Path, tm
     (tmp_path / "unet3d.nii.gz").write_bytes(base64.b64decode(opened.run(SAVED)))
     model = load_model(CHECKPOINTS / "unet3d.safetensors")
     assert model.profile is not None
-    wanted = predict(model, phantom_case(next(iter(choose_phantoms())), model.profile))
+    wanted = predict(model, page_case(next(iter(choose_phantoms())), model.profile))
     assert (load_case_label(tmp_path / "unet3d.nii.gz") != wanted).sum() <= 5
