@@ -10,9 +10,6 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from kits_msan.data.cases import KIDNEY, TUMOR
 
@@ -40,10 +37,8 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
 
 def remove_islands(labels: NDArray[np.uint8], components: int = 2) -> None:
     """`keep_kidneys` in place, for scans of which there is no room for a copy."""
-    plane = np.asarray(labels.any(axis=0))  # (H, W)
-    if not plane.any():
+    if not (inside := _around(labels, KIDNEY)).size:
         return
-    inside = labels[:, *ndimage.find_objects(plane.astype(np.uint8))[0]]  # far smaller than the scan
     surface, contact, island_of = _islands(inside, _is_tumor, _faces)
     if contact.any():  # else tumor goes below, or nothing is kidney
         _keep(inside, _is_tumor, (contact >= CONTACT * surface)[island_of])
@@ -60,13 +55,20 @@ def keep_sure(labels: NDArray[np.uint8]) -> None:
     Many a false tumor is one of which no network is sure anywhere, while of the true ones most have a middle that is
     plain. Two thresholds, a high one to find and a low one to outline, are hysteresis (Canny 1986).
     """
-    plane = np.asarray((labels >= TUMOR).any(axis=0))  # (H, W)
-    if not plane.any():
+    if not (inside := _around(labels, TUMOR)).size:
         return
-    inside = labels[:, *ndimage.find_objects(plane.astype(np.uint8))[0]]
     sure, _, island_of = _islands(inside, _is_tumor, _sure)
     _keep(inside, _is_tumor, (sure > 0)[island_of], KIDNEY)
     np.minimum(inside, TUMOR, out=inside)
+
+
+def _around(labels: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
+    """The rows and columns with labels of `least` or more, as a view: far smaller than the scan."""
+    found = labels.max(axis=0, initial=0) >= least  # (H, W)
+    rows, columns = (np.flatnonzero(found.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return labels[:, :0, :0]
+    return labels[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _is_tumor(labels: NDArray[np.uint8]) -> NDArray:
@@ -103,6 +105,9 @@ def _islands(
     labels: NDArray[np.uint8], chosen: Callable[[NDArray[np.uint8]], NDArray], weights: Weights
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     """The islands of the chosen voxels: the sums of both weights in each, and for each piece its island."""
+    from scipy.sparse import coo_array  # takes long to load: not before it is needed
+    from scipy.sparse.csgraph import connected_components
+
     sums: tuple[list[NDArray], list[NDArray]] = ([], [])
     joins = [np.zeros((2, 0), int)]
     total, last = 0, np.zeros(labels.shape[1:], int)  # pieces so far, and those in the slice before
@@ -135,6 +140,8 @@ def _pieces(
     labels: NDArray[np.uint8], chosen: Callable[[NDArray[np.uint8]], NDArray]
 ) -> Iterator[tuple[int, NDArray[np.signedinteger], int, int]]:
     """For each PART slices: the first; each voxel's piece of an island, from 1; the pieces before; how many here."""
+    from scipy import ndimage
+
     first = 0
     for start in range(0, len(labels), PART):
         pieces, found = ndimage.label(chosen(labels[start : start + PART]))  # connected by faces

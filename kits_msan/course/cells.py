@@ -40,9 +40,10 @@ def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
     return load_case(find_cases(course_data(fine, seed=seed))[0])
 
 
-def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
+def patients_of(checkpoint: str | Path, count: int = 12, voxels: Profile | None = None) -> list[Case]:
     """The last `count` phantoms that the network of a checkpoint had all their time to learn from, made again.
 
+    voxels: a profile whose grid and spacing they get, instead of those of the training.
     The shipped networks learned from patients that were made while they trained (`training.fresh`), and forgotten.
     Which they were follows from the seed and the steps that the checkpoint names. Those that still were there at the
     end, but the oldest, had less time and are left out; and so is every second, which is chosen to be hard
@@ -59,7 +60,7 @@ def patients_of(checkpoint: str | Path, count: int = 12) -> list[Case]:
         raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")
     oldest = (profile.steps - 1) // profile.fresh  # of the patients of the last step
     indices = range(0, oldest + 1, 2)[-count:]
-    return [phantom_case(patient_seed(about["seed"], index), profile) for index in indices]
+    return [phantom_case(patient_seed(about["seed"], index), voxels or profile) for index in indices]
 
 
 def built(*functions: Any) -> bool:

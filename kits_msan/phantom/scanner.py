@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from kits_msan.phantom.shapes import Field, Part, point, smooth_noise, tube
 
@@ -79,6 +78,8 @@ def shade(image: Field, lines: Sequence[NDArray[np.float32]], rng: np.random.Gen
 
 def scan(image: Field, mm: Sequence[float], scanner: Scanner, rng: np.random.Generator) -> NDArray[np.int16]:
     """What the scanner makes of an image (D, H, W) in HU: int16."""
+    from scipy import ndimage  # takes long to load: not before it is needed
+
     thick = max(scanner.slice_mm - 0.5 * mm[0], 0) * 0.29 / mm[0]  # a box of width 1 has standard deviation 0.29
     image = ndimage.gaussian_filter(image, (max(thick, 0.3), scanner.blur / mm[1], scanner.blur / mm[2]))
     white = rng.standard_normal(image.shape, dtype=np.float32)

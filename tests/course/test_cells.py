@@ -46,6 +46,8 @@ def test_the_patients_of_a_shipped_network_are_those_that_its_training_drew(path
     assert patient.name == made.name
     assert patient.image is not None
     np.testing.assert_array_equal(patient.image, made.image)
+    [coarse] = patients_of(path, 1, SMOKE)
+    assert (coarse.name, coarse.spacing) == (patient.name, SMOKE.spacing)
 
 
 def test_a_network_that_was_trained_on_a_folder_has_its_patients_there(tmp_path: Path) -> None:

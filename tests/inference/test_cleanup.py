@@ -178,3 +178,11 @@ def test_nothing_sure_leaves_no_tumor_and_no_tumor_leaves_all_as_it_is() -> None
     before = labels.copy()
     keep_sure(labels)
     np.testing.assert_array_equal(labels, before)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 4), (4, 5, 6)])
+def test_nothing_stays_nothing(shape: tuple[int, int, int]) -> None:
+    labels = np.zeros(shape, np.uint8)
+    keep_sure(labels)
+    assert keep_kidneys(labels).shape == shape
+    assert not labels.any()
