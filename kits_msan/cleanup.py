@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR
 
-SURE = TUMOR + 1  # what `LabelsOnGrid` writes where networks are sure of a tumor
+UNSURE = TUMOR + 1  # what `LabelsOnGrid` writes where networks call something tumor, but are not sure
 PART = 16  # slices that are looked at together
 CONTACT = 0.05  # of a tumor's surface that lies on kidney, at least; in 20 labels of KiTS19 it is 0.07 to 1
 
@@ -36,7 +36,7 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
 
 
 def remove_islands(labels: NDArray[np.uint8], components: int = 2) -> None:
-    """`keep_kidneys` in place, for scans of which there is no room for a copy."""
+    """`keep_kidneys` in place, for scans of which there is no room for a copy; then `keep_sure`."""
     if not (inside := _around(labels, KIDNEY)).size:
         return
     surface, contact, island_of = _islands(inside, _is_tumor, _faces)
@@ -47,15 +47,17 @@ def remove_islands(labels: NDArray[np.uint8], components: int = 2) -> None:
         size = np.minimum(size, kidney + kidney // 2)
     largest = np.argsort(-size, kind="stable")[:components]
     _keep(inside, np.sign, np.isin(island_of, largest[size[largest] > 0]))
+    keep_sure(labels)
 
 
 def keep_sure(labels: NDArray[np.uint8]) -> None:
-    """Of tumor, only the islands that hold a SURE voxel stay, in place; the others become INSTEAD. Our choice.
+    """Of tumor, islands that are UNSURE everywhere become kidney, in place; the others become TUMOR. Our choice.
 
-    Many a false tumor is one of which no network is sure anywhere, while of the true ones most have a middle that is
-    plain. Two thresholds, a high one to find and a low one to outline, are hysteresis (Canny 1986).
+    Of many a false tumor no network is sure anywhere, while most true ones have a middle that is plain. A high
+    threshold to find and a low one to outline are hysteresis (Canny 1986). It comes last: a spleen that is called
+    tumor must not count as a whole kidney before.
     """
-    if not (inside := _around(labels, TUMOR)).size:
+    if not (inside := _around(labels, UNSURE)).size:
         return
     sure, _, island_of = _islands(inside, _is_tumor, _sure)
     _keep(inside, _is_tumor, (sure > 0)[island_of], KIDNEY)
@@ -77,7 +79,7 @@ def _is_tumor(labels: NDArray[np.uint8]) -> NDArray:
 
 def _sure(labels: NDArray[np.uint8], first: int) -> tuple[NDArray, NDArray]:
     """For each voxel of a part, twice: one if networks are sure of its tumor."""
-    sure = labels[first : first + PART] == SURE
+    sure = labels[first : first + PART] == TUMOR
     return sure, sure
 
 
@@ -96,7 +98,7 @@ def _faces(labels: NDArray[np.uint8], first: int) -> tuple[NDArray, NDArray]:
     bare, kidney = np.zeros((2, *(n - 2 for n in around.shape)), np.uint8)
     for axis, step in product(range(3), (-1, 1)):
         neighbor = np.roll(around, step, axis)[1:-1, 1:-1, 1:-1]
-        bare += neighbor != TUMOR
+        bare += neighbor < TUMOR
         kidney += neighbor == KIDNEY
     return bare, kidney
 

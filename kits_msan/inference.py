@@ -37,8 +37,7 @@ def predict(
     """
     models = [models] if isinstance(models, Network) else list(models)
     [labels] = segment(models, case, lambda part, _: [vote_scores(part)], profile, device)
-    if clean:
-        remove_islands(labels)
+    (remove_islands if clean else keep_sure)(labels)
     return labels
 
 
@@ -51,8 +50,8 @@ def predict_each(
 ) -> dict[str, NDArray[np.uint8]]:
     """The labels of every network and of their vote ("ensemble"), in one pass; otherwise as `predict`."""
     found = segment(list(models.values()), case, lambda part, _: [*part, vote_scores(part)], profile, device)
-    for labels in found if clean else ():
-        remove_islands(labels)
+    for labels in found:
+        (remove_islands if clean else keep_sure)(labels)
     return dict(zip([*models, "ensemble"], found, strict=True))
 
 
@@ -66,7 +65,8 @@ def segment(
     """Labels on the case's own grid, one array (D, H, W) for each class score that `combine` makes.
 
     combine: from the networks' probabilities in some slices, (M, 3, d, H, W), and the number of the first of these
-    slices at the networks' spacing, to scores, each (3, d, H, W). Otherwise as `predict`.
+    slices at the networks' spacing, to scores, each (3, d, H, W). Tumor may be UNSURE, which `remove_islands` and
+    `keep_sure` settle. Otherwise as `predict`.
     """
     profile = common_profile(models) if profile is None else get_profile(profile)
     if case.image is None:
@@ -81,8 +81,6 @@ def segment(
                 found.append(LabelsOnGrid(small.shape[0], case.shape, profile.sure))
             found[index].add(scores)
         first += part.shape[2]
-    for each in found if profile.sure else ():
-        keep_sure(each.labels)
     return [each.labels for each in found]
 
 

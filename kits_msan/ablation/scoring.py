@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kits_msan.ablation.trust import agreement_counts, calibration_counts, calibration_frame, staple
-from kits_msan.cleanup import keep_kidneys
+from kits_msan.cleanup import keep_kidneys, keep_sure
 from kits_msan.data.cases import Case, load_case
 from kits_msan.data.resampling import resample_case
 from kits_msan.errors import InputError
@@ -77,11 +77,14 @@ def score_cases(
 def _score_case(models: Mapping[str, Network], path: Path, more: dict[str, object], device: str) -> Results:
     case, truth = labeled(path)
     raw, counts = _segment(models, case, device)
-    five = np.stack([raw[name] for name in models if name in MODELS])  # (M, D, H, W)
+    plain = {name: labels.copy() for name, labels in raw.items()}
+    for labels in plain.values():
+        keep_sure(labels)
+    five = np.stack([plain[name] for name in models if name in MODELS])  # (M, D, H, W)
     scores, parts = [], []
     for name in (*models, "ensemble"):
         for cleanup, components in CLEANUPS.items():
-            labels = keep_kidneys(raw[name], components) if components else raw[name]
+            labels = keep_kidneys(raw[name], components) if components else plain[name]
             dices = dice_scores(labels, truth)
             parts.append({"case": case.name, "model": name, "cleanup": cleanup, **dices})
             if cleanup == DEFAULT_CLEANUP:
@@ -92,7 +95,7 @@ def _score_case(models: Mapping[str, Network], path: Path, more: dict[str, objec
     for name, fused in ((MEAN, raw[MEAN]), (STAPLE, staple(five))):
         dices = dice_scores(keep_kidneys(fused), truth)
         parts.append({"case": case.name, "model": name, "cleanup": DEFAULT_CLEANUP, **dices})
-    agreement = agreement_counts(five, raw["ensemble"], truth)
+    agreement = agreement_counts(five, plain["ensemble"], truth)
     agreement.insert(0, "case", case.name)
     calibration = calibration_frame(counts)
     calibration.insert(0, "case", case.name)

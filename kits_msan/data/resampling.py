@@ -59,7 +59,7 @@ class LabelsOnGrid:
     """Labels (D, H, W) uint8 from class scores on a coarser or finer grid that covers the same box.
 
     The scores come a few slices at a time, are interpolated linearly and forgotten; the highest class is the label.
-    sure: where the last class wins with this score or more, the label is one higher; 0: nowhere.
+    sure: where the last class wins with a score below this, the label is one higher.
     """
 
     def __init__(self, depth: int, shape: tuple[int, int, int], sure: float = 0) -> None:
@@ -98,7 +98,7 @@ class LabelsOnGrid:
             labels.masked_fill_(scores[value] > best, value)
             best = torch.maximum(best, scores[value])
         if self.sure:
-            labels += (labels == len(scores) - 1) & (scores[-1] >= self.sure)
+            labels += (labels == len(scores) - 1) & (scores[-1] < self.sure)
         self.labels[self.written : stop] = labels.numpy()
         self.written = stop
 

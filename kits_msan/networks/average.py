@@ -14,7 +14,9 @@ from kits_msan.networks.checkpoints import digest, load_checkpoint, load_model, 
 
 
 def average(old: str | Path, new: str | Path, out: str | Path) -> None:
-    """Write a checkpoint whose weights are the mean of two, in float16, described as `new` and naming `old`.
+    """Write a checkpoint whose weights are the mean of two, described as `new` and naming `old`.
+
+    Their numbers have bfloat16's 8 digits, in float16: a page packs them small, and computes with what Python has.
 
     Raises InputError where one is no checkpoint of a trained network, or where they are of different networks.
     """
@@ -22,7 +24,7 @@ def average(old: str | Path, new: str | Path, out: str | Path) -> None:
     if (first.name, first.config) != (second.name, second.config):
         raise InputError(f"{old} and {new} are different networks; name two trainings of the same one.")
     other = first.state_dict()
-    tensors = {name: ((value + other[name]) / 2).half() for name, value in second.state_dict().items()}
+    tensors = {name: ((value + other[name]) / 2).bfloat16().half() for name, value in second.state_dict().items()}
     save_checkpoint(out, tensors, load_checkpoint(new)[1] | {"mean_with": digest(Path(old))})
 
 

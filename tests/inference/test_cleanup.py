@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from kits_msan.cleanup import CONTACT, SURE, keep_kidneys, keep_sure
+from kits_msan.cleanup import CONTACT, UNSURE, keep_kidneys, keep_sure, remove_islands
 
 
 def scan() -> np.ndarray:
@@ -151,33 +153,48 @@ def without_loose_tumors(labels: np.ndarray) -> np.ndarray:
     return out
 
 
-def test_a_tumor_that_is_sure_somewhere_stays_whole_and_another_becomes_kidney() -> None:
-    labels = scan()
-    labels[3, 5, 24] = SURE
-    labels[5, 7, 2:4] = 2
-    keep_sure(labels)
+def unsure(labels: np.ndarray) -> np.ndarray:
+    """With all tumor unsure."""
+    return np.where(labels == 2, UNSURE, labels).astype(np.uint8)
+
+
+@pytest.mark.parametrize("settle", [keep_sure, remove_islands])
+def test_a_tumor_that_is_sure_somewhere_stays_whole_and_another_becomes_kidney(
+    settle: Callable[[np.ndarray], None],
+) -> None:
+    labels = unsure(scan())
+    labels[3, 5, 24] = 2
+    labels[5, 7, 2:4] = UNSURE
+    settle(labels)
     np.testing.assert_array_equal(labels, scan())  # its second island of tumor is kidney again
+    labels = unsure(scan())
+    settle(labels)
+    np.testing.assert_array_equal(labels, (scan() > 0).astype(np.uint8))
 
 
 @pytest.mark.parametrize("slices", [(0, 40), (3, 37)])
 def test_a_sure_voxel_holds_its_island_over_many_slices(slices: tuple[int, int]) -> None:
     labels = np.zeros((40, 6, 6), np.uint8)
-    labels[slice(*slices), 1:3, 1:3] = 2
-    labels[slices[1] - 1, 2, 2] = SURE
-    labels[:, 5, 5] = 2
+    labels[slice(*slices), 1:3, 1:3] = UNSURE
+    labels[slices[1] - 1, 2, 2] = 2
+    labels[:, 5, 5] = UNSURE
     keep_sure(labels)
     assert (labels[slice(*slices), 1:3, 1:3] == 2).all()
     assert (labels[:, 5, 5] == 1).all()
     assert labels.max() == 2
 
 
-def test_nothing_sure_leaves_no_tumor_and_no_tumor_leaves_all_as_it_is() -> None:
+def test_tumor_that_nobody_doubts_is_left_as_it_is() -> None:
     labels = scan()
     keep_sure(labels)
-    np.testing.assert_array_equal(labels, (scan() > 0).astype(np.uint8))
-    before = labels.copy()
-    keep_sure(labels)
-    np.testing.assert_array_equal(labels, before)
+    np.testing.assert_array_equal(labels, scan())
+
+
+def test_an_unsure_spleen_does_not_oust_a_kidney() -> None:
+    labels = scan()
+    labels[2:8, 8:18, 2:20] = UNSURE  # lies on the first kidney, and is larger than both
+    labels[2:6, 4:8, 2:6] = 1
+    assert (keep_kidneys(labels)[:, :, 20:] > 0).sum() == (scan()[:, :, 20:] > 0).sum()
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 4), (4, 5, 6)])

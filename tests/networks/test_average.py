@@ -34,7 +34,7 @@ def test_each_weight_is_the_mean_and_the_description_is_that_of_the_newer(tmp_pa
     first, second, mean = (load_model(path).state_dict() for path in (old, new, tmp_path / "mean.safetensors"))
     assert any(not torch.equal(first[name], second[name]) for name in first)
     for name, value in mean.items():
-        torch.testing.assert_close(value, ((first[name] + second[name]) / 2).half().float())
+        torch.testing.assert_close(value, ((first[name] + second[name]) / 2).bfloat16().float())
     stored = load_checkpoint(tmp_path / "mean.safetensors")[0]
     assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
     about = load_checkpoint(tmp_path / "mean.safetensors")[1]

@@ -1,20 +1,20 @@
 // The clean-up: only the two kidneys with their tumors stay; `keep_kidneys` of the package.
 
-const KIDNEY = 1, TUMOR = 2, SURE = 3;
+const KIDNEY = 1, TUMOR = 2, UNSURE = 3;
 const CONTACT = 0.05; // of a tumor's surface that lies on kidney, at least
 
 // Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor of which hardly any
 // face lies on kidney goes first. What is left counts up to half the kidney that it touches, so a component without
-// any kidney goes; only where nothing is kidney does tumor stay alone.
+// any kidney goes; only where nothing is kidney does tumor stay alone. At last `keepSure`.
 export function keepKidneys(labels, shape, components = 2) {
   const anyKidney = labels.includes(KIDNEY);
-  for (const tumor of anyKidney ? islands(labels, shape, (label) => label === TUMOR) : []) {
+  for (const tumor of anyKidney ? islands(labels, shape, (label) => label >= TUMOR) : []) {
     let surface = 0, contact = 0;
     for (const at of tumor) {
       const inner = neighbors(at, shape);
       surface += 6 - inner.length; // the scan's own border
       for (const beside of inner) {
-        surface += labels[beside] !== TUMOR;
+        surface += labels[beside] < TUMOR;
         contact += labels[beside] === KIDNEY;
       }
     }
@@ -28,13 +28,14 @@ export function keepKidneys(labels, shape, components = 2) {
   const order = [...found.keys()].sort((a, b) => worth[b] - worth[a] || a - b);
   for (const [rank, number] of order.entries())
     if (rank >= components || !worth[number]) for (const at of found[number]) labels[at] = 0;
-  return labels;
+  return keepSure(labels, shape);
 }
 
-// Of tumor, only the islands that hold a SURE voxel stay, in place; the others become kidney. `keep_sure` of the package.
+// Of tumor, islands that are UNSURE everywhere become kidney, in place, and the others tumor; `keep_sure` of the package.
 export function keepSure(labels, shape) {
+  if (!labels.includes(UNSURE)) return labels;
   for (const tumor of islands(labels, shape, (label) => label >= TUMOR)) {
-    const label = tumor.some((at) => labels[at] === SURE) ? TUMOR : KIDNEY;
+    const label = tumor.some((at) => labels[at] === TUMOR) ? TUMOR : KIDNEY;
     for (const at of tumor) labels[at] = label;
   }
   return labels;

@@ -81,7 +81,7 @@ function between(before, after) {
 }
 
 // Labels (D, H, W) on `shape` from class scores (3, d, h, w) on `grid`: interpolated linearly, the highest class wins.
-// Where the last wins with a score of `sure` or more, the label is 3; with `sure` 0 nowhere.
+// Where the last wins with a score below `sure`, the label is 3.
 export function labelsOnGrid(scores, grid, shape, sure = 0) {
   const [d, h, w] = grid, [D, H, W] = shape, n = d * h * w, labels = new Uint8Array(D * H * W);
   const [slices, rows, columns] = grid.map((count, axis) => between(count, shape[axis]));
@@ -104,7 +104,7 @@ export function labelsOnGrid(scores, grid, shape, sure = 0) {
         const i = low[x], j = high[x], f = share[x], g = 1 - f;
         const first = a[i] * g + a[j] * f, second = b[i] * g + b[j] * f, third = c[i] * g + c[j] * f;
         const label = second > first ? (third > second ? 2 : 1) : third > first ? 2 : 0;
-        labels[out + x] = sure && label === 2 && third >= sure ? 3 : label;
+        labels[out + x] = label === 2 && third < sure ? 3 : label;
       }
     });
   });

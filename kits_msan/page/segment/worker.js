@@ -76,8 +76,7 @@ export const TASKS = {
   labels({ names, clean }) {
     const scores = voteScores(names.map((name) => results[name]));
     const labels = labelsOnGrid(scores, small.shape, scan.shape, sureFrom);
-    if (sureFrom) keepSure(labels, scan.shape);
-    if (clean) keepKidneys(labels, scan.shape);
+    (clean ? keepKidneys : keepSure)(labels, scan.shape);
     const tumor = tumorPerSlice(labels, scan.shape);
     return { labels, tumor, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
   },

@@ -49,7 +49,6 @@ VOTE = """
 const results = [];
 for (const one of weights) results.push(probabilities(await modelOf(one), image, shape));
 const labels = labelsOnGrid(voteScores(results), shape, shape, sure);
-if (sure) keepSure(labels, shape);
 keepKidneys(labels, shape);
 return labels;
 """
