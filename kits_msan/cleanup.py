@@ -57,7 +57,8 @@ def keep_sure(labels: NDArray[np.uint8]) -> None:
     threshold to find and a low one to outline are hysteresis (Canny 1986). It comes last: a spleen that is called
     tumor must not count as a whole kidney before.
     """
-    if not (inside := _around(labels, UNSURE)).size:
+    inside = _around(labels, TUMOR)
+    if not (inside == UNSURE).any():
         return
     sure, _, island_of = _islands(inside, _is_tumor, _sure)
     _keep(inside, _is_tumor, (sure > 0)[island_of], KIDNEY)

@@ -184,6 +184,14 @@ def test_a_sure_voxel_holds_its_island_over_many_slices(slices: tuple[int, int])
     assert labels.max() == 2
 
 
+def test_a_sure_voxel_at_the_rim_holds_its_island() -> None:
+    labels = np.zeros((3, 5, 9), np.uint8)
+    labels[1, 2, 2:6] = UNSURE
+    labels[1, 2, 6] = 2  # beyond all unsure ones
+    keep_sure(labels)
+    assert (labels[1, 2, 2:7] == 2).all()
+
+
 def test_tumor_that_nobody_doubts_is_left_as_it_is() -> None:
     labels = scan()
     keep_sure(labels)

@@ -115,7 +115,7 @@ def test_networks_of_any_size(run: Run, tmp_path: Path, given: dict[str, Any]) -
 
 def test_what_lies_in_scratch_memory_does_not_matter(run: Run) -> None:
     checkpoint = ROOT / "data" / "checkpoints" / "msan_v2.safetensors"
-    for shape in ((4, 16, 24), (5, 24, 40)):  # of the second one, slices and the coarsest rows are odd
+    for shape in ((4, 16, 32), (5, 48, 80)):  # of the second one, slices and the coarsest rows are odd
         found = {worst(run, checkpoint, noise(shape), poison) for poison in (0.0, 1e30, float("nan"))}
         assert len(found) == 1
         assert max(found) < 1e-3
@@ -124,12 +124,12 @@ def test_what_lies_in_scratch_memory_does_not_matter(run: Run) -> None:
 def test_the_attention_weights(run: Run) -> None:
     checkpoint = ROOT / "data" / "checkpoints" / "msan_v1.safetensors"
     model = load_model(checkpoint)
-    x = np.random.default_rng(1).random((4, 16, 24), np.float32)
+    x = np.random.default_rng(1).random((4, 16, 32), np.float32)
     with torch.inference_mode():
         wanted = model.attention_weights(torch.from_numpy(x)[None, None])  # type: ignore[operator]
     weights, _ = packed_weights(checkpoint)
     for level, want in enumerate(wanted):
-        body = f"""const model = await modelOf(weights), x = model.engine.load(image, [4, 16, 24]);
+        body = f"""const model = await modelOf(weights), x = model.engine.load(image, [4, 16, 32]);
             return model.engine.read(model.attentionWeights(x)[{level}]);"""
         seen = run(body, weights=weights, image=x)
         np.testing.assert_allclose(seen.reshape(want.shape[1:]), want[0].numpy(), atol=2e-3)
