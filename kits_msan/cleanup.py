@@ -58,7 +58,7 @@ def keep_sure(labels: NDArray[np.uint8]) -> None:
     tumor must not count as a whole kidney before.
     """
     inside = _around(labels, TUMOR)
-    if not (inside == UNSURE).any():
+    if inside.max(initial=0) < UNSURE:
         return
     sure, _, island_of = _islands(inside, _is_tumor, _sure)
     _keep(inside, _is_tumor, (sure > 0)[island_of], KIDNEY)
