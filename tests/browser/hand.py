@@ -51,6 +51,15 @@ def painted(base: NDArray[Any], codes: NDArray[Any], alpha: float) -> NDArray[An
     return base[..., None] * (1 - share) + colors[codes] * share
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """Until it holds, 30 s at most. `wait_for_function` asks in the page, whose policy forbids to evaluate text."""
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"it never holds: {expression}")
+
+
 class Hand:
     """Drives the viewer at `root` with keys and mouse, and reads its pixels."""
 

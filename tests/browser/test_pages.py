@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import NAME
-from browser.hand import Hand, first_pixels, gray
+from browser.hand import Hand, first_pixels, gray, wait_until
 from browser.jupyter.test_jupyterlab import CONTRAST
 
 
@@ -123,7 +123,7 @@ def test_a_wide_table_scrolls_in_a_frame_that_the_keyboard_reaches(
     expect(wide).to_have_count(1)  # the narrow one needs no frame to scroll in
     wide.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    wait_until(page, "document.activeElement.scrollLeft > 0")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Launch, OpenPage
-from browser.hand import Hand, assert_pixels, gray, known_case, painted, predictions
+from browser.hand import Hand, assert_pixels, gray, known_case, painted, predictions, wait_until
 from kits_msan.data.cases import Case, kits_affine
 from kits_msan.viewer.still import HEAT_COLORS
 from kits_msan.viewer.widget import SliceViewer
@@ -63,9 +63,9 @@ def test_an_outline_has_no_gap_where_the_screen_has_fewer_pixels_than_voxels(ope
         return data.filter((value, at) => at % 4 === 3 && value > 0).length;
     }"""  # of the left half of the middle row
     overlay = hand.root.locator(".kv-colors")
-    hand.page.wait_for_function(f"({colored})(document.querySelector('.kv-colors')) === 2")
+    wait_until(hand.page, f"({colored})(document.querySelector('.kv-colors')) === 2")
     hand.press(*["+"] * 3)  # enlarged, it is one voxel wide
-    hand.page.wait_for_function(f"({colored})(document.querySelector('.kv-colors')) === 1")
+    wait_until(hand.page, f"({colored})(document.querySelector('.kv-colors')) === 1")
     assert overlay.evaluate("canvas => canvas.width") == 220
 
 

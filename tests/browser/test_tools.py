@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenPage
-from browser.hand import Hand, known_case, predictions
+from browser.hand import Hand, known_case, predictions, wait_until
 from kits_msan.viewer import SliceViewer
 from kits_msan.viewer.scripts import page_script, page_style
 
@@ -186,12 +186,12 @@ def test_picture_window_pan_and_full_screen_by_keyboard_alone(hand: Hand) -> Non
     hand.press("p")
     hand.page.set_viewport_size({"width": 1366, "height": 768})
     hand.press("u")
-    hand.page.wait_for_function("document.fullscreenElement?.matches('.kits-viewer')")
+    wait_until(hand.page, "document.fullscreenElement?.matches('.kits-viewer')")
     surface = hand.root.locator(".kv-surface")
-    hand.page.wait_for_function("document.querySelector('.kv-surface').getBoundingClientRect().bottom < innerHeight")
+    wait_until(hand.page, "document.querySelector('.kv-surface').getBoundingClientRect().bottom < innerHeight")
     expect(surface).to_be_visible()
     hand.press("u")
-    hand.page.wait_for_function("!document.fullscreenElement")
+    wait_until(hand.page, "!document.fullscreenElement")
 
 
 def test_labels_are_not_smoothed_and_the_image_on_wish(hand: Hand) -> None:
