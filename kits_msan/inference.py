@@ -37,7 +37,7 @@ def predict(
     """
     models = [models] if isinstance(models, Network) else list(models)
     [labels] = segment(models, case, lambda part, _: [vote_scores(part)], profile, device)
-    (remove_islands if clean else keep_sure)(labels)
+    _settle(labels, clean)
     return labels
 
 
@@ -51,8 +51,16 @@ def predict_each(
     """The labels of every network and of their vote ("ensemble"), in one pass; otherwise as `predict`."""
     found = segment(list(models.values()), case, lambda part, _: [*part, vote_scores(part)], profile, device)
     for labels in found:
-        (remove_islands if clean else keep_sure)(labels)
+        _settle(labels, clean)
     return dict(zip([*models, "ensemble"], found, strict=True))
+
+
+def _settle(labels: NDArray[np.uint8], clean: bool) -> None:
+    """Leave no UNSURE tumor in what `segment` found, in place, and no islands either if `clean`."""
+    if clean:
+        remove_islands(labels)
+    else:
+        keep_sure(labels)
 
 
 def segment(

@@ -43,11 +43,11 @@ def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
 def patients_of(checkpoint: str | Path, count: int = 12, voxels: Profile | None = None) -> list[Case]:
     """The last `count` phantoms that the network of a checkpoint had all their time to learn from, made again.
 
-    voxels: a profile whose grid and spacing they get, instead of those of the training.
     The shipped networks learned from patients that were made while they trained (`training.fresh`), and forgotten.
     Which they were follows from the seed and the steps that the checkpoint names. Those that still were there at the
     end, but the oldest, had less time and are left out; and so is every second, which is chosen to be hard
     (`patient_seed`), as test patients are not.
+    voxels: a profile whose grid and spacing they get, instead of those of the training.
     Raises InputError for a checkpoint of a training on a folder of cases.
     """
     from kits_msan.networks.checkpoints import load_checkpoint
