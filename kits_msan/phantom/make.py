@@ -7,6 +7,7 @@ processor rounds powers and cosines differently: without AVX, 73 of the 2.2 mill
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from kits_msan.errors import InputError, check_choice
 from kits_msan.files import atomic_folder, read_json, refuse_foreign, write_json
 from kits_msan.phantom.anatomy import abdomen
 from kits_msan.phantom.kidneys import kidney_parts, lesion_parts
-from kits_msan.phantom.neighbors import crowd
+from kits_msan.phantom.neighbors import corner, crowd
 from kits_msan.phantom.patients import Patient, draw_patient
 from kits_msan.phantom.pelvis import arms
 from kits_msan.phantom.scanner import cables, scan, shade, table
@@ -40,11 +41,14 @@ def phantom_case(
     profile: str | Profile = "laptop",
     grid: Sequence[int] | None = None,
     spacing: Sequence[float] | None = None,
+    touching: bool = False,
 ) -> Case:
     """The synthetic case of a seed: image (D, H, W) int16 HU, label (D, H, W) uint8, axis codes I, P, L.
 
     grid, spacing: voxels and millimeters (slices, rows, columns) instead of the profile's. Where neither names a
     spacing (the paper's profile), the case has one like KiTS19's: 2.5 to 3.75 mm slices, pixels that fit the body.
+    touching: liver and spleen may lie against the kidneys, with no fat between. For training: version 4 of the
+    phantom, on which networks are scored, always has 1 mm or more.
     Raises InputError for a negative seed, an unknown profile, or a grid or spacing that is not three above 0.
     """
     profile = get_profile(profile)
@@ -53,7 +57,7 @@ def phantom_case(
     d, h, w = (int(n) for n in _three("grid", profile.grid if grid is None else grid))
     mm = _three("spacing", spacing if spacing is not None else profile.spacing or patient.scanner.spacing)
     canvas = _canvas(patient, (d, h, w), mm, organ_rng)
-    for part in _parts(patient, organ_rng):
+    for part in _parts(patient, organ_rng, touching):
         if isinstance(part.tissue, str):
             canvas.paint(
                 part,
@@ -176,13 +180,15 @@ def _canvas(patient: Patient, grid: tuple[int, ...], mm: tuple[float, ...], rng:
     return Canvas(image, np.zeros(grid, np.uint8), space, lines, farthest, edge)
 
 
-def _parts(patient: Patient, rng: np.random.Generator) -> Iterator[Part]:
+def _parts(patient: Patient, rng: np.random.Generator, touching: bool = False) -> Iterator[Part]:
     """Everything in the order in which it is painted."""
     # of fat around a kidney; half of it around a tumor or cyst, which stretches it
-    mm = 1 + 14 * patient.fat * patient.snug
+    mm = rng.uniform(-3, 1) if touching else 1 + 14 * patient.fat * patient.snug
     perirenal = [kidney.hull.grown(mm, 1.5) for kidney in patient.kidneys]
     perirenal += [lesion.outline.grown(mm / 2, 1.5) for lesion in patient.lesions]
     beside = crowd(rng, patient.kidneys)
+    if touching:
+        beside = chain((corner(rng, kidney) for kidney in patient.kidneys if rng.random() < 0.6), beside)
     yield from abdomen(rng, patient.fat_mm, perirenal, patient.oral_contrast, patient.metal_hip, beside)
     for kidney in patient.kidneys:
         yield from kidney_parts(kidney, rng.uniform(0, 2 * np.pi))

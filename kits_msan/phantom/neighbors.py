@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kits_msan.phantom.anatomy import cavity, gut, off_spine
 from kits_msan.phantom.kidneys import Kidney
-from kits_msan.phantom.shapes import Part, ellipsoid, point
+from kits_msan.phantom.shapes import Field, Part, Shape, Space, common, ellipsoid, point
 
 FILLINGS = ("bowel wall", "bowel fluid", "stool", "gas", "oral contrast")
 LOOKALIKES = (  # their HU follow the contrast, as the kidneys' do
@@ -42,6 +42,26 @@ def lobe(rng: np.random.Generator, kidney: Kidney) -> Part:
     )
     shape = ellipsoid(place, (rng.uniform(45, 85), rng.uniform(28, 50), thick)).grown(0, 1.5)
     return Part("liver" if kidney.side < 0 else "spleen", shape.within(cavity, off_spine))
+
+
+def corner(rng: np.random.Generator, kidney: Kidney) -> Part:
+    """The right liver or the spleen as it fills the corner between a kidney and the ribs, cut by leaning planes."""
+    z, y, x = kidney.center
+    side = kidney.side
+    tip = z + rng.uniform(-45, 45)  # its lower end
+    front, back = y + rng.uniform(-70, -5), y + rng.uniform(15, 80)
+    inner = abs(x) + kidney.radii[2] * rng.uniform(-0.4, 1.1)
+    lean, turn, twist, tilt = rng.uniform(-0.5, 0.5, 4)
+    slope = rng.uniform(0.1, 0.6)
+
+    def planes(s: Space) -> Field:
+        out, ahead, down = side * s.x - np.float32(inner), s.y - np.float32(y), s.z - np.float32(z)
+        beside = (out + lean * ahead + 0.3 * turn * down) / np.hypot(1, lean)
+        above = tip - s.z + slope * (0.5 * (30 - out) + 0.4 * twist * ahead)
+        behind = (s.y - front + tilt * out) / np.hypot(1, tilt)
+        return np.asarray(common(beside, above, behind, back - s.y) + 1.5 * s.ripple, np.float32)
+
+    return Part("liver" if side < 0 else "spleen", Shape(planes).within(cavity, off_spine))
 
 
 def loop(rng: np.random.Generator, kidney: Kidney) -> Iterator[Part]:

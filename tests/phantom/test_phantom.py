@@ -164,6 +164,21 @@ def test_fat_parts_kidneys_and_lesions_from_organs_and_muscles(patients: list[Pa
         assert max(organs) < min(fat) < max(fat) < tissues.index("renal cortex")
 
 
+def test_organs_that_touch_leave_kidneys_and_tumors_as_they_are_and_take_the_fat_beside_them() -> None:
+    fat = {True: 0, False: 0}
+    for seed in range(6):
+        labels = {}
+        for touching in fat:
+            case = phantom_case(seed, grid=COARSE[0], spacing=COARSE[1], touching=touching)
+            assert case.image is not None
+            assert case.label is not None
+            beside = ndimage.binary_dilation(case.label > 0) & (case.label == 0)
+            fat[touching] += int((case.image[beside] < -50).sum())
+            labels[touching] = case.label
+        np.testing.assert_array_equal(labels[True], labels[False])
+    assert 0 < fat[True] < 0.8 * fat[False]
+
+
 # How the drawn patients spread, beside KiTS19's 210
 
 
