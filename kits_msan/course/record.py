@@ -15,18 +15,22 @@ from kits_msan.errors import InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
 
 RECORD = "course.json"
-WORK = ("networks", "ablation", "store-demo")  # folders that the notebooks write under a course's `out`
+DEMO = "store-demo"  # notebook 4 makes it anew wherever it runs
+WORK = ("networks", "ablation", DEMO)  # folders that the notebooks write under a course's `out`
 Record = dict[str, Any]
 
 
 def begin(out: Path, parameters: Mapping[str, Any], overwrite: bool) -> Record:
     """The record of a course with these parameters: a new one, or what was done of it. The device does not matter.
 
-    With `overwrite` another course's results, or the same one's, are removed first.
+    With `overwrite` another course's results, or the same one's, are removed first. What notebook 4 left when it was
+    run by hand (or by the tests) goes too, where nothing else is there.
     Raises InputError for what is no course, and without `overwrite` for a course with other parameters.
     """
     wanted = {name: value for name, value in parameters.items() if name not in ("device", "out")}
     if not (out / RECORD).exists():
+        if [path.name for path in out.glob("[!.]*")] == [DEMO]:
+            shutil.rmtree(out / DEMO)
         refuse_results(out, overwrite)
         refuse_foreign(out, False, "course")
         return {"parameters": wanted, "done": {}}

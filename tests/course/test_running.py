@@ -11,6 +11,7 @@ import kits_msan
 import kits_msan.course.run
 import kits_msan.phantom.make
 from kits_msan.cli import main
+from kits_msan.course.record import begin
 from kits_msan.errors import InputError
 from kits_msan.files import only_user
 from kits_msan.profiles import SMOKE
@@ -69,6 +70,20 @@ def test_course_ends_with_minutes_and_the_table(
     assert [line.split()[-1] for line in lines if " min  0" in line] == [f"0{i}_part.ipynb" for i in range(1, 6)]
     assert lines[-1] == "| the table |"
     assert len(json.loads((tmp_path / "out" / "seconds.json").read_text(encoding="utf-8"))) == 5
+
+
+def test_what_a_notebook_run_by_hand_left_is_in_no_courses_way(tmp_path: Path) -> None:
+    """In runs/<profile>, the folder of `make course`; but networks that were trained by hand are kept."""
+    (tmp_path / "store-demo").mkdir()
+    (tmp_path / "store-demo" / "case_00000.json").write_text("{}")
+    assert begin(tmp_path, {"seed": 0}, overwrite=False)["done"] == {}
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "store-demo").mkdir()
+    (tmp_path / "networks").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="name another folder"):
+            begin(tmp_path, {"seed": 0}, overwrite)
+        assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_second_course_in_one_folder_waits_goes_on_or_is_refused(
