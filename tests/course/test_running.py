@@ -78,8 +78,9 @@ def test_what_a_notebook_run_by_hand_left_is_in_no_courses_way(tmp_path: Path) -
     (tmp_path / "store-demo" / "case_00000.json").write_text("{}")
     assert begin(tmp_path, {"seed": 0}, overwrite=False)["done"] == {}
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "store-demo").mkdir()
-    (tmp_path / "networks").mkdir()
+    for name in ("store-demo", "networks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "made").touch()
     for overwrite in (False, True):
         with pytest.raises(InputError, match="name another folder"):
             begin(tmp_path, {"seed": 0}, overwrite)
