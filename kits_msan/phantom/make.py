@@ -48,7 +48,7 @@ def phantom_case(
     grid, spacing: voxels and millimeters (slices, rows, columns) instead of the profile's. Where neither names a
     spacing (the paper's profile), the case has one like KiTS19's: 2.5 to 3.75 mm slices, pixels that fit the body.
     touching: liver and spleen may lie against the kidneys, with no fat between. For training: version 4 of the
-    phantom, on which networks are scored, always has 1 mm or more.
+    phantom, on which networks are scored, has a layer of fat around each kidney, on average 1 mm or more.
     Raises InputError for a negative seed, an unknown profile, or a grid or spacing that is not three above 0.
     """
     profile = get_profile(profile)

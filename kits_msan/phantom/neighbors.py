@@ -41,7 +41,7 @@ def lobe(rng: np.random.Generator, kidney: Kidney) -> Part:
         (rng.uniform(-55, 15), rng.uniform(-35, 8), kidney.side * (kidney.radii[2] + thick * rng.uniform(0.5, 1.1))),
     )
     shape = ellipsoid(place, (rng.uniform(45, 85), rng.uniform(28, 50), thick)).grown(0, 1.5)
-    return Part("liver" if kidney.side < 0 else "spleen", shape.within(cavity, off_spine))
+    return _organ(kidney, shape)
 
 
 def corner(rng: np.random.Generator, kidney: Kidney) -> Part:
@@ -61,7 +61,7 @@ def corner(rng: np.random.Generator, kidney: Kidney) -> Part:
         behind = (s.y - front + tilt * out) / np.hypot(1, tilt)
         return np.asarray(common(beside, above, behind, back - s.y) + 1.5 * s.ripple, np.float32)
 
-    return Part("liver" if side < 0 else "spleen", Shape(planes).within(cavity, off_spine))
+    return _organ(kidney, Shape(planes))
 
 
 def loop(rng: np.random.Generator, kidney: Kidney) -> Iterator[Part]:
@@ -82,6 +82,11 @@ def mass(rng: np.random.Generator, kidney: Kidney, radius: float, tissue: str, i
         place = np.add(kidney.center, (rng.uniform(-25, 25), -kidney.radii[1] - 0.8 * radius, rng.uniform(-12, 12)))
     shape = ellipsoid(place, radius * rng.uniform(0.75, 1.3, 3)).grown(0, 0.06 * radius)
     return Part(tissue, shape.within(cavity, off_spine), None, float(rng.normal(0, 12)))
+
+
+def _organ(kidney: Kidney, shape: Shape) -> Part:
+    """Of the liver beside a right kidney, of the spleen beside a left one."""
+    return Part("liver" if kidney.side < 0 else "spleen", shape.within(cavity, off_spine))
 
 
 def _outside(rng: np.random.Generator, kidney: Kidney, radius: float) -> NDArray[np.float64]:

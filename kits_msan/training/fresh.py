@@ -55,8 +55,12 @@ def patient_seed(seed: int, index: int) -> int:
     Hard are scans without contrast, and organs that lie close to the kidneys: there networks failed on real patients.
     In these patients liver and spleen may touch the kidneys too.
     """
-    candidates = [case_seed(seed, "train", 3 * index + other) for other in range(3 if index % 2 else 1)]
+    candidates = [case_seed(seed, "train", 3 * index + other) for other in range(3 if _is_hard(index) else 1)]
     return max(candidates, key=_hardness)
+
+
+def _is_hard(index: int) -> bool:
+    return index % 2 == 1
 
 
 def _hardness(seed: int) -> int:
@@ -65,7 +69,7 @@ def _hardness(seed: int) -> int:
 
 
 def _make(profile: Profile, seed: int, index: int) -> StoredCase:
-    case = phantom_case(patient_seed(seed, index), profile, touching=bool(index % 2))
+    case = phantom_case(patient_seed(seed, index), profile, touching=_is_hard(index))
     assert case.image is not None
     assert case.label is not None
     slices = {value: np.array(where, int) for value, where in slices_showing(case.label).items()}
