@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 
 from kits_msan.data.cases import Case, kits_affine, window
 from kits_msan.data.resampling import grid_shape
+from kits_msan.errors import millimeters
 from kits_msan.inference import PIXELS, predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.phantom.make import phantom_case
-from kits_msan.profiles import LAPTOP, SMOKE, Profile
+from kits_msan.profiles import LAPTOP, SHIPPED, SMOKE, Profile
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"
 SHAPE, QUICK = (108, 512, 512), (14, 64, 64)
@@ -43,7 +44,7 @@ TITLES = {"monai": "MONAI, as documented", "tuned": "MONAI, channels_last_3d"}
 METHOD = (
     "512 x 512 x 108 voxels to labels on the scan's own grid. Same scan, weights, network grid, slabs, overlap "
     "(half) and slabs at once on both sides; peak memory of the process with its libraries. Shipped networks work "
-    "at 5 x 4 x 4 mm; at the scan's own spacing an untrained network of smoke width."
+    f"at {millimeters(SHIPPED.spacing)}; at the scan's own spacing an untrained network of smoke width."
 )
 
 
