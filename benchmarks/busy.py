@@ -1,4 +1,4 @@
-"""A training step while other processes keep the machine busy: what we do against fixed numbers of threads.
+"""A training step, a scan and a phantom while other processes keep the machine busy.
 
     python benchmarks/busy.py               with 0, 1 and 2 busy processes
     python benchmarks/busy.py --busy 0 4    with these numbers
@@ -8,7 +8,8 @@ Our loop chooses between all threads and one while it runs, and its threads wait
 all threads. Each side is a process of its own; the sides are measured in turn, for some seconds each.
 
 A fair share is what the scheduler owes n threads beside k busy processes on n cores: n / (n + k) of the machine, so
-a step should take (n + k) / n times what it takes on the quiet machine.
+a step should take (n + k) / n times what it takes on the quiet machine. A scan is segmented with all threads too; a
+phantom is made with one, which has a core of its own as long as k is less than n.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from typing import Any
 
 from common import Row, arguments, child, interleaved, record, row
 
-from kits_msan.threads import SPIN, SPINS, adapted
+from kits_msan.course.paths import CHECKPOINTS
+from kits_msan.threads import SPIN, SPINS, adapted, available_cores
 
 GOAL = 1.3  # of the fair share
 SPINNING = [sys.executable, "-c", "while True: pass"]
@@ -34,10 +36,12 @@ SIDES: dict[str, dict[str, str | None]] = {  # settings of the process before to
     "one thread": {SPIN: None, "OMP_NUM_THREADS": "1"},
     "DynUNet (MONAI)": {SPIN: None, "OMP_NUM_THREADS": None},
 }
+STEP, SCAN, PHANTOM = "Step", "Phantom to labels, 3D U-Net", "Making a phantom"
 METHOD = (
-    "Median seconds of a training step of the 3D U-Net (laptop profile) while k other processes compute without end, "
-    "on {cores} cores; each side in a process of its own, in turn, for {seconds:g} s. A fair share is (cores + k) / "
-    "cores times our median with none."
+    "Median seconds of a training step of the 3D U-Net (laptop profile), of a phantom through the shipped 3D U-Net, "
+    "and of making one, while k other processes compute without end, on {cores} cores; each side in a process of its "
+    "own, in turn, for {seconds:g} s. A fair share is (threads + k) / cores times our median with none, and at least "
+    "that median; a phantom is made with one thread."
 )
 
 
@@ -80,7 +84,26 @@ def steps(side: str, seconds: float, smoke: bool) -> dict[str, float]:
     return {"median": statistics.median(settled), "longest": max(length for _, length in found)}
 
 
-def measured(side: str, seconds: float, smoke: bool) -> dict[str, float]:
+def cases(what: str, seconds: float, smoke: bool) -> dict[str, float]:
+    """In this process: the median and the longest seconds of a case that is segmented, or made."""
+    from kits_msan.inference import predict
+    from kits_msan.networks.checkpoints import load_model
+    from kits_msan.phantom.make import phantom_case
+    from kits_msan.profiles import SHIPPED, SMOKE
+
+    profile = SMOKE if smoke else SHIPPED
+    model, case = load_model(CHECKPOINTS / "unet3d.safetensors", "unet3d"), phantom_case(5, profile)
+    once = (lambda: predict(model, case)) if what == SCAN else (lambda: phantom_case(5, profile))
+    once()
+    found: list[float] = []
+    while sum(found) < seconds:
+        began = time.perf_counter()
+        once()
+        found.append(time.perf_counter() - began)
+    return {"median": statistics.median(found), "longest": max(found)}
+
+
+def measured(what: str, side: str, seconds: float, smoke: bool) -> dict[str, float]:
     """The same, in a fresh process with the side's settings."""
     before = dict(os.environ)
     try:
@@ -88,42 +111,49 @@ def measured(side: str, seconds: float, smoke: bool) -> dict[str, float]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        return child(__file__, "--child", side, seconds, int(smoke))
+        return child(__file__, "--child", what, side, seconds, int(smoke))
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
+def fair_share(threads: int, count: int, cores: int) -> float:
+    """How many times as long work on so many threads should take beside `count` busy processes."""
+    return max(1.0, (threads + count) / cores)
+
+
 def main(args: argparse.Namespace) -> None:
     seconds, repeats = (0.2, 1) if args.quick else (args.seconds, args.repeats)
     sides = ["adapted", "one thread"] if args.quick else list(SIDES)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     rows: list[Row] = []
     details: dict[str, Any] = {}
-    quiet: list[float] = []
+    quiet: dict[str, list[float]] = {}
     for count in [0, 1] if args.quick else sorted({0, *args.busy}):
         longest: dict[str, list[float]] = {side: [] for side in sides}
 
         def one(side: str, longest: dict[str, list[float]] = longest) -> float:
-            found = measured(side, seconds, args.quick)
+            found = measured(STEP, side, seconds, args.quick)
             longest[side].append(found["longest"])
             return found["median"]
 
         with busy(count):
             runs = interleaved({side: lambda side=side: one(side) for side in sides}, repeats)  # type: ignore[misc]
-        what = f"Step beside {count} busy process{'' if count == 1 else 'es'}"
-        if count == 0:
-            quiet = runs["adapted"]
-        else:
-            fair = [statistics.median(quiet) * (cores + count) / cores] * repeats
-            rows.append(row(what, runs["adapted"], "a fair share", fair, goal=GOAL))
-        rows += [
-            row(what, runs["adapted"], side, runs[side], goal=1.0 if side.startswith("PyTorch") else None)
-            for side in sides
-            if side != "adapted"
-        ]
+            others = {
+                what: [measured(what, "adapted", seconds, args.quick)["median"] for _ in range(repeats)]
+                for what in (SCAN, PHANTOM)
+            }
+        beside = f"beside {count} busy process{'' if count == 1 else 'es'}"
+        for what, found in {STEP: runs["adapted"], **others}.items():
+            quiet.setdefault(what, found)
+            fair = statistics.median(quiet[what]) * fair_share(1 if what == PHANTOM else cores, count, cores)
+            if count:
+                rows.append(row(f"{what} {beside}", found, "a fair share", [fair] * repeats, goal=GOAL))
+        for side in sides[1:]:
+            goal = 1.0 if side.startswith("PyTorch") else None
+            rows.append(row(f"{STEP} {beside}", runs["adapted"], side, runs[side], goal=goal))
         details[f"busy_{count}"] = {
-            "seconds": {side: [round(s, 4) for s in run] for side, run in runs.items()},
+            "seconds": {side: [round(s, 4) for s in run] for side, run in {**runs, **others}.items()},
             "longest": {side: round(max(found), 3) for side, found in longest.items()},
         }
     record("busy", rows, args, METHOD.format(cores=cores, seconds=seconds), **details)
@@ -134,9 +164,11 @@ if __name__ == "__main__":
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 2], help="numbers of busy processes")
     parser.add_argument("--seconds", type=float, default=15.0, help="for each side and repeat")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(steps(given.child[0], float(given.child[1]), given.child[2] == "1")))
+        work, side, seconds, smoke = given.child
+        kind = side if work == STEP else work
+        print(json.dumps((steps if work == STEP else cases)(kind, float(seconds), smoke == "1")))
     else:
         main(given)
