@@ -17,6 +17,7 @@ from kits_msan.phantom.make import case_seed, patient_of, phantom_case
 from kits_msan.profiles import Profile
 
 AHEAD = 4  # phantoms that are made before they are needed
+AS_DRAWN = 4  # one patient of so many comes as it is drawn; the others are chosen to be hard
 
 
 class FreshPhantoms:
@@ -50,7 +51,7 @@ class FreshPhantoms:
 
 
 def patient_seed(seed: int, index: int) -> int:
-    """The seed of a training's patient of that number. Every second patient is the hardest of three; our choice.
+    """The seed of a training's patient of that number. Three of four are the hardest of three candidates; our choice.
 
     Hard are scans without contrast, and organs that lie close to the kidneys: there networks failed on real patients.
     In these patients liver and spleen may touch the kidneys too.
@@ -60,7 +61,7 @@ def patient_seed(seed: int, index: int) -> int:
 
 
 def _is_hard(index: int) -> bool:
-    return index % 2 == 1
+    return index % AS_DRAWN != 0
 
 
 def _hardness(seed: int) -> int:
