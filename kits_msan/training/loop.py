@@ -95,6 +95,7 @@ def train(
     folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
     if not overwrite and folder.is_finished():
         return load_model(run / MODEL, name)
+    fabric.barrier()  # all have looked at the folder before the first process writes to it
 
     with folder, StopSignals() as stop, ExitStack() as stack:
         store = run / "store"

@@ -33,13 +33,17 @@ from kits_msan.training.processes import (
 from kits_msan.training.runs import BEST
 
 SCRIPT = """
-import sys
+import os
+import time
 from pathlib import Path
 import torch
 from kits_msan.devices import Machine
 from kits_msan.profiles import profile_from
 from kits_msan.training.loop import train
 torch.set_num_threads(1)
+if os.environ["RANK"] == "1":  # the second looks at the folder slowly; the first must not write to it meanwhile
+    is_file = Path.is_file
+    Path.is_file = lambda path: time.sleep(2 * (path.name == "two")) or is_file(path)
 train({name!r}, Path({data!r}), profile_from({profile!r}), Path({run!r}), machine=Machine("cpu", "32"), validate=1)
 """
 
