@@ -1,4 +1,4 @@
-"""How many threads a training on the processor uses, and how they wait for each other.
+"""How many threads work on the processor uses, and how they wait for each other.
 
 Threads that share a step wait for each other by spinning. On a machine with something else to do, the one that was
 put aside holds the others, and a step takes many times longer than with a single thread.
@@ -7,7 +7,8 @@ put aside holds the others, and a step takes many times longer than with a singl
 import os
 import statistics
 import time
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Hashable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 
 SPIN = "GOMP_SPINCOUNT"
 SPINS = "10000"  # well below a millisecond; on a quiet machine steps are no slower than with the default's millions
@@ -41,7 +42,7 @@ def adapted(steps: Iterable[int]) -> Iterator[int]:
     import torch
 
     most = torch.get_num_threads()
-    if most == 1 or "OMP_NUM_THREADS" in os.environ:
+    if not _may_choose(most):
         yield from steps
         return
     chooser = Chooser(most)
@@ -53,6 +54,40 @@ def adapted(steps: Iterable[int]) -> Iterator[int]:
             chooser.add(time.perf_counter() - started)
     finally:
         torch.set_num_threads(most)
+
+
+class Pieces:
+    """The same choice for work in pieces, which many calls share: what one call found out, the next goes on with."""
+
+    def __init__(self) -> None:
+        self._chooser: Chooser | None = None
+        self._kind: Hashable = None
+
+    @contextmanager
+    def piece(self, kind: Hashable) -> Iterator[None]:
+        """A piece of work. Seconds are compared within a kind; another kind begins with the choice so far."""
+        import torch
+
+        most = torch.get_num_threads()
+        if not _may_choose(most):
+            yield
+            return
+        if self._chooser is None or self._chooser.most != most:
+            self._chooser = Chooser(most)
+        if kind != self._kind:
+            self._chooser.forget()
+            self._kind = kind
+        torch.set_num_threads(self._chooser.threads)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            torch.set_num_threads(most)
+        self._chooser.add(time.perf_counter() - started)
+
+
+def _may_choose(most: int) -> bool:
+    return most > 1 and "OMP_NUM_THREADS" not in os.environ
 
 
 class Chooser:
@@ -83,6 +118,12 @@ class Chooser:
         else:
             self._swap()
         self.trial, self.since = None, 0.0
+
+    def forget(self) -> None:
+        """Other work follows, whose steps take another time; the number in use stays."""
+        if self.trial is not None:
+            self._swap()
+        self.latest, self.trial = [], None
 
     def _swap(self) -> None:
         self.threads = 1 if self.threads == self.most else self.most

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kits_msan import threads
-from kits_msan.threads import SPIN, Chooser, adapted, wait_briefly
+from kits_msan.threads import SPIN, Chooser, Pieces, adapted, wait_briefly
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,33 @@ def test_a_single_slow_step_changes_nothing() -> None:
     spent(chooser, {2: 0.07, 1: 0.11}, 60)
     chooser.add(20.0)
     assert spent(chooser, {2: 0.07, 1: 0.11}, 60).count(1) <= 3
+
+
+def test_what_another_kind_of_work_takes_is_not_compared() -> None:
+    chooser = Chooser(2)
+    spent(chooser, {2: 0.4, 1: 0.11}, 100)
+    assert chooser.threads == 1
+    chooser.forget()
+    assert spent(chooser, {2: 4.0, 1: 1.1}, 4) == [1, 1, 1, 1]  # slower than all before, and yet no reason to change
+
+
+def test_pieces_run_with_the_chosen_threads_which_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "EVERY", 0.0)
+    monkeypatch.setattr(threads, "CLEARLY", 1e9)  # whatever is tried is faster
+    torch.set_num_threads(2)
+    pieces, seen = Pieces(), []
+    for kind in ["one"] * 30 + ["other"] * 30:
+        with pieces.piece(kind):
+            seen.append(torch.get_num_threads())
+        assert torch.get_num_threads() == 2
+    assert set(seen[:30]) == set(seen[30:]) == {1, 2}
+    with pytest.raises(ZeroDivisionError), pieces.piece("one"):
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with pieces.piece("one"):
+        assert torch.get_num_threads() == 2
 
 
 def test_steps_run_with_the_chosen_threads_which_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
