@@ -44,6 +44,13 @@ METHOD = (
     "that median; a phantom is made with one thread."
 )
 
+KEPT = [
+    "A scan is segmented with as many threads as are faster at the moment, as a training step is: the shipped 3D "
+    "U-Net took 0.77 s for a phantom on the quiet machine, and beside one busy process of another session 1.47 s, "
+    "1.27 times a fair share, not 1.80 s (medians, 2026-11-27, two cores). Beside two it took 2.69 s, 1.75 times a "
+    "fair share, not 2.78; with one thread fixed 2.08 s."
+]
+
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
@@ -85,7 +92,7 @@ def steps(side: str, seconds: float, smoke: bool) -> dict[str, float]:
 
 
 def cases(what: str, seconds: float, smoke: bool) -> dict[str, float]:
-    """In this process: the median and the longest seconds of a case that is segmented, or made."""
+    """In this process: the median and the longest seconds of a case, segmented or made, after half of the time."""
     from kits_msan.inference import predict
     from kits_msan.networks.checkpoints import load_model
     from kits_msan.phantom.make import phantom_case
@@ -100,7 +107,7 @@ def cases(what: str, seconds: float, smoke: bool) -> dict[str, float]:
         began = time.perf_counter()
         once()
         found.append(time.perf_counter() - began)
-    return {"median": statistics.median(found), "longest": max(found)}
+    return {"median": statistics.median(found[len(found) // 2 :]), "longest": max(found)}
 
 
 def measured(what: str, side: str, seconds: float, smoke: bool) -> dict[str, float]:
@@ -156,7 +163,7 @@ def main(args: argparse.Namespace) -> None:
             "seconds": {side: [round(s, 4) for s in run] for side, run in {**runs, **others}.items()},
             "longest": {side: round(max(found), 3) for side, found in longest.items()},
         }
-    record("busy", rows, args, METHOD.format(cores=cores, seconds=seconds), **details)
+    record("busy", rows, args, METHOD.format(cores=cores, seconds=seconds), kept=KEPT, **details)
 
 
 if __name__ == "__main__":
