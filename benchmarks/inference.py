@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from kits_msan.data.cases import Case, kits_affine, window
 from kits_msan.data.resampling import grid_shape
 from kits_msan.errors import millimeters
-from kits_msan.inference import PIXELS, predict
+from kits_msan.inference import LONGER, PIXELS, predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS, build_model
@@ -68,7 +68,7 @@ def networks(grid: str, count: int) -> tuple[list[Network], Profile]:
     """The last of the five, or all of them; and the profile to work at."""
     names = list(MODELS)[-count:]
     if grid == "shipped":
-        return [load_model(CHECKPOINTS / f"{name}.safetensors", name) for name in names], LAPTOP
+        return [load_model(CHECKPOINTS / f"{name}.safetensors", name) for name in names], SHIPPED
     torch.manual_seed(0)
     sizes = {"width": SMOKE.width, "poolings": SMOKE.poolings}
     return [build_model(name, **sizes).eval() for name in names], replace(SMOKE, spacing=None)
@@ -88,7 +88,8 @@ def with_monai(models: Sequence[Network], case: Case, profile: Profile, tuned: b
     if tuned:
         x = x.to(memory_format=torch.channels_last_3d)
         models = [model.to(memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
-    window_size = (profile.slab, *grid[1:])
+    multiple = models[0].multiple
+    window_size = (LONGER * profile.slab, *(n + -n % step for n, step in zip(grid[1:], multiple[1:], strict=True)))
     together = max(2, min(8, PIXELS // int(np.prod(window_size))))  # as many as `predict`
 
     def labels(model: Network) -> torch.Tensor:
