@@ -8,8 +8,8 @@ Our loop chooses between all threads and one while it runs, and its threads wait
 all threads. Each side is a process of its own; the sides are measured in turn, for some seconds each.
 
 A fair share is what the scheduler owes n threads beside k busy processes on n cores: n / (n + k) of the machine, so
-a step should take (n + k) / n times what it takes on the quiet machine. A scan is segmented with all threads too; a
-phantom is made with one, which has a core of its own as long as k is less than n.
+a step should take (n + k) / n times what it takes on the quiet machine. A scan may be segmented with all threads too;
+a phantom is made with one, which has a core of its own as long as k is less than n.
 """
 
 import argparse
@@ -30,13 +30,14 @@ from kits_msan.threads import SPIN, SPINS, adapted, available_cores
 
 GOAL = 1.3  # of the fair share
 SPINNING = [sys.executable, "-c", "while True: pass"]
-SIDES: dict[str, dict[str, str | None]] = {  # settings of the process before torch is loaded; None removes one
-    "adapted": {SPIN: SPINS, "OMP_NUM_THREADS": None},
+OURS: dict[str, str | None] = {SPIN: SPINS, "OMP_NUM_THREADS": None}
+SIDES = {  # of a step: settings of the process before torch is loaded; None removes one
+    "adapted": OURS,
     "PyTorch's threads": {SPIN: None, "OMP_NUM_THREADS": None},
     "one thread": {SPIN: None, "OMP_NUM_THREADS": "1"},
     "DynUNet (MONAI)": {SPIN: None, "OMP_NUM_THREADS": None},
 }
-STEP, SCAN, PHANTOM = "Step", "Phantom to labels, 3D U-Net", "Making a phantom"
+SCAN, PHANTOM = "Phantom to labels, 3D U-Net", "Making a phantom"  # measured on our side alone
 METHOD = (
     "Median seconds of a training step of the 3D U-Net (laptop profile), of a phantom through the shipped 3D U-Net, "
     "and of making one, while k other processes compute without end, on {cores} cores; each side in a process of its "
@@ -110,15 +111,15 @@ def cases(what: str, seconds: float, smoke: bool) -> dict[str, float]:
     return {"median": statistics.median(found[len(found) // 2 :]), "longest": max(found)}
 
 
-def measured(what: str, side: str, seconds: float, smoke: bool) -> dict[str, float]:
+def measured(side: str, seconds: float, smoke: bool) -> dict[str, float]:
     """The same, in a fresh process with the side's settings."""
     before = dict(os.environ)
     try:
-        for name, value in SIDES[side].items():
+        for name, value in SIDES.get(side, OURS).items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        return child(__file__, "--child", what, side, seconds, int(smoke))
+        return child(__file__, "--child", side, seconds, int(smoke))
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -140,25 +141,25 @@ def main(args: argparse.Namespace) -> None:
         longest: dict[str, list[float]] = {side: [] for side in sides}
 
         def one(side: str, longest: dict[str, list[float]] = longest) -> float:
-            found = measured(STEP, side, seconds, args.quick)
+            found = measured(side, seconds, args.quick)
             longest[side].append(found["longest"])
             return found["median"]
 
         with busy(count):
             runs = interleaved({side: lambda side=side: one(side) for side in sides}, repeats)  # type: ignore[misc]
             others = {
-                what: [measured(what, "adapted", seconds, args.quick)["median"] for _ in range(repeats)]
+                what: [measured(what, seconds, args.quick)["median"] for _ in range(repeats)]
                 for what in (SCAN, PHANTOM)
             }
         beside = f"beside {count} busy process{'' if count == 1 else 'es'}"
-        for what, found in {STEP: runs["adapted"], **others}.items():
+        for what, found in {"Step": runs["adapted"], **others}.items():
             quiet.setdefault(what, found)
             fair = statistics.median(quiet[what]) * fair_share(1 if what == PHANTOM else cores, count, cores)
             if count:
                 rows.append(row(f"{what} {beside}", found, "a fair share", [fair] * repeats, goal=GOAL))
         for side in sides[1:]:
             goal = 1.0 if side.startswith("PyTorch") else None
-            rows.append(row(f"{STEP} {beside}", runs["adapted"], side, runs[side], goal=goal))
+            rows.append(row(f"Step {beside}", runs["adapted"], side, runs[side], goal=goal))
         details[f"busy_{count}"] = {
             "seconds": {side: [round(s, 4) for s in run] for side, run in {**runs, **others}.items()},
             "longest": {side: round(max(found), 3) for side, found in longest.items()},
@@ -171,11 +172,11 @@ if __name__ == "__main__":
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 2], help="numbers of busy processes")
     parser.add_argument("--seconds", type=float, default=15.0, help="for each side and repeat")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        work, side, seconds, smoke = given.child
-        kind = side if work == STEP else work
-        print(json.dumps((steps if work == STEP else cases)(kind, float(seconds), smoke == "1")))
+        side, seconds, smoke = given.child
+        work = steps if side in SIDES else cases
+        print(json.dumps(work(side, float(seconds), smoke == "1")))
     else:
         main(given)

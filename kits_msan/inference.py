@@ -1,6 +1,7 @@
 """From a CT to labels: a volume through the networks slab by slab, their vote, and the clean-up."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +104,7 @@ def slab_probabilities(
     image: (D, H, W) HU at the networks' spacing, of any size: it is padded with air as far as they need.
     slab: slices of a slab in training. Here slabs are twice as long and overlap by half, and slices in a slab's
     middle, which have neighbors on both sides, count more; our choice. A few slabs' results are held at a time.
+    On a processor the number of threads follows what the machine has to spare, see `adapted`.
     """
     where = pick_device(device)
     models = [model.eval().to(where, memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
@@ -127,7 +129,8 @@ def slab_probabilities(
         if len(slabs) == 1:
             slabs *= 2
         x = F.pad(torch.stack(slabs), padding)[:, None].to(where)  # (B, 1, slab, H + p, W + q); 0 is air
-        with PIECES.piece((*map(id, models), x.shape[1:])):
+        on_processor = where.type == "cpu"
+        with PIECES.piece((*map(id, models), x.shape[1:])) if on_processor else nullcontext():
             for index, model in enumerate(models):
                 results[: len(x), index] = model(x)[..., :height, :width].softmax(1)
         for start, following, probabilities in zip(chosen, [*starts[first + 1 :], depth], results, strict=False):

@@ -37,27 +37,16 @@ def adapted(steps: Iterable[int]) -> Iterator[int]:
 
     The other number is tried for a moment every few seconds. Sums on another number of threads differ in their last
     bits, so where results must be equal to the bit, set OMP_NUM_THREADS: then, and with a single thread, nothing is
-    chosen. At the end torch has its threads back.
+    chosen. After each step torch has its threads back.
     """
-    import torch
-
-    most = torch.get_num_threads()
-    if not _may_choose(most):
-        yield from steps
-        return
-    chooser = Chooser(most)
-    try:
-        for step in steps:
-            torch.set_num_threads(chooser.threads)
-            started = time.perf_counter()
+    pieces = Pieces()
+    for step in steps:
+        with pieces.piece("step"):
             yield step
-            chooser.add(time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(most)
 
 
 class Pieces:
-    """The same choice for work in pieces, which many calls share: what one call found out, the next goes on with."""
+    """The choice of `adapted` for work in pieces, which many calls may share: each goes on with what is known."""
 
     def __init__(self) -> None:
         self._chooser: Chooser | None = None
@@ -69,7 +58,7 @@ class Pieces:
         import torch
 
         most = torch.get_num_threads()
-        if not _may_choose(most):
+        if most == 1 or "OMP_NUM_THREADS" in os.environ:
             yield
             return
         if self._chooser is None or self._chooser.most != most:
@@ -84,10 +73,6 @@ class Pieces:
         finally:
             torch.set_num_threads(most)
         self._chooser.add(time.perf_counter() - started)
-
-
-def _may_choose(most: int) -> bool:
-    return most > 1 and "OMP_NUM_THREADS" not in os.environ
 
 
 class Chooser:
