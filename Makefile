@@ -6,7 +6,7 @@ BIN := .venv/bin
 export GOMP_SPINCOUNT ?= 10000
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help install course test coverage nbval lint lab notebooks student readme checkpoints scratch ablation peers doctor site wasm bench clean
+.PHONY: help install course test coverage nbval lint style lab notebooks student readme checkpoints scratch ablation peers doctor site wasm bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -28,7 +28,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 NBVAL := --nbval --nbval-sanitize-with=nbval.cfg
 
 # The first notebook makes the phantoms, for which the others would wait. A worker has a thread: JOBS=4 for four cores.
-test: lint  ## ruff, mypy, pytest, nbval
+test: style  ## ruff, mypy (one of the tests), pytest, nbval
 	OMP_NUM_THREADS=1 $(PYTEST) $(NBVAL) notebooks/01*.ipynb tests notebooks/0[2-5]*.ipynb
 
 coverage: install  ## which lines no test runs; with Python 3.11 it takes nearly twice as long as the tests alone
@@ -37,10 +37,12 @@ coverage: install  ## which lines no test runs; with Python 3.11 it takes nearly
 nbval: install  ## compare the notebooks with their stored outputs
 	$(PYTEST) $(NBVAL) notebooks/0*.ipynb
 
-lint: install  ## ruff and mypy alone
+lint: style  ## ruff and mypy alone
+	$(BIN)/mypy
+
+style: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 doctor:  ## can this machine run the course, with which profile, in how many minutes?
 	@if [ -x $(BIN)/kits-msan ]; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
