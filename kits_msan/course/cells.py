@@ -45,21 +45,21 @@ def patients_of(checkpoint: str | Path, count: int = 12, voxels: Profile | None 
 
     The shipped networks learned from patients that were made while they trained (`training.fresh`), and forgotten.
     Which they were follows from the seed and the steps that the checkpoint names. Those that still were there at the
-    end, but the oldest, had less time and are left out; and so are those that are chosen to be hard
-    (`patient_seed`), as test patients are not.
+    end, but the oldest, had less time and are left out; and so are those that were chosen (`patient_seed`), as test
+    patients are not.
     voxels: a profile whose grid and spacing they get, instead of those of the training.
     Raises InputError for a checkpoint of a training on a folder of cases.
     """
     from kits_msan.networks.checkpoints import load_checkpoint
     from kits_msan.phantom import phantom_case
-    from kits_msan.training.fresh import AS_DRAWN, patient_seed
+    from kits_msan.training.fresh import WISHES, patient_seed
 
     about = load_checkpoint(checkpoint)[1]
     profile = profile_from(about["profile"])
     if not profile.fresh:
         raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")
     oldest = (profile.steps - 1) // profile.fresh  # of the patients of the last step
-    indices = range(0, oldest + 1, AS_DRAWN)[-count:]
+    indices = range(0, oldest + 1, len(WISHES))[-count:]
     return [phantom_case(patient_seed(about["seed"], index), voxels or profile) for index in indices]
 
 
