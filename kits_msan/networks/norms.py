@@ -16,7 +16,6 @@ class InstanceNorm(nn.InstanceNorm3d):
     """`nn.InstanceNorm3d` that keeps the memory order channels_last_3d, (N, C, D, H, W) -> the same.
 
     PyTorch's leaves that order, so each convolution after it copies its input back. On a GPU it is PyTorch's own.
-    Where no gradient is asked for, it may write over its input, as `nn.ReLU(inplace=True)` does.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
@@ -24,12 +23,7 @@ class InstanceNorm(nn.InstanceNorm3d):
             return super().forward(x)  # which refuses a single voxel
         if x.dtype != torch.float32:  # bfloat16, whose own rounding is far above that of PyTorch's long sums
             return super().forward(x).contiguous(memory_format=torch.channels_last_3d)
-        if torch.is_grad_enabled():
-            return _Normalize.apply(x, self.weight, self.bias, self.eps)
-        rows = _Rows(x)
-        values = rows.of(x)
-        centered, scale = rows.center(values, self.eps, out=values)
-        return rows.back(rows.spread(centered, scale * self.weight, self.bias, out=values))
+        return _Normalize.apply(x, self.weight, self.bias, self.eps)
 
 
 class _Normalize(torch.autograd.Function):
@@ -43,11 +37,13 @@ class _Normalize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         rows = _Rows(x)
-        centered, scale = rows.center(rows.of(x), eps)
+        centered = rows.of(x)
+        centered = centered - rows.wide(rows.mean(centered))
+        scale = (rows.mean(centered.square()) + eps).rsqrt()  # (N, C)
         ctx.rows = rows
         ctx.save_for_backward(centered, scale, weight)
         y = torch.empty_like(x, memory_format=torch.channels_last_3d)
-        rows.spread(centered, scale * weight, bias, out=rows.of(y))
+        torch.addcmul(rows.wide(bias[None]), centered, rows.wide(scale * weight), out=rows.of(y))
         return y
 
     @staticmethod
@@ -88,12 +84,3 @@ class _Rows:
     def wide(self, values: Tensor) -> Tensor:
         """One value a channel for each column: (N, C) -> (N, 1, k C)."""
         return (values.repeat(1, self.k) if self.k > 1 else values)[:, None]
-
-    def center(self, values: Tensor, eps: float, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The values (N, V / k, k C) minus their mean, and one over their deviation (N, C)."""
-        centered = torch.sub(values, self.wide(self.mean(values)), out=out)
-        return centered, (self.mean(centered.square()) + eps).rsqrt()
-
-    def spread(self, centered: Tensor, by: Tensor, around: Tensor, out: Tensor) -> Tensor:
-        """The centered values times `by` (N, C) plus `around` (C)."""
-        return torch.addcmul(self.wide(around[None]), centered, self.wide(by), out=out)
