@@ -96,12 +96,17 @@ def test_kill_at_work(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -
         started = subprocess.Popen([*MODULE, *job.line.split()], cwd=place, env=environment, stdout=out, stderr=error)
     process = psutil.Process(started.pid)
     works, end = at_work(place, job, process), time.monotonic() + SECONDS
-    while not works():
+    while True:
         assert started.poll() is None, "it ended too soon"
         assert time.monotonic() < end
+        process.suspend()  # so that it cannot end between the look and the signal
+        if works():
+            break
+        process.resume()
         time.sleep(0.02)
     family = process.children(recursive=True)
     started.terminate()  # SIGTERM
+    process.resume()
     assert started.wait(SECONDS) == 143
     said = shown((place / "stderr.txt").read_text(encoding="utf-8"))
     found = SAYS.search(said)
