@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
@@ -57,9 +58,13 @@ def patient_seed(seed: int, index: int) -> int:
     real patients. In the third, contrast shows a tumor, best a small one: networks that met few of these called many
     a part of the kidney. In all three, liver and spleen may touch the kidneys too.
     """
-    wish = WISHES[index % len(WISHES)]
+    wish = _wish(index)
     candidates = [case_seed(seed, "train", 3 * index + other) for other in range(3 if wish else 1)]
     return max(candidates, key=wish) if wish else candidates[0]
+
+
+def _wish(index: int) -> Callable[[int], int] | None:
+    return WISHES[index % len(WISHES)]
 
 
 def _hardness(seed: int) -> int:
@@ -67,7 +72,7 @@ def _hardness(seed: int) -> int:
     return 2 * (patient.phase == "plain") + (patient.snug < 1)
 
 
-def _plain_to_see(seed: int) -> int:
+def _tumor_shown(seed: int) -> int:
     patient = patient_of(seed)
     tumor = patient.largest_tumor
     if tumor is None or patient.phase == "plain":
@@ -75,11 +80,11 @@ def _plain_to_see(seed: int) -> int:
     return 1 + (tumor.diameter_mm < SMALL)
 
 
-WISHES = (None, _hardness, _hardness, _plain_to_see)  # of four patients one comes as it is drawn
+WISHES = (None, _hardness, _hardness, _tumor_shown)  # of four patients one comes as it is drawn
 
 
 def _make(profile: Profile, seed: int, index: int) -> StoredCase:
-    case = phantom_case(patient_seed(seed, index), profile, touching=WISHES[index % len(WISHES)] is not None)
+    case = phantom_case(patient_seed(seed, index), profile, touching=_wish(index) is not None)
     assert case.image is not None
     assert case.label is not None
     slices = {value: np.array(where, int) for value, where in slices_showing(case.label).items()}
