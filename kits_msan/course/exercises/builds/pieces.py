@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.stats
+import scipy  # its parts are loaded on first use
 from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
