@@ -8,13 +8,14 @@ import multiprocessing
 import os
 import signal
 import threading
+import zlib
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
 
 from kits_msan.data.store import StoredCase, slices_showing
-from kits_msan.phantom.make import case_seed, patient_of, phantom_case
+from kits_msan.phantom.make import PHANTOM_VERSION, case_seed, patient_of, phantom_case
 from kits_msan.profiles import Profile
 
 AHEAD = 4  # phantoms that are made before they are needed
@@ -38,6 +39,11 @@ class FreshPhantoms:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def fingerprint(self) -> str:
+        """Another one where other patients would come: a run is not to go on with others than it began with."""
+        seeds = [patient_seed(self.seed, index) for index in range(len(WISHES) * self.profile.train_cases)]
+        return f"phantoms version {PHANTOM_VERSION}, patients {zlib.crc32(repr(seeds).encode()):08x}"
 
     def at(self, step: int) -> list[StoredCase]:
         """The cases from which the slabs of a step are drawn; waits for those that are not made yet."""

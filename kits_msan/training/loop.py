@@ -24,7 +24,6 @@ from kits_msan.files import removed_on_bad_input
 from kits_msan.networks.checkpoints import MODEL, describe_model, load_model, start_from
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
-from kits_msan.phantom.make import PHANTOM_VERSION
 from kits_msan.profiles import Profile
 from kits_msan.threads import adapted
 from kits_msan.training.fresh import FreshPhantoms
@@ -105,7 +104,7 @@ def train(
                 fabric, lambda: open_cases(data, [*names, *held_out], profile, store, progress and first_process)
             )  # fmt: skip
         fresh = stack.enter_context(FreshPhantoms(profile, seed)) if data is None else None
-        folder.about["data"] = fingerprint(cases) if data is not None else f"phantoms version {PHANTOM_VERSION}"
+        folder.about["data"] = fresh.fingerprint() if fresh else fingerprint(cases)
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimizer = OPTIMIZERS[profile.optimizer](
             [p for p in network.parameters() if p.requires_grad], profile.learning_rate,

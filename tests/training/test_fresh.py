@@ -15,6 +15,7 @@ from kits_msan.networks.checkpoints import MODEL, describe_model, load_checkpoin
 from kits_msan.networks.registry import build_model
 from kits_msan.phantom.make import case_seed, patient_of, phantom_case
 from kits_msan.profiles import SMOKE
+from kits_msan.training import fresh
 from kits_msan.training.fresh import FreshPhantoms, patient_seed
 from kits_msan.training.loop import train
 
@@ -57,6 +58,13 @@ def test_a_run_that_resumes_meets_the_same_ones(steps: list[list[StoredCase]]) -
     with FreshPhantoms(FRESH, seed=3) as phantoms:
         later = phantoms.at(4)
     assert [case.name for case in later] == [case.name for case in steps[4]]
+
+
+def test_other_patients_are_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = FreshPhantoms(FRESH, seed=3).fingerprint()
+    assert before == FreshPhantoms(FRESH, seed=3).fingerprint() != FreshPhantoms(FRESH, seed=4).fingerprint()
+    monkeypatch.setattr(fresh, "WISHES", (None, *fresh.WISHES[:2], None))
+    assert FreshPhantoms(FRESH, seed=3).fingerprint() != before
 
 
 @pytest.mark.slow
@@ -131,4 +139,4 @@ def test_the_checkpoint_says_where_its_weights_began(tmp_path: Path) -> None:
     train("msan_v1", None, profile, tmp_path / "run", start=tmp_path / "old.safetensors", progress=False)
     about = load_checkpoint(tmp_path / "run" / MODEL)[1]
     assert about["started_from"]["model"] == "unet3d"
-    assert about["data"] == "phantoms version 4"
+    assert about["data"] == fresh.FreshPhantoms(profile, seed=0).fingerprint()
