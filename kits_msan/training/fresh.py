@@ -60,9 +60,9 @@ class FreshPhantoms:
 def patient_seed(seed: int, index: int) -> int:
     """The seed of a training's patient of that number. Three of four are the best of three candidates; our choice.
 
-    Two of these are hard: scans without contrast, and organs that lie close to the kidneys. There networks failed on
-    real patients. In the third, contrast shows a tumor, best a small one: networks that met few of these called many
-    a part of the kidney. In all three, liver and spleen may touch the kidneys too.
+    One of these is hard: a scan without contrast, or organs that lie close to the kidneys. There networks failed on
+    real patients. In the other two, contrast shows a tumor, best a small one: networks that met few of these called
+    many a part of the kidney. In all three, liver and spleen may touch the kidneys too.
     """
     wish = _wish(index)
     candidates = [case_seed(seed, "train", 3 * index + other) for other in range(3 if wish else 1)]
@@ -86,7 +86,7 @@ def _tumor_shown(seed: int) -> int:
     return 1 + (tumor.diameter_mm < SMALL)
 
 
-WISHES = (None, _hardness, _hardness, _tumor_shown)  # of four patients one comes as it is drawn
+WISHES = (None, _hardness, _tumor_shown, _tumor_shown)  # of four patients one comes as it is drawn
 
 
 def _make(profile: Profile, seed: int, index: int) -> StoredCase:
