@@ -145,7 +145,7 @@ def compare(
     memory = {side: [each["peak_mb"] for each in runs[side]] for side in sides}
     ours = np.load(scan.with_name("ours.npy"))
     agree = {side: round(float((np.load(scan.with_name(f"{side}.npy")) == ours).mean()), 5) for side in sides[1:]}
-    voters = {1: "one network", 5: "vote of five"}.get(count, f"vote of {count}")
+    voters = {1: "one network", len(MODELS): "vote of five"}.get(count, f"vote of {count}")
     what = f"{voters}, {'shipped' if grid == 'shipped' else 'own spacing'}"
     rows = []
     for side in sides[1:]:
