@@ -47,8 +47,8 @@ def load_results(folder: str | Path) -> tuple[Results, str]:
         raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
 
 
-def describe_data(data: Path, split: Split | None = None) -> str:
-    """A phrase for tables: which data, with how many cases for training and for test."""
+def describe_data(data: Path, split: Split | None = None, fresh: bool = False) -> str:
+    """A phrase for tables: which data, with how many cases for training and for test; fresh: see `Profile`."""
     split = split or load_split(data)
     made = _manifest(data)
     kind = (
@@ -56,7 +56,8 @@ def describe_data(data: Path, split: Split | None = None) -> str:
         if "phantom_version" in made
         else f"cases of {data.name}"
     )
-    return f"{kind}, {len(split.train)} for training and {len(split.test)} for test"
+    trained_on = "new phantoms" if fresh else len(split.train)
+    return f"{kind}, {trained_on} for training and {len(split.test)} for test"
 
 
 def case_strata(data: Path) -> dict[str, dict[str, Any]]:

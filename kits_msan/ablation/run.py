@@ -34,7 +34,7 @@ from kits_msan.training.side_by_side import Job, side_by_side
 
 
 def train_all(
-    data: Path,
+    data: Path | None,
     profile: Profile,
     out: Path,
     *,
@@ -47,12 +47,13 @@ def train_all(
 ) -> dict[str, Network]:
     """Train networks (by default the five) on the training cases of `data`, each in a folder of its name under `out`.
 
-    data: a folder of cases, of which `out`/store is made for all networks, or a store.
+    data: a folder of cases, of which `out`/store is made for all networks, or a store; None where the profile makes
+    its phantoms while it trains.
     machine: with several devices, each trains a network of its own, see `side_by_side`.
     What is finished is loaded, what was stopped is resumed. Raises as `train` does, and InputError for trainings side
     by side that failed.
     """
-    split = split or split_of(data)
+    split = split or (split_of(data) if data is not None else None)
     jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
     if jobs:
         data = _shared_store(data, out / "store", profile, split, machine, progress)
@@ -94,6 +95,7 @@ def run_ablation(
 ) -> Results:
     """Train networks (or load them from `checkpoints`), score them on the test cases of `data`, write the results.
 
+    data: for a profile that makes its phantoms while it trains, only the test cases are taken of it.
     names: the five of MODELS, and any of PEERS and VARIANTS beside them.
     seeds: each trains all networks anew, in `out`/seed-<seed>/<name>; all of the first come before any of the second,
     and a seed is scored as soon as its networks are there. checkpoints: a folder of that layout, or of one seed's.
@@ -112,16 +114,17 @@ def run_ablation(
     if len(set(folders.values())) < len(folders):
         raise InputError(f"{checkpoints} does not hold the networks of {len(seeds)} seeds in seed-0 and so on.")
     about = {
-        "data": describe_data(data, split), "train": list(split.train), "test": list(split.test),
+        "data": describe_data(data, split, bool(profile.fresh)),
+        "train": [] if profile.fresh else list(split.train), "test": list(split.test),
         "profile": asdict(profile), "networks": {},
     }  # fmt: skip
     results, done = results_so_far(out, about, overwrite)
-    strata, store = case_strata(data), data
+    strata, store = case_strata(data), None if profile.fresh else data
     jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
     if jobs:
         for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
             labeled(path)  # one that cannot be scored is not to be met after hours of training
-        store = _shared_store(data, out / "store", profile, split, machine, progress)
+        store = _shared_store(store, out / "store", profile, split, machine, progress)
     failures: list[str] = []
     with ExitStack() as stack:
         waiting: dict[int, list[Future[None]]] = {}
@@ -170,19 +173,21 @@ def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwri
     ]
 
 
-def _shared_store(data: Path, out: Path, profile: Profile, split: Split, machine: Machine, progress: bool) -> Path:
+def _shared_store(
+    data: Path | None, out: Path, profile: Profile, split: Split | None, machine: Machine, progress: bool
+) -> Path | None:
     """What all trainings read: a store made of `data` at `out`, or `data` itself where it is one."""
     pick_device(machine.device)  # one that is not there is not to be met after hours of preparing
-    if is_store(data) or profile.fresh:  # `train` refuses a folder for a profile that makes its own phantoms
+    if data is None or is_store(data) or profile.fresh:  # `train` refuses a folder for a profile that makes phantoms
         return data
     with removed_on_bad_input(out):
-        prepare(data, out, profile, split, strict=True, progress=progress)
+        prepare(data, out, profile, split or split_of(data), strict=True, progress=progress)
     return out
 
 
 @contextmanager
 def _in_background(
-    jobs: Sequence[Job], data: Path, profile: Profile, machine: Machine, overwrite: bool, progress: bool
+    jobs: Sequence[Job], data: Path | None, profile: Profile, machine: Machine, overwrite: bool, progress: bool
 ) -> Iterator[dict[int, list[Future[None]]]]:
     """Train side by side, with a bar; yields the futures of each seed's trainings."""
     import torch

@@ -35,18 +35,20 @@ class Job:
 
 @contextmanager
 def side_by_side(
-    jobs: Sequence[Job], data: Path, profile: Profile, machine: Machine, overwrite: bool = False
+    jobs: Sequence[Job], data: Path | None, profile: Profile, machine: Machine, overwrite: bool = False
 ) -> Iterator[list[Future[None]]]:
     """Start the jobs in their order, as many at a time as the machine has devices; yields for each job its future.
 
-    data: a folder of cases or, better, a store for all of them.
+    data: a folder of cases or, better, a store for all of them; None where the profile makes its phantoms.
     The future of a job that fails raises InputError, a sentence that says why; the others go on. Leaving the block
     early stops what is running; a training that is started again goes on from its checkpoint.
     Raises InputError for a profile that the command cannot name and for more devices than there are GPUs.
     """
     command = [sys.executable, "-m", "kits_msan.cli", "train"]
     device = pick_device(machine.device).type
-    options = ["--data", str(data), "--device", device, "--precision", machine.precision, *_profile_options(profile)]
+    options = ["--device", device, "--precision", machine.precision, *_profile_options(profile)]
+    if data is not None:
+        options += ["--data", str(data)]
     if overwrite:
         options.append("--overwrite")
     environments = _environments(machine.devices, device)

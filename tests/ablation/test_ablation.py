@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores, surface_scores
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
+from kits_msan.training import fresh
 
 models = pytest.fixture(name="models")(untrained)
 
@@ -133,6 +135,24 @@ def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Pa
     loaded = load_all(tmp_path)
     assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
                for key, value in models[name].state_dict().items())  # fmt: skip
+
+
+def test_networks_that_learn_from_new_phantoms_are_scored_on_the_test_cases(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `data` only the test part counts, and the report does not say that its training part was used."""
+    monkeypatch.setattr(fresh, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    profile = replace(tiny, steps=2, train_cases=1, fresh=1, grid=(8, 32, 32))
+    results = run_ablation(data, profile, tmp_path, progress=False)
+    assert results.scores["case"].unique().tolist() == ["case_00003"]
+    assert not (tmp_path / "store").exists()
+    config = json.loads((tmp_path / "seed-0" / "unet3d" / "config.json").read_text(encoding="utf-8"))
+    assert config["cases"] == []
+    about = json.loads((tmp_path / "about.json").read_text(encoding="utf-8"))
+    assert (about["train"], about["test"]) == ([], ["case_00003"])
+    assert about["data"] == f"cases of {data.name}, new phantoms for training and 1 for test"
+    with pytest.raises(InputError, match="another data"):
+        run_ablation(data, replace(profile, fresh=0), tmp_path, progress=False)
 
 
 @pytest.mark.parametrize(

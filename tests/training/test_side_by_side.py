@@ -12,7 +12,7 @@ import pytest
 
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
-from kits_msan.profiles import SMOKE
+from kits_msan.profiles import SHIPPED, SMOKE
 from kits_msan.training.side_by_side import Job, _environments, devices_for, side_by_side
 
 STAND_IN = """
@@ -56,9 +56,18 @@ def test_each_job_is_one_training_on_one_thread(tmp_path: Path) -> None:
         assert [future.result() for future in futures] == [None] * 3
     told = (tmp_path / "1-b" / "told").read_text(encoding="utf-8")
     assert "kits_msan.cli train b --seed 1 " in told
-    assert f"--data {tmp_path / 'store'} --device cpu --precision auto --profile smoke --steps 5" in told
+    assert f"--device cpu --precision auto --profile smoke --steps 5 --data {tmp_path / 'store'}" in told
     assert "--overwrite" not in told
     assert told.endswith("threads 1")
+
+
+@pytest.mark.usefixtures("command")
+def test_profiles_that_make_their_phantoms_get_no_data(tmp_path: Path) -> None:
+    with side_by_side(jobs(tmp_path, "a"), None, SHIPPED, Machine("cpu", devices=1)) as futures:
+        futures[0].result()
+    told = (tmp_path / "0-a" / "told").read_text(encoding="utf-8")
+    assert "--profile shipped" in told
+    assert "--data" not in told
 
 
 @pytest.mark.usefixtures("command")
