@@ -13,6 +13,7 @@ from kits_msan.errors import check_choice
 from kits_msan.networks.layers import CLASS_COUNT
 
 VOXELS = (0, 2, 3, 4)  # the axes that are summed over
+SMOOTH = 1.0  # voxels, added above and below in each Dice; our choice
 CLASS_WEIGHTS = (0.5, 1.0, 2.0)  # of background, kidney, tumor in the cross-entropy; our choice
 
 
@@ -36,7 +37,7 @@ class DiceLoss(nn.Module):
     Sums run over the whole batch, since most slabs hold no tumor; `smooth` voxels keep an absent class defined.
     """
 
-    def __init__(self, smooth: float = 1.0) -> None:
+    def __init__(self, smooth: float = SMOOTH) -> None:
         super().__init__()
         self.smooth = smooth
 
@@ -75,7 +76,7 @@ def _overlap_and_total(probabilities: Tensor, truth: Tensor) -> tuple[Tensor, Te
     return (probabilities * truth).sum(VOXELS), probabilities.sum(VOXELS) + truth.sum(VOXELS)
 
 
-def _dice_loss(overlap: Tensor, total: Tensor, smooth: float = 1.0) -> Tensor:
+def _dice_loss(overlap: Tensor, total: Tensor, smooth: float = SMOOTH) -> Tensor:
     return 1 - ((2 * overlap + smooth) / (total + smooth))[1:].mean()  # without background
 
 
