@@ -91,6 +91,12 @@ def test_formulas_are_mathml(course_site: Path) -> None:
     assert "\\qquad" not in page
 
 
+def test_a_score_and_its_interval_stay_on_one_line(course_site: Path) -> None:
+    page = (course_site / "results.html").read_text(encoding="utf-8")
+    assert re.search(r"<td>[\d.]+\u00a0\[[\d.]+,\u00a0[\d.]+\]</td>", page)
+    assert not re.search(r"<td>[\d.]+ \[", page)
+
+
 def test_the_first_page_tells_questions_and_objectives(course_site: Path) -> None:
     page = (course_site / "index.html").read_text(encoding="utf-8")
     for path in NOTEBOOKS.glob("0*.ipynb"):
