@@ -23,7 +23,7 @@ def _options(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument(
         "--checkpoint", type=path, action="append", required=True, metavar="C",
-        help="a trained network, or the folder of its run; may be repeated",
+        help="a trained network, the folder of its run, or a folder of several, which vote; may be repeated",
     )  # fmt: skip
     command.add_argument(
         "--out", type=path, required=True, metavar="DIR",
@@ -47,16 +47,19 @@ def _run(args: argparse.Namespace) -> None:
     paths = find_cases(args.input)
     from kits_msan.devices import pick_device  # with torch, which takes a second
     from kits_msan.inference import spacing_note
-    from kits_msan.networks.checkpoints import checkpoint_file, load_model
+    from kits_msan.networks.checkpoints import checkpoint_files, load_model
 
     pick_device(args.device)
     names = [case_name(scan) for scan in paths]
     scans = dict(zip(names, paths, strict=True))
     if args.series is not None:
         _refuse_what_is_no_series(paths, args.series)
-    models = [load_model(checkpoint) for checkpoint in args.checkpoint]
+    checkpoints = [file for given in args.checkpoint for file in checkpoint_files(given)]
+    models = [load_model(checkpoint) for checkpoint in checkpoints]
     note = f"The networks expect {spacing_note(models)}."
-    networks = networks_id([checkpoint_file(checkpoint) for checkpoint in args.checkpoint], not args.no_clean)
+    if len(models) > len(args.checkpoint):  # a folder was named
+        note = f"{len(models)} networks vote: {', '.join(model.name for model in models)}. {note}"
+    networks = networks_id(checkpoints, not args.no_clean)
     done, old = _sort_out(scans, args.series, args.out, networks, args.overwrite)
     with only_user(args.out, "kits-msan predict"):
         _clear(args.out, old)

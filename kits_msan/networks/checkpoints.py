@@ -73,6 +73,16 @@ def checkpoint_file(path: str | Path) -> Path:
     return there[0] if there else path
 
 
+def checkpoint_files(path: str | Path) -> list[Path]:
+    """The networks that `path` means: one as `checkpoint_file`, or all in a folder of several, in the order of names.
+
+    Such a folder holds <name>.safetensors, as data/checkpoints does, or the finished runs <name>/model.safetensors.
+    """
+    path = checkpoint_file(path)
+    several = sorted(path.glob("*.safetensors")) or sorted(path.glob(f"*/{MODEL}"))
+    return [file for file in several if not file.name.startswith(".")] or [path]
+
+
 def describe_model(name: str, model: Network, profile: Profile) -> dict[str, Any]:
     """What `load_model` needs to build the network again."""
     return {"model": name, "config": model.config, "profile": asdict(profile)}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,16 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
         wanted = predict(models, load_case(phantoms / name))
         np.testing.assert_array_equal(load_label(out / name).label, wanted)
         np.testing.assert_array_equal(nifti(out / name / LABEL).affine, nifti(phantoms / name / IMAGE).affine)
+
+    folder = tmp_path / "voters"
+    folder.mkdir()
+    shutil.copy(trained, folder / "mine.safetensors")
+    shutil.copy(checkpoints / "unet3d.safetensors", folder)
+    result = run("predict", phantoms, "--checkpoint", folder, "--out", tmp_path / "voted", "--device", "cpu")
+    assert result.out.splitlines()[0] == f"2 networks vote: msan_v1_ds, unet3d. {NOTE}"
+    assert all(
+        (out / name / LABEL).read_bytes() == (tmp_path / "voted" / name / LABEL).read_bytes() for name in names
+    )
 
     result = run("evaluate", out, phantoms, "--out", tmp_path / "scores.csv")
     assert (result.code, result.err) == (0, "")

@@ -10,14 +10,11 @@ from safetensors.torch import save_file
 
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import (
-    LAST,
-    MODEL,
     describe_model,
     load_checkpoint,
     load_model,
     save_checkpoint,
     save_model,
-    start_from,
 )
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import PAPER, SMOKE, Profile
@@ -174,22 +171,6 @@ def test_no_memory_is_set_aside_for_weights_that_the_file_does_not_hold(
     with pytest.raises(InputError, match="does not fit the networks of this version"):
         load_model(tmp_path / "m.safetensors")
     assert set(built) == {"meta"}
-
-
-def test_folder_of_a_run_is_its_network_and_a_stopped_one_is_none(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    write(run / MODEL)
-    for loaded in (load_model(run), load_model(run / MODEL)):
-        fresh = build_model("msan_v2_ds", **loaded.config)
-        assert start_from(fresh, run)["sha256"] == start_from(fresh, run / MODEL)["sha256"]
-        assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), loaded.parameters(), strict=True))
-    (run / MODEL).unlink()
-    tensors = {"model.x": torch.zeros(1), "optimizer.0.step": torch.zeros(1)}
-    save_checkpoint(run / LAST, tensors, {"step": 3, "profile": {"steps": 9}})
-    for path in (run, run / LAST):
-        for use in (load_model, lambda path: start_from(build_model("unet3d"), path)):
-            with pytest.raises(InputError, match=r"last\.safetensors is what a stopped .* 3 of 9 steps, .*finish"):
-                use(path)
 
 
 def test_interrupted_save_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
