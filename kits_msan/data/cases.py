@@ -76,7 +76,7 @@ def load_case(
 ) -> Case:
     """Read a case folder (`imaging.nii.gz`, `segmentation.nii.gz` or both), a CT in one file, or a DICOM folder.
 
-    image, label: set one to False to leave it unread.
+    image, label: set one to False to leave it unread; without the image, a file is one of labels.
     series: number or UID of a DICOM series, where the folder holds several; InputError for what is none.
     cyst: "kidney" or "tumor", what the label 3 of KiTS21 and KiTS23 counts as.
     The label is turned to the image's grid. Raises InputError, naming the file, for what is missing, broken, not 3-D,
@@ -176,7 +176,7 @@ def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst |
     if not path.exists() and not path.is_symlink():
         raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
     image_path: Path = path / IMAGE if path.is_dir() else path
-    label_path: Path | None = path / LABEL if path.is_dir() else None
+    label_path = path / LABEL if path.is_dir() else (None if image else path)
     voxels = mask = header = None
     if series is not None and (path.is_file() or _is_there(image_path)):
         raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")

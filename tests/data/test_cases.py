@@ -171,7 +171,10 @@ def test_made_case_round_trip(tmp_path: Path, make_case: Callable[..., Case]) ->
     assert stored.get_data_dtype() == np.int16
     assert load(tmp_path / "case_00042" / LABEL).get_data_dtype() == np.uint8
     assert load_case(tmp_path / "case_00042", label=False).label is None
-    assert load_case(tmp_path / "case_00042", image=False).image is None
+    for labels_alone in (tmp_path / "case_00042", tmp_path / "case_00042" / LABEL):
+        read = load_case(labels_alone, image=False)
+        assert read.image is None
+        np.testing.assert_array_equal(read.label, case.label)
 
 
 def test_display_range_of_the_ct_is_not_passed_on(tmp_path: Path) -> None:
