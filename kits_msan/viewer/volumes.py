@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.data.cases import CLASSES, TUMOR, Case
+from kits_msan.data.cases import CLASSES, Case
 from kits_msan.errors import InputError
 
 PLANES = ("axial", "coronal", "sagittal")  # plane k cuts across axis k of a (D, H, W) volume
@@ -58,9 +58,9 @@ def checked_heat(name: str, values: ArrayLike, shape: Shape) -> tuple[NDArray[np
     return np.rint((given.astype(np.float32) - low) * scale).astype(np.uint8), low, high
 
 
-def tumor_per_slice(labels: NDArray[np.uint8]) -> dict[str, list[int]]:
-    """For each plane, how many tumor voxels each slice of (D, H, W) labels holds."""
-    places = np.unravel_index(np.flatnonzero(labels == TUMOR), labels.shape)
+def voxels_per_slice(labels: NDArray[np.uint8], value: int) -> dict[str, list[int]]:
+    """For each plane, how many voxels of that value each slice of (D, H, W) labels holds."""
+    places = np.unravel_index(np.flatnonzero(labels == value), labels.shape)
     counts = [np.bincount(at, minlength=size).tolist() for at, size in zip(places, labels.shape, strict=True)]
     return dict(zip(PLANES, counts, strict=True))
 

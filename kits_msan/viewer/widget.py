@@ -16,7 +16,7 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.data.cases import WINDOW, Case
+from kits_msan.data.cases import KIDNEY, TUMOR, WINDOW, Case
 from kits_msan.errors import InputError, check_choice
 from kits_msan.files import atomic_file
 from kits_msan.viewer import still, volumes
@@ -38,7 +38,7 @@ class SliceViewer(SharedState):
     overlays: name to (D, H, W) labels 0, 1 (kidney), 2 (tumor), a panel each; by default the case's own label.
     heat: name to (D, H, W) finite numbers, such as attention weights, a panel each with its own range.
     plane: "axial", "coronal" or "sagittal".
-    index: slice in that plane, from 0; by default the one with most tumor, or the middle one.
+    index: slice in that plane, from 0; by default the one with most tumor, or else most kidney, or the middle one.
     window: the HU shown as black and as white.
     opacity: 0 to 1, of filled labels, errors and heat; outlines are always solid.
     mode: labels as "fill" or "outline", or "errors": missed, invented and wrongly classed voxels.
@@ -85,7 +85,7 @@ class SliceViewer(SharedState):
             self._labels[TRUTH] = volumes.checked_labels(TRUTH, case.label, shape)
         self._has_truth = TRUTH in self._labels
         self._heat = {name: volumes.checked_heat(name, values, shape) for name, values in heat.items()}
-        self._tumor = {name: volumes.tumor_per_slice(labels) for name, labels in self._labels.items()}
+        self._tumor = {name: volumes.voxels_per_slice(labels, TUMOR) for name, labels in self._labels.items()}
 
         indices = self._first_indices()
         check_choice("plane", plane, PLANES)
@@ -147,11 +147,16 @@ class SliceViewer(SharedState):
         return f"{self.plane} slice {self.index + 1} of {self._count()}"
 
     def _first_indices(self) -> list[int]:
-        """In each plane the slice with most tumor in the truth or else the first overlay; or the middle one."""
-        tumor = self._tumor.get(TRUTH) or next(iter(self._tumor.values()), {})
-        counts = [tumor.get(plane, []) for plane in PLANES]
-        sizes = self._image.shape
-        return [int(np.argmax(n)) if any(n) else size // 2 for n, size in zip(counts, sizes, strict=True)]
+        """In each plane the slice with most tumor, else most kidney, of the truth or first overlay; or the middle."""
+        middle = [size // 2 for size in self._image.shape]
+        if not self._labels:
+            return middle
+        first = TRUTH if self._has_truth else next(iter(self._labels))
+        per_slice = self._tumor[first]
+        if not any(per_slice[PLANES[0]]):
+            per_slice = volumes.voxels_per_slice(self._labels[first], KIDNEY)
+        counts = [per_slice[plane] for plane in PLANES]
+        return [int(np.argmax(n)) if any(n) else at for n, at in zip(counts, middle, strict=True)]
 
     def _open_case(self) -> Case:
         if self._case is None:

@@ -17,7 +17,7 @@ from PIL import Image
 from kits_msan.data.cases import Case, kits_affine
 from kits_msan.errors import InputError
 from kits_msan.viewer.still import CODE_COLORS
-from kits_msan.viewer.volumes import pack_hounsfield, pack_labels, tumor_per_slice
+from kits_msan.viewer.volumes import pack_hounsfield, pack_labels, voxels_per_slice
 from kits_msan.viewer.widget import SliceViewer
 
 SHAPE = (6, 8, 10)
@@ -99,9 +99,13 @@ def test_traits_refuse_what_the_arguments_refuse_and_stay_as_they_were(name: str
     assert getattr(viewer, name) == before
 
 
-def test_opens_on_the_slice_with_most_tumor_or_in_the_middle() -> None:
+def test_opens_on_the_slice_with_most_tumor_or_kidney_or_in_the_middle() -> None:
     viewer = SliceViewer(CASE)
     assert (viewer.index, viewer._indices) == (3, [3, 3, 3])
+    kidney = np.zeros(SHAPE, np.uint8)
+    kidney[1, 2:4, 8] = kidney[0, 2, 8] = 1
+    assert SliceViewer(make_case(label=False), {"found": kidney})._indices == [1, 2, 8]
+    assert SliceViewer(make_case(label=False), {"nothing": np.zeros(SHAPE, np.uint8)})._indices == [3, 4, 5]
     assert SliceViewer(make_case(label=False))._indices == [3, 4, 5]
     assert SliceViewer(CASE, plane="coronal", index=np.int64(7))._indices == [3, 7, 3]
 
@@ -131,10 +135,10 @@ def test_overlay_by_default_and_truth_without_a_panel() -> None:
     assert viewer._scene["panels"][1]["low"] == viewer._scene["panels"][1]["high"] == 1.0
 
 
-def test_tumor_per_slice() -> None:
+def test_voxels_per_slice() -> None:
     labels = np.ones((2, 3, 4), np.uint8)
     labels[1, 0, 2:] = labels[1, 2, 3] = 2
-    assert tumor_per_slice(labels) == {"axial": [0, 3], "coronal": [2, 0, 1], "sagittal": [0, 0, 1, 2]}
+    assert voxels_per_slice(labels, 2) == {"axial": [0, 3], "coronal": [2, 0, 1], "sagittal": [0, 0, 1, 2]}
 
 
 def unpack_hounsfield(blocks: list[bytes]) -> list[int]:
