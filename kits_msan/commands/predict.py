@@ -10,7 +10,7 @@ from pathlib import Path
 from kits_msan.commands.options import Command, add_device, path
 from kits_msan.commands.output import complain
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, note
 from kits_msan.files import in_words
 
 VOXEL_BYTES = 3  # of int16 image and uint8 labels; beside them memory hardly grows with the scan
@@ -160,6 +160,8 @@ def _segment(models: Sequence, scan: Path, folder: Path, networks: str, args: ar
     case = load_case(scan, label=False, series=args.series)  # first, since it says what is wrong with the file
     mark = Mark(scan_id(scan, args.series), networks)
     labels = predict(models, case, device=args.device, clean=not args.no_clean)
+    if not labels.any():
+        note(f"no kidney was found in {scan}; look at the scan, and whether its HU and its spacing are right.")
     save_marked(labels, case, folder / LABEL, mark)
     return folder / LABEL
 

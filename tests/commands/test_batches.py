@@ -17,6 +17,9 @@ from commands.command_line import MODULE
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
 from kits_msan.errors import InputError
+from kits_msan.networks.checkpoints import describe_model, save_model
+from kits_msan.networks.registry import build_model
+from kits_msan.profiles import SMOKE
 
 NETWORK = "--checkpoint networks/unet3d.safetensors"
 FULL = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 123456789 bytes. Error code 12"
@@ -77,6 +80,18 @@ def test_an_unreadable_file_costs_one_scan_and_nothing_of_a_resumed_run(
     assert captured.out.startswith("1 of 3 scans are done already.")
     assert predicted() == ["a", "b", "c"]
     assert Path(f"out/a/{LABEL}").read_bytes() == before
+
+
+@pytest.mark.usefixtures("place")
+def test_a_scan_in_which_nothing_is_found_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    model = build_model("unet3d", width=4, poolings=2)  # untrained, it takes all for background
+    save_model("empty.safetensors", model, describe_model("unet3d", model, SMOKE))
+    assert main(["predict", "scans", "--checkpoint", "empty.safetensors", "--out", "out"]) == 0
+    found = capsys.readouterr().err.splitlines()
+    assert [line.partition(";")[0] for line in found] == [
+        f"kits-msan: no kidney was found in scans/{name}.nii.gz" for name in "abc"
+    ]
+    assert predicted() == ["a", "b", "c"]
 
 
 def test_a_series_is_not_chosen_in_silence_from_what_holds_none(
