@@ -38,7 +38,7 @@ WIDEST = 900  # pixels
 
 def refreshed(text: str) -> str:
     """results.md with its tables made anew from the scores that the project holds."""
-    for folder in ("shipped", "laptop", "peers", "ablation", "ablation-seeds"):
+    for folder in ("shipped", "laptop", "peers", "finepeers", "ablation", "ablation-seeds"):
         results, about = load_results(ROOT / "data" / folder)
         table = table_markdown(without_variants(results.scores), about)
         block = f"<!-- {folder} -->\n\n{table.rstrip()}\n\n<!-- end of {folder} -->"

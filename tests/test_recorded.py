@@ -12,7 +12,8 @@ from kits_msan.networks import MODELS
 from kits_msan.training import read_metrics
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = [ROOT / "data" / name for name in ("shipped", "laptop", "peers", "ablation", "ablation-seeds")]
+NAMES = ("shipped", "laptop", "peers", "finepeers", "ablation", "ablation-seeds")
+FOLDERS = [ROOT / "data" / name for name in NAMES]
 INTERVAL = r"[+-]?\d+\.\d \[[+-]?\d+\.\d,\s[+-]?\d+\.\d\]"  # 86.0 [82.4, 89.0]
 
 
