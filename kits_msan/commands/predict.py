@@ -56,9 +56,9 @@ def _run(args: argparse.Namespace) -> None:
         _refuse_what_is_no_series(paths, args.series)
     checkpoints = [file for given in args.checkpoint for file in checkpoint_files(given)]
     models = [load_model(checkpoint) for checkpoint in checkpoints]
-    note = f"The networks expect {spacing_note(models)}."
+    networks_are = f"The networks expect {spacing_note(models)}."
     if len(models) > len(args.checkpoint):  # a folder was named
-        note = f"{len(models)} networks vote: {', '.join(model.name for model in models)}. {note}"
+        networks_are = f"{len(models)} networks vote: {', '.join(model.name for model in models)}. {networks_are}"
     networks = networks_id(checkpoints, not args.no_clean)
     done, old = _sort_out(scans, args.series, args.out, networks, args.overwrite)
     with only_user(args.out, "kits-msan predict"):
@@ -80,9 +80,9 @@ def _run(args: argparse.Namespace) -> None:
                 complain(sentence)
                 failed += 1
             else:
-                if note:
-                    print(note)
-                    note = ""  # once, above the list
+                if networks_are:
+                    print(networks_are)
+                    networks_are = ""  # once, above the list
                 print(target)
     if failed:
         raise InputError(

@@ -95,11 +95,10 @@ def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | No
     file = _label_file(path)
     with _permitted(path):
         there = _is_there(file)
-    if not there:
-        return load_case(path, image=False)  # which says what is missing
-    grid = None if like is None else (_label_file(like), read_header(_label_file(like)))
-    label, header = read_labels(file, grid, cyst)
-    header = grid[1] if grid else header
+    if like is None or not there:
+        return load_case(path, image=False, cyst=cyst)  # which says what is missing
+    header = read_header(_label_file(like))
+    label, _ = read_labels(file, (_label_file(like), header), cyst)
     affine = affine_in_kits_order(header)
     return Case(case_name(path), None, label, spacing_of(affine), affine, header)
 

@@ -20,10 +20,9 @@ from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
 
 
-def write(path: Path) -> torch.nn.Module:
-    model = build_model("msan_v2_ds", width=4, poolings=2).eval()
+def write(path: Path) -> None:
+    model = build_model("msan_v2_ds", width=4, poolings=2)
     save_model(path, model, describe_model("msan_v2_ds", model, SMOKE))
-    return model
 
 
 def test_folder_of_a_run_is_its_network_and_a_stopped_one_is_none(tmp_path: Path) -> None:
