@@ -1,5 +1,6 @@
 """Scores of a segmentation: the official KiTS19 Dice pair, surface measures, and intervals over cases."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TARGETS = ("kidney", "tumor")  # that have a Dice of their own; kidney includes the tumor
 SCORES = (*TARGETS, "composite")
 RESAMPLES = 5000  # of the bootstrap
+STAGE = re.compile(r"_0000$|\.seg$")  # what nnU-Net and 3D Slicer put behind a case's name
 TOLERANCE = 2.0  # millimetres within which two surfaces count as the same; our choice
 
 
@@ -77,6 +79,7 @@ def score_folders(
 ) -> "pd.DataFrame":
     """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
 
+    A scan's name may end in _0000, as nnU-Net names it, or a segmentation's in .seg. Two files are just compared.
     Columns: case, kidney, tumor, composite; with `surface` those of `surface_scores` too.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as. Truths without prediction are left out, and that is said.
     failed: gets the predictions that cannot be scored, by name, and why; without it the first raises InputError.
@@ -86,21 +89,30 @@ def score_folders(
 
     true_paths = {case_name(path): path for path in find_cases(truth)}
     paths = {case_name(path): path for path in find_cases(predictions)}
+    if Path(predictions).is_file() and Path(truth).is_file():  # two that were named, whatever their names
+        true_paths = dict(zip(paths, true_paths.values(), strict=True))
     rows = []
+    absent = set(true_paths)
     for name, path in paths.items():
+        true_name = name if name in true_paths else STAGE.sub("", name)
         try:
-            if name not in true_paths:
-                raise InputError(f"{path} has no counterpart {name} in {truth}; name the folder with its label.")
-            rows.append({"case": name, **_score(path, true_paths[name], surface, cyst)})
+            if true_name not in true_paths:
+                raise InputError(
+                    f"{path} has no label of the name {name} in {truth}, which holds {first_of(sorted(true_paths))}; "
+                    "give both the same name."
+                )
+            if true_name != name and true_name in paths:
+                raise InputError(f"{path} and {paths[true_name]} are both of {true_name}; move one of them away.")
+            absent.discard(true_name)
+            rows.append({"case": name, **_score(path, true_paths[true_name], surface, cyst)})
         except InputError as error:
             if failed is None:
                 raise
             failed[name] = str(error)
-    absent = sorted(set(true_paths) - set(paths))
     if rows and absent:
         note(
             f"{predictions} lacks {len(absent)} of the {len(true_paths)} cases in {truth}, which are left out of the "
-            f"scores: {first_of(absent)}."
+            f"scores: {first_of(sorted(absent))}."
         )
     return pd.DataFrame(rows)
 

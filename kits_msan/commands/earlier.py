@@ -20,6 +20,7 @@ from kits_msan import __version__
 from kits_msan.data.cases import IMAGE, LABEL, Case, load_label, save_segmentation
 from kits_msan.data.store import checksum
 from kits_msan.errors import InputError
+from kits_msan.formats.series import dicom_files
 from kits_msan.formats.volumes import read_header
 
 PATTERN = re.compile(rb"kits-msan scan=([0-9a-f]{12}) by=([0-9a-f]{12}) labels=([0-9a-f]{8})")
@@ -33,10 +34,10 @@ class Mark(NamedTuple):
 
 
 def scan_id(path: Path, series: str | None = None) -> str:
-    """A hash of the content of a scan: a file, a case folder's image, or all of a DICOM folder and what is chosen."""
+    """A hash of the content of a scan: a file, a case folder's image, or a DICOM folder's slices and the series."""
     if path.is_dir():
         image = path / IMAGE
-        files = [image] if image.exists() else sorted(file for file in path.rglob("*") if file.is_file())
+        files = [image] if image.exists() else dicom_files(path)
     else:
         files = [path]
     return _hash([*(_digest(file) for file in files), series or ""])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from kits_msan import __version__
-from kits_msan.data.cases import CLASSES, IMAGE, KIDNEY, TUMOR, case_name, load_case
+from kits_msan.data.cases import CLASSES, IMAGE, KIDNEY, LABEL, TUMOR, case_name, find_cases, load_case
 from kits_msan.data.resampling import grid_shape, resample_case
 from kits_msan.data.split import Split
 from kits_msan.data.store import (
@@ -56,7 +56,7 @@ def open_cases(
     if is_store(data):
         cases = open_store(data, names, profile)
     else:
-        cases = build_store([data / name for name in names], store, profile, progress)
+        cases = build_store(_paths_of(data, names), store, profile, progress)
     _say_what_none_shows(cases, data)
     return cases
 
@@ -88,7 +88,7 @@ def prepare(
     refuse_results(out, overwrite=True)  # a file, or a link to nothing
     split.require("train")
     left_out: dict[str, str] = {}
-    with _missing([data / name for name in (*split.train, *split.test)], out, profile, cyst) as missing:
+    with _missing(_paths_of(data, [*split.train, *split.test]), out, profile, cyst) as missing:
         (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             try:
@@ -106,6 +106,12 @@ def prepare(
         write_json(out / MANIFEST, about | {"cases": {name: index_of(out, name) for name in train + test}})
         _say_what_none_shows([open_case(out, name) for name in train], data)
     return left_out
+
+
+def _paths_of(data: Path, names: Sequence[str]) -> list[Path]:
+    """Where the named cases lie: a case may be a file, which has an ending that its name has not."""
+    found = {case_name(path): path for path in find_cases(data)}
+    return [found.get(name, data / name) for name in names]
 
 
 def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
@@ -153,7 +159,9 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
     name, origin = case_name(path), _origin(path, profile, cyst)
     case = load_case(path, cyst=cyst)
     if case.image is None or case.label is None:
-        raise InputError(f"{path} lacks its image or its label; training needs both.")
+        raise InputError(
+            f"{path} lacks its image or its label; training needs both, as {IMAGE} and {LABEL} in a folder {name}."
+        )
     case = resample_case(case, profile.spacing)
     assert case.image is not None
     assert case.label is not None
@@ -171,9 +179,13 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
 
 
 def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:
-    """What a stored case depends on: if any of it differs, it is made anew. InputError if it may not be read."""
+    """What a stored case depends on: if any of it differs, it is made anew. InputError if it may not be read.
+
+    Hidden files and links to nothing are no part of it: those that matter are named when the case is read.
+    """
     try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+        files = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+        files = [file for file in files if file.exists()]
         source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     except PermissionError as error:
         raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from kits_msan.data.cases import case_name, find_cases
-from kits_msan.data.kits19 import format_cases, name_of
-from kits_msan.errors import InputError, first_of
+from kits_msan.data.kits19 import CASES, format_cases, name_of
+from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import read_json
 
 PAPER_TRAIN, PAPER_TEST = range(180), range(180, 190)  # paper, section 3: first 180, and ten of 180 to 190
@@ -61,6 +61,11 @@ def load_split(
     present = set(names) - out
     if split_file is None:
         train, test = ([name_of(i) for i in ids if name_of(i) in present] for ids in (PAPER_TRAIN, PAPER_TEST))
+        if others := sorted(present - {name_of(i) for i in range(CASES)}):
+            note(
+                f"{where}: {len(others)} of {len(names)} cases are none of KiTS19's {CASES} and in no part of the "
+                f"paper's split, so they are left out: {first_of(others)}; a split file can name them."
+            )
         return Split(tuple(train), tuple(test))
     parts = _read_split(Path(split_file))
     listed = [name for name in parts.train + parts.test if name not in out]

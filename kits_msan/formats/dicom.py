@@ -17,14 +17,13 @@ from kits_msan.errors import InputError, note
 from kits_msan.formats.grids import LPS_TO_RAS, check_geometry, in_file_order, shape_after, to_kits_order
 from kits_msan.formats.headers import Slice
 from kits_msan.formats.nifti import new_header
-from kits_msan.formats.pixels import PixelReader
+from kits_msan.formats.pixels import AIR, PixelReader
 from kits_msan.formats.series import SAME_DIRECTION, choose_series
 from kits_msan.formats.volumes import as_whole
 
 UNEVEN = 0.1  # share by which the steps between slices may differ
 UPRIGHT = 0.2  # pixels that a stack may slide sideways before it counts as tilted
 OTHER_UNITS = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # DICOM's terms for densities, atomic numbers, shares
-AIR = -1024  # HU; what fills the corners when a tilted stack is set upright
 
 
 def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16], nib.Nifti1Header]:
@@ -52,7 +51,7 @@ def _read_stack(
     header = new_header((width, height, len(stack)), affine)
     check_geometry(path, header)
     if tilted:
-        _say_tilt(path, stack)
+        _say_tilt(path, stack, slid)
     transform = to_kits_order(header)
     volume = np.empty(shape_after(header.get_data_shape(), transform), np.int16)
     view = in_file_order(volume, transform)  # (columns, rows, slices)
@@ -94,6 +93,10 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             raise InputError(f"{one.file} is a color image, not a CT; leave only the CT in the folder.")
         if one.inverted:  # SimpleITK would turn its values about
             raise InputError(f"{one.file} is stored inverted (MONOCHROME1); convert it with dcm2niix, say.")
+        if one.shifted:
+            raise InputError(
+                f"{one.file} holds its values in the upper bits (HighBit); convert it with dcm2niix, say."
+            )
         if one.unit in OTHER_UNITS:
             raise InputError(f"{one.file} holds {one.unit}, as a map of a material, not HU; name the CT itself.")
         if not (np.isfinite([one.height, *one.origin]).all() and one.pixel.min() > 0):
@@ -150,7 +153,15 @@ def _affine(stack: Sequence[Slice], first: NDArray) -> NDArray[np.float64]:
     return affine
 
 
-def _say_tilt(path: Path, stack: Sequence[Slice]) -> None:
+def _say_tilt(path: Path, stack: Sequence[Slice], slid: NDArray) -> None:
+    heights = np.array([one.height for one in stack])
+    straight = np.polynomial.polynomial.polyfit(heights, slid, 1)
+    if np.abs(slid - np.polynomial.polynomial.polyval(heights, straight).T).max() > UPRIGHT:
+        note(
+            f"{path}: its slices lie up to {np.abs(slid * stack[0].pixel[::-1]).max():.1f} mm sideways of the first, "
+            "not in a line; they are brought to an upright grid, on which their segmentation lies."
+        )
+        return
     way = stack[-1].origin - stack[0].origin
     angle = np.rad2deg(np.arccos(np.clip(way @ stack[0].axes[:, 2] / np.linalg.norm(way), -1, 1)))
     note(

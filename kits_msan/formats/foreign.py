@@ -29,6 +29,8 @@ SAYS_AXES = {
     "MetaImageIO": [rb"^(TransformMatrix|Rotation|Orientation)\s*="],
     "NrrdImageIO": [rb"(?i)^space directions\s*:", rb"(?i)^space\s*:"],
 }
+NO_AXIS = re.compile(rb"(?im)^(?:space directions|spacings)\s*:.*\b(?:none|nan)\b")  # SimpleITK takes 1 mm for it
+UNITS = re.compile(rb"(?im)^space units\s*:\s*(.*)")
 LINE = 10_000  # bytes, and lines, that a header has at most
 
 TRIAL = """
@@ -86,10 +88,23 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     affine[:3] = LPS_TO_RAS @ affine[:3]
-    if not all(re.search(pattern, _text_of(path), re.MULTILINE) for pattern in SAYS_AXES[_kind(path)]):
+    text = _text_of(path)
+    if _kind(path) == "NrrdImageIO":
+        _check_lengths(path, text)
+    if not all(re.search(pattern, text, re.MULTILINE) for pattern in SAYS_AXES[_kind(path)]):
         codes = "".join(nib.aff2axcodes(affine))
         note(f"{path} does not say how the patient lay; its axes are taken as {codes}.")
     return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], affine)
+
+
+def _check_lengths(path: Path, text: bytes) -> None:
+    """Raise InputError for an NRRD file without a length for each axis; say if it has another unit."""
+    if NO_AXIS.search(text):
+        raise InputError(f"{path} does not say how long its voxels are along each axis; export it anew.")
+    units = UNITS.search(text)
+    others = {unit.decode("ascii", "replace") for unit in re.findall(rb"[^\s\"]+", units[1])} if units else set()
+    if others - {"mm", "none", "millimeter", "millimeters"}:
+        note(f"{path} says that its lengths are in {', '.join(sorted(others))}; they are taken as millimeters.")
 
 
 def _text_of(path: Path) -> bytes:

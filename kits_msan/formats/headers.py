@@ -18,7 +18,7 @@ TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
     "Modality", "ImageType", "NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "PixelSpacing",
     "ImagePositionPatient", "ImageOrientationPatient", "BitsAllocated", "RescaleSlope", "RescaleIntercept",
-    "RescaleType", "PhotometricInterpretation",
+    "RescaleType", "PhotometricInterpretation", "PixelRepresentation", "BitsStored", "HighBit", "PixelPaddingValue",
 )  # fmt: skip
 
 
@@ -38,6 +38,8 @@ class Slice:
     samples: int
     packed: bool  # whether its pixels are compressed
     inverted: bool  # whether its least value is white
+    shifted: bool  # whether its values lie in other bits than the lowest
+    padding: float | None  # what its pixels hold outside the field of view, rescaled, if it says so
     rescale: tuple[str, str]  # slope and intercept; empty where it does not say how its values become HU
     unit: str  # of the rescaled values; empty where it does not say
     size: tuple[int, int]  # rows, columns
@@ -93,6 +95,9 @@ def read_header(file: Path) -> Slice | None:
                 samples=int(data.get("SamplesPerPixel") or 1), size=size,
                 packed=meta.get("TransferSyntaxUID", PLAIN[0]) not in PLAIN or UNSAID in held,
                 inverted=text["PhotometricInterpretation"] == "MONOCHROME1",
+                shifted=bool(text["HighBit"] and text["BitsStored"])
+                and int(text["HighBit"]) != int(text["BitsStored"]) - 1,
+                padding=_padding(data),
                 rescale=(text["RescaleSlope"], text["RescaleIntercept"]), unit=text["RescaleType"],
                 pixel=_numbers(data.get("PixelSpacing"), 2), origin=_numbers(data.get("ImagePositionPatient"), 3),
                 axes=_axes(_numbers(data.get("ImageOrientationPatient"), 6)),
@@ -117,6 +122,13 @@ def _numbers(value: Any, count: int) -> NDArray[np.float64]:
     """The numbers, or as many nan where there are others or none."""
     numbers = np.array([float(x) for x in value]) if value is not None and not isinstance(value, str) else np.empty(0)
     return numbers if numbers.shape == (count,) and np.isfinite(numbers).all() else np.full(count, np.nan)
+
+
+def _padding(data: Any) -> float | None:
+    value = data.get("PixelPaddingValue")
+    if not isinstance(value, int):
+        return None
+    return value * float(data.get("RescaleSlope") or 1) + float(data.get("RescaleIntercept") or 0)
 
 
 def _axes(directions: NDArray) -> NDArray[np.float64]:

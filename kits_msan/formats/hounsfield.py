@@ -17,7 +17,9 @@ SAMPLE = 2**20  # voxels that are looked at
 NO_TISSUE = -1500  # HU; what lies below is padding
 GAP = 50  # between a padding and the next value
 AIR = (-1100, -900)
+FAT = (-150, -30)
 BODY = (-300, 400)
+TOO_HIGH = 20000  # HU; metal saturates far below
 HIGH = (700, 1400)  # where 1000 or 1024 too much puts a body
 
 
@@ -51,6 +53,13 @@ def _oddity(voxels: NDArray[np.int16]) -> str | None:
     near_zero = _share(values, 0, 0.1 * np.percentile(values, 99))
     if np.unique(values[values < 0]).size < 2 and near_zero > 0.05:  # one may be a padding
         return f"none but a padding is below 0, and {near_zero:.0%} are just above it, where air would be near -1000"
+    if low >= 0:
+        return "none but a padding is below 0, where fat and air would be"
+    if (above := _share(values, TOO_HIGH, 2**15)) > 0.01:
+        return f"{above:.0%} are above {TOO_HIGH}, where nothing can be"
+    zero = _share(values[values > low], -20, 20)  # the lowest may be the edge of a window
+    if zero > 0.3 and _share(values, *FAT) < 0.001 and _share(values, *AIR) < 0.01:
+        return f"{zero:.0%} are round 0, and none where fat and air would be"
     at_low = _share(values, -128, -115)
     if -128 <= low <= high <= 127 and at_low > 0.2:
         return f"all fit into one byte, and {at_low:.0%} are at its lower end, where air would be near -1000"

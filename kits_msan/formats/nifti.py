@@ -45,7 +45,7 @@ def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[by
             header = _read_header(stream)
             _settle_orientation(path, header)
             proxy = ArrayProxy(stream, header, mmap=False)
-            _check_length(path, proxy, packed)
+            _check_length(path, header, proxy, packed)
             yield proxy, header, stream
 
 
@@ -151,10 +151,12 @@ def _settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
         )
 
 
-def _check_length(path: Path, proxy: ArrayProxy, packed: bool) -> None:
+def _check_length(path: Path, header: nib.Nifti1Header, proxy: ArrayProxy, packed: bool) -> None:
     """Before memory is set aside: a header can claim what it likes."""
-    if not (all(int(n) >= 0 for n in proxy.shape) and int(proxy.offset) >= 0):
+    if not all(int(n) >= 0 for n in proxy.shape):
         raise ValueError("its header claims a negative length")
+    if int(proxy.offset) < header.single_vox_offset:
+        raise ValueError("its header says that the voxels begin within the header")
     claimed = int(proxy.offset) + math.prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize
     held = path.stat().st_size
     if packed and held < claimed <= MOST_DEFLATE * held:

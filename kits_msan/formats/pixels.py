@@ -16,6 +16,8 @@ from kits_msan.formats.foreign import plain_name
 from kits_msan.formats.headers import Slice
 
 DECODER = Path(__file__).with_name("decoder.py")
+AIR = -1024  # HU
+TISSUE = (-1024, 3071)  # HU; what 12 bits hold
 
 
 class PixelReader:
@@ -34,7 +36,10 @@ class PixelReader:
                 self._process.communicate()
 
     def read(self, one: Slice) -> NDArray:
-        """(rows, columns) of one file, rescaled to HU. Raises InputError if they cannot be read."""
+        """(rows, columns) of one file, rescaled to HU. Raises InputError if they cannot be read.
+
+        A padding value that no tissue has becomes air; one that a tissue could have may be a mistake of the header.
+        """
         with plain_name(one.file) as name:
             pixels = self._decoded(name) if one.packed else _read(name)
         if pixels is None:
@@ -43,7 +48,10 @@ class PixelReader:
             )
         if pixels.size != one.size[0] * one.size[1]:
             raise InputError(f"{one.file} does not hold the pixels that its header promises; export the series anew.")
-        return pixels.reshape(one.size)
+        pixels = pixels.reshape(one.size)
+        if one.padding is not None and not TISSUE[0] <= one.padding <= TISSUE[1]:
+            pixels = np.where(pixels == one.padding, AIR, pixels)
+        return pixels
 
     def _decoded(self, name: str) -> NDArray | None:
         """All numbers of a compressed file; None if it cannot be decoded within the limits of `decoder.py`."""

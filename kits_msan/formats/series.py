@@ -40,12 +40,27 @@ def _may_be_dicom(file: Path) -> bool:
 
 def series_of(path: Path) -> tuple[str, str] | None:
     """The study and series of the first whole image in or below a folder; None if there is none."""
-    for files in _levels(path):
+    one = next(_whole(_levels(path)), None)
+    return (one.study, one.series) if one else None
+
+
+def dicom_files(path: Path) -> list[Path]:
+    """All DICOM files in or below a folder, hidden ones and directories of others left out."""
+    return [file for files in _levels(path) for file in files if _may_be_dicom(file)]
+
+
+def _first_ct(levels: Iterator[list[Path]]) -> Path | None:
+    """The first image of a CT; reports, and segmentations beside their scan, are none."""
+    return next((one.file for one in _whole(levels) if one.modality in ("CT", "")), None)
+
+
+def _whole(levels: Iterator[list[Path]]) -> Iterator[Slice]:
+    """The images that can be read; whoever loads a series is told of the others."""
+    for files in levels:
         for file in files:
-            with suppress(OSError, ValueError):  # of a file that cannot be read; whoever loads the series is told
+            with suppress(OSError, ValueError):
                 if is_dicom_file(file) and (one := read_header(file)):
-                    return one.study, one.series
-    return None
+                    yield one
 
 
 def choose_series(path: Path, wanted: str | None = None) -> list[Slice]:
@@ -92,10 +107,14 @@ def _is_lost(file: Path) -> bool:
 
 
 def _images(path: Path) -> list[Slice]:
-    """All images right in the folder; where there are none, those below it. InputError for one that is damaged."""
+    """All images right in the folder; where there are none, those below it.
+
+    Raises InputError for one that is damaged, and for CTs below others, which would be passed over.
+    """
     images: list[Slice] = []
     damaged: list[Path] = []
-    for level, files in enumerate(_levels(path)):
+    levels = _levels(path)
+    for level, files in enumerate(levels):
         for file in files:
             if not (_is_lost(file) or is_dicom_file(file) or file.suffix.lower() == ".dcm"):  # an empty one, say
                 continue
@@ -105,6 +124,11 @@ def _images(path: Path) -> list[Slice]:
             except ValueError:
                 damaged.append(file)
         if images and level == 0:
+            if below := _first_ct(levels):
+                raise InputError(
+                    f"{path} holds DICOM images, and so does {below.parent}, below it; name the folder of one of "
+                    f"them, or move the files that lie right in {path.name} into a folder of their own."
+                )
             break
     if images and damaged:
         raise InputError(

@@ -179,7 +179,7 @@ def test_a_bad_prediction_costs_its_own_score(place: Path, capsys: pytest.Captur
     *notes, first, second, last = captured.err.splitlines()
     assert len(notes) == 1
     assert f"case_00001/{LABEL} is not a readable NIfTI file (Compressed file ended" in first
-    assert "found/stranger has no counterpart stranger in data" in second
+    assert "found/stranger has no label of the name stranger in data" in second
     assert last.startswith("kits-msan: 2 of 4 segmentations cannot be scored")
     assert pd.read_csv("scores.csv")["case"].tolist() == ["case_00000", "case_00003"]
     for name in ("case_00000", "case_00003"):

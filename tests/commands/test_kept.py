@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_files import voxels, write_series
 
 from kits_msan.cli import main
+from kits_msan.commands.earlier import scan_id
 from kits_msan.data.cases import IMAGE, LABEL, load_case, load_label, save_segmentation
 from kits_msan.errors import InputError
 from kits_msan.phantom.make import write_phantoms
@@ -168,6 +170,16 @@ def test_a_segmentation_that_somebody_corrected_is_kept(place: Path, capsys: pyt
         assert main([*line, *more]) == 2
         assert re.search(r"was not written by kits-msan predict, or was changed since", capsys.readouterr().err)
     assert contents(place) == before
+
+
+def test_hidden_and_other_files_do_not_make_another_scan_of_a_dicom_folder(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    before = scan_id(tmp_path / "scan")
+    (tmp_path / "scan/.DS_Store").touch()
+    (tmp_path / "scan/readme.txt").write_text("from the archive", encoding="utf-8")
+    assert scan_id(tmp_path / "scan") == before
+    next((tmp_path / "scan").glob("*.dcm")).unlink()
+    assert scan_id(tmp_path / "scan") != before
 
 
 def test_overwrite_removes_stale_results_of_others_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,7 +135,7 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
     ),
     "phantom split": ("phantom OUT --cases 2 --test 3 --profile smoke", "-1 training and 3 test cases"),
     "evaluate nothing": ("evaluate absent data --out OUT.csv", "absent does not exist"),
-    "evaluate without truth": ("evaluate data/case_00000 data/case_00001 --out OUT.csv", "has no counterpart"),
+    "evaluate without truth": ("evaluate data/case_00000 data/case_00001 --out OUT.csv", "has no label of the name"),
     "evaluate over results": (
         "evaluate data data --out results/scores.csv",
         "scores.csv exists; .* --overwrite",

@@ -22,7 +22,7 @@ from kits_msan.data.kits19 import (
     parse_cases,
 )
 from kits_msan.data.split import Split, load_split, refuse_test_cases
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InputNote
 
 ALL = [name_of(i) for i in range(210)]
 TABLE = pd.DataFrame(
@@ -88,7 +88,10 @@ def test_paper_split_goes_by_id() -> None:
     split = load_split(ALL)
     assert split.train == tuple(ALL[:180])
     assert split.test == tuple(ALL[180:190])
-    few = load_split([ALL[185], ALL[200], "scan", ALL[3]])
+    with pytest.warns(
+        InputNote, match=r"2 of 5 cases are none of KiTS19's 210 .*left out: case_00400, scan; a split"
+    ):
+        few = load_split([ALL[185], ALL[200], "scan", "case_00400", ALL[3]])
     assert few == Split((ALL[3],), (ALL[185],))
     assert load_split(ALL, exclude=EXCLUDED_2019).train == tuple(
         n for n in ALL[:180] if int(n[-3:]) not in EXCLUDED_2019

@@ -133,7 +133,7 @@ def not_in_hu(folder: Path) -> None:
     write_series(folder, (voxels() + 300) % 256)
 
 
-def marked(folder: Path, **tags: str) -> None:
+def marked(folder: Path, **tags: object) -> None:
     write_series(folder, voxels())
     for file in folder.iterdir():
         data = pydicom.dcmread(file)
@@ -142,12 +142,41 @@ def marked(folder: Path, **tags: str) -> None:
         data.save_as(file)
 
 
+@pytest.mark.parametrize(("padding", "read"), [(63536, -1024), (1024, 0)], ids=["no tissue", "tissue"])
+def test_padding_becomes_air_unless_a_tissue_can_have_it(tmp_path: Path, padding: int, read: int) -> None:
+    volume = voxels().astype(int)
+    volume[:, 0] = padding - 1024  # as rescaled
+    write_series(tmp_path / "scan", volume)
+    for file in (tmp_path / "scan").iterdir():
+        data = pydicom.dcmread(file)
+        data.add_new("PixelPaddingValue", "US", padding)
+        data.save_as(file)
+    case = load_case(tmp_path / "scan")
+    assert case.image is not None
+    assert set(case.image[:, 0].ravel()) == {read}
+    np.testing.assert_array_equal(case.image[:, 1:], voxels()[::-1, 1:])
+
+
+def test_slices_that_jitter_are_not_called_tilted(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    for number, file in enumerate(sorted((tmp_path / "scan").iterdir())):
+        data = pydicom.dcmread(file)
+        data.ImagePositionPatient[0] += 0.75 * (number % 2)
+        data.save_as(file)
+    with pytest.warns(InputNote, match=r"its slices lie up to 0\.8 mm sideways of the first, not in a line"):
+        load_case(tmp_path / "scan")
+
+
 def inverted(folder: Path) -> None:
     marked(folder, PhotometricInterpretation="MONOCHROME1", RescaleType="HU")
 
 
 def iodine(folder: Path) -> None:
     marked(folder, RescaleType="MGML")
+
+
+def in_upper_bits(folder: Path) -> None:
+    marked(folder, BitsStored=12, HighBit=15)
 
 
 def air(folder: Path) -> None:
@@ -168,6 +197,7 @@ def air(folder: Path) -> None:
         (not_in_hu, "has values 0 to 255, so it is not in Hounsfield units"),
         (air, "holds only air"),
         (inverted, r"is stored inverted \(MONOCHROME1\); convert it with dcm2niix"),
+        (in_upper_bits, r"holds its values in the upper bits \(HighBit\); convert it with dcm2niix"),
         (iodine, "holds MGML, as a map of a material, not HU; name the CT itself"),
     ],
 )

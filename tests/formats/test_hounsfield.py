@@ -80,14 +80,20 @@ def test_standardized_intensities_are_noticed(hu: np.ndarray) -> None:
         (lambda hu: hu / 10, "divided by ten"),
         (lambda hu: (hu + 128) % 256 - 128, "of a signed byte|at its lower end"),
         (lambda hu: hu % 256, "just above it"),
+        (lambda hu: (hu / 1000 + 1) * 190, "round 0, and none where fat and air would be"),  # absorption in 1/m
+        (lambda hu: 255 - (np.clip(hu, -160, 240) + 160) / 400 * 255, "none but a padding is below 0"),
     ],
-    ids=["negated", "halved", "tenth", "wrapped to int8", "wrapped to uint8"],
+    ids=["negated", "halved", "tenth", "wrapped to int8", "wrapped to uint8", "absorption", "inverted byte"],
 )
 def test_air_in_the_wrong_place_is_noticed(
     hu: np.ndarray, change: Callable[[np.ndarray], np.ndarray], says: str
 ) -> None:
     assert re.search(says, looked_at(change(hu)))
     assert looked_at(np.where(outside(hu), -1000, change(hu)))
+
+
+def test_padding_that_was_taken_for_a_large_number_is_noticed(hu: np.ndarray) -> None:
+    assert "are above 20000, where nothing can be" in looked_at(np.where(outside(hu), 62512, hu))
 
 
 def test_crops_slabs_metal_and_contrast_are_taken(hu: np.ndarray) -> None:

@@ -67,6 +67,33 @@ def test_where_the_patient_lay_is_said_if_it_is_a_guess(
         load_case(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (rb"\(\S+\)\n", b"none\n", "does not say how long its voxels are along each axis; export it anew"),
+        (rb"\([^()]+\)\n", b"(nan,nan,nan)\n", "does not say how long its voxels are along each axis"),
+        (
+            rb"encoding:",
+            b'space units: "cm" "cm" "cm"\nencoding:',
+            "lengths are in cm; they are taken as millimeters",
+        ),
+    ],
+    ids=["none", "nan", "cm"],
+)
+def test_lengths_that_an_nrrd_does_not_give_are_not_made_up(
+    tmp_path: Path, make_case: Make, old: bytes, new: bytes, says: str
+) -> None:
+    image, _, affine = turned(make_case())
+    nib.Nifti1Image(image, affine).to_filename(tmp_path / "true.nii.gz")
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(tmp_path / "true.nii.gz")), str(tmp_path / "scan.nrrd"))
+    before, line, after = (tmp_path / "scan.nrrd").read_bytes().partition(b"space directions:")
+    after, count = re.subn(old, new, after, count=1)
+    assert count == 1
+    (tmp_path / "scan.nrrd").write_bytes(before + line + after)
+    with pytest.raises(InputError, match=says) if b"n" in new[:4] else pytest.warns(InputNote, match=says):
+        load_case(tmp_path / "scan.nrrd")
+
+
 def test_damaged_files_of_other_formats_are_refused(tmp_path: Path) -> None:
     header = "ObjectType = Image\nNDims = 999999999999999999999999999999\nBinaryData = True\nOffset = 0 0 0\n"
     matrix = "TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementSize = 8 9 6\n"

@@ -65,6 +65,18 @@ def test_series_of_one_study_in_folders_are_one_case(tmp_path: Path) -> None:
         np.testing.assert_array_equal(load_case(tmp_path / "study").image, TRUE)
 
 
+@pytest.mark.parametrize("top", [6, 1], ids=["a stack", "a scout"])
+def test_series_on_two_levels_are_refused_and_none_is_passed_over(tmp_path: Path, top: int) -> None:
+    write_series(tmp_path / "cohort", voxels()[:top])
+    write_series(tmp_path / "cohort/b", voxels() - 50, series="2")
+    with pytest.raises(InputError, match=r"cohort holds DICOM images, and so does .*cohort/b, below it; name"):
+        load_case(find_cases(tmp_path / "cohort")[0])
+    assert load_case(tmp_path / "cohort/b").shape == TRUE.shape
+    mark(tmp_path / "cohort/b", Modality="SEG")  # a segmentation beside its scan is no other scan
+    if top > 1:
+        np.testing.assert_array_equal(load_case(tmp_path / "cohort").image, TRUE)
+
+
 def test_several_series_are_listed_and_one_can_be_chosen(tmp_path: Path) -> None:
     write_series(tmp_path / "a", voxels())
     write_series(tmp_path / "b", voxels() - 50, series="2")

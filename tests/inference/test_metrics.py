@@ -181,7 +181,27 @@ def test_folders_are_compared_by_case_name(folders: tuple[Path, Path]) -> None:
 def test_prediction_without_truth_is_refused(folders: tuple[Path, Path]) -> None:
     found, truth = folders
     (found / "case_00001").rename(found / "case_00007")
-    with pytest.raises(InputError, match="case_00007 has no counterpart"):
+    with pytest.raises(
+        InputError, match=r"case_00007 has no label of the name case_00007 in .*, which holds case_00000"
+    ):
+        score_folders(found, truth)
+
+
+def test_names_of_nnunet_and_slicer_are_understood_and_two_files_just_compared(folders: tuple[Path, Path]) -> None:
+    found, truth = folders
+    (found / "case_00000").rename(found / "case_00000_0000")
+    (found / "case_00001" / LABEL).rename(found / "case_00001.seg.nii.gz")
+    (found / "case_00001").rmdir()
+    table = score_folders(found, truth)
+    assert table["case"].tolist() == ["case_00000_0000", "case_00001.seg"]
+    assert table["tumor"].tolist() == [1, 0]
+    alone = score_folders(found / "case_00001.seg.nii.gz", truth / "case_00001" / LABEL)
+    assert alone["tumor"].tolist() == [0]
+    (found / "case_00000_0000" / LABEL).rename(found / "case_00000.nii.gz")
+    (found / "case_00000.nii.gz").rename(found / "case_00001.nii.gz")
+    with pytest.raises(
+        InputError, match=r"case_00001\.seg\.nii\.gz and .*case_00001\.nii\.gz are both of case_00001"
+    ):
         score_folders(found, truth)
 
 
