@@ -16,5 +16,6 @@ __getattr__, __dir__, __all__ = public(
         "first_case": "cells",
         "own_build": "cells",
         "patients_of": "cells",
+        "runs_folder": "paths",
     },
 )

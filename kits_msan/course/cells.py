@@ -1,5 +1,6 @@
 """Small helps for the cells of the notebooks: cases that are made or made again, and what a student has built."""
 
+import ast
 import contextlib
 import io
 import types
@@ -7,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kits_msan.course.paths import course_data, data_folder, phantoms_are_fresh
+from kits_msan.course.paths import NOTEBOOKS, course_data, data_folder, phantoms_are_fresh
 from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile, profile_from
@@ -31,13 +32,16 @@ def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
 def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
     """The patient of `first_case` on a hospital's grid: 14 slices of 512 x 512 voxels, 2 x 0.75 x 0.75 mm, (D, H, W).
 
-    Made once and kept in `data/`. A folder `data` already has its own grid, and the smoke profile only shows that
-    everything runs: there it is the first case as it is. Raises InputError as `course_data` does.
+    Made once and kept in `data/`, or each time where that may not be written. A folder `data` already has its own
+    grid, and the smoke profile only shows that everything runs: there it is the first case as it is. Raises
+    InputError for a `data` that does not exist.
     """
     if data or profile.name == "smoke":
         return first_case(profile, data, seed)
     fine = replace(profile, name="fine", train_cases=1, test_cases=0, grid=FINE_GRID, spacing=FINE_SPACING)
-    return load_case(find_cases(course_data(fine, seed=seed))[0])
+    with contextlib.suppress(InputError):
+        course_data(fine, seed=seed)
+    return first_case(fine, seed=seed)
 
 
 def patients_of(checkpoint: str | Path, count: int = 12, voxels: Profile | None = None) -> list[Case]:
@@ -74,26 +78,39 @@ def built(*functions: Any) -> bool:
 def own_build(number: str, name: str) -> Any:
     """What the student built in another notebook, such as the class `name` of build "2.b"; None if it is not right.
 
-    It is taken from that notebook as it was saved, in the folder of this one.
+    It is taken from that notebook as it was saved, in the folder of this one. Says why it is not used.
     """
-    from itertools import pairwise
-
     import nbformat
-    import numpy as np
-    import torch
 
     from kits_msan.course.exercises.checks import passes
 
-    known = {"F": torch.nn.functional, "nn": torch.nn, "np": np, "pairwise": pairwise, "torch": torch}
+    file = next(NOTEBOOKS.glob(f"0{number[0]}_*.ipynb")).name
+    known: dict[str, Any] = {}
     try:
-        [path] = Path.cwd().glob(f"0{number[0]}_*.ipynb")
-        for cell in nbformat.read(path, as_version=4).cells:
+        for cell in nbformat.read(Path.cwd() / file, as_version=4).cells:
+            if cell.cell_type == "code":
+                _import(cell.source, known)
             if "build" in cell.metadata.get("tags", []):
                 exec(cell.source, known)
         with contextlib.redirect_stdout(io.StringIO()):
-            return known[name] if passes(number, known[name]) else None
-    except Exception:  # no notebook, or one that was torn, or a cell that stops: there is nothing to use
-        return None
+            right = passes(number, known[name])
+        why = "" if right else "its check there does not say that it is right"
+    except FileNotFoundError:
+        why = "that notebook is not in this folder"
+    except Exception as error:  # a notebook that was torn, or a cell that stops
+        why = f"{type(error).__name__}: {error}"
+    if why:
+        print(f"{name} of {file} is not used: {why}.")
+    return None if why else known[name]
+
+
+def _import(source: str, known: dict[str, Any]) -> None:
+    """Run the imports of a cell, and nothing else of it."""
+    with contextlib.suppress(SyntaxError):  # of a line for the notebook, such as %timeit
+        lines: list[ast.stmt] = [
+            line for line in ast.parse(source).body if isinstance(line, ast.Import | ast.ImportFrom)
+        ]
+        exec(compile(ast.Module(lines, []), "<cell>", "exec"), known)
 
 
 def _is_starter(function: Any) -> bool:

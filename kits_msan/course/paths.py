@@ -1,5 +1,6 @@
 """Where the course lies, and the cases that its notebooks use."""
 
+import os
 from pathlib import Path
 
 from kits_msan.errors import InputError
@@ -59,6 +60,18 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
                 f"FOLDER --profile {profile.name}`, then set data=FOLDER, and out= to another folder for results."
             ) from error
     return folder
+
+
+def runs_folder(profile: str, out: str | Path = "") -> Path:
+    """Where the notebooks write: `out`, or `runs/` of the repository; if that may not be written, of this folder."""
+    if out:
+        return Path(out).expanduser()
+    runs = ROOT / "runs" / profile
+    nearest = next(folder for folder in (runs, *runs.parents) if folder.exists())
+    if os.access(nearest, os.W_OK):
+        return runs
+    print(f"{nearest} may not be written, so results go to {Path.cwd() / 'runs'}.")
+    return Path.cwd() / "runs" / profile
 
 
 def data_folder(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
