@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from torch import nn
 
+from kits_msan.course import cells, paths
 from kits_msan.course.cells import own_build, patients_of
 from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS
 from kits_msan.course.student import STUDENT
@@ -16,7 +17,7 @@ from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import describe_model, load_checkpoint, save_model
 from kits_msan.networks.registry import build_model
 from kits_msan.phantom.make import PHANTOM_VERSION
-from kits_msan.profiles import SMOKE, profile_from
+from kits_msan.profiles import LAPTOP, SMOKE, profile_from
 from kits_msan.training import fresh
 
 SHIPPED = sorted(CHECKPOINTS.glob("*.safetensors"))
@@ -58,17 +59,48 @@ def test_a_network_that_was_trained_on_a_folder_has_its_patients_there(tmp_path:
 
 
 def test_a_build_is_taken_from_the_notebook_beside_if_it_is_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(NOTEBOOKS)
     layer = own_build("2.b", "MyAttention")
     assert isinstance(layer([2, 3]), nn.Module)
-    monkeypatch.chdir(STUDENT)
-    assert own_build("2.b", "MyAttention") is None  # not filled in
     monkeypatch.chdir(tmp_path)
-    assert own_build("2.b", "MyAttention") is None  # no notebook
-    (tmp_path / "02_mine.ipynb").write_text("{", encoding="utf-8")
-    assert own_build("2.b", "MyAttention") is None
-    cell = nbformat.v4.new_code_cell("MyAttention = 1 / 0", metadata={"tags": ["build"]})
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "02_mine.ipynb")
-    assert own_build("2.b", "MyAttention") is None
+    file = "02_attention_layer.ipynb"
+    imports = (
+        nbformat.v4.new_code_cell("%matplotlib inline"),
+        nbformat.v4.new_code_cell("import math\nmath.boom = 1 / 0"),
+    )
+    stops = nbformat.v4.new_code_cell("MyAttention = math.sqrt(-1)", metadata={"tags": ["build"]})
+    for content in (None, "{", (STUDENT / file).read_text(encoding="utf-8"), [*imports, stops]):
+        if isinstance(content, str):
+            (tmp_path / file).write_text(content, encoding="utf-8")
+        elif content:
+            nbformat.write(nbformat.v4.new_notebook(cells=content), tmp_path / file)
+        assert own_build("2.b", "MyAttention") is None
+        (tmp_path / "02_attention_layer-Copy1.ipynb").touch()  # another file of that chapter changes nothing
+    reasons = [
+        "that notebook is not in this folder",
+        "NotJSONError",
+        "does not say that it is right",
+        "math domain error",
+    ]
+    said = capsys.readouterr().out.splitlines()
+    assert [reason in one for reason, one in zip(reasons, said, strict=True)] == [True] * 4, said
+
+
+def test_what_may_not_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a hub, where the course belongs to the teacher."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "course")
+    assert paths.runs_folder("laptop") == tmp_path / "course/runs/laptop"
+    monkeypatch.setattr(paths.os, "access", lambda *_: False)
+    assert paths.runs_folder("laptop") == tmp_path / "runs/laptop"
+    assert paths.runs_folder("laptop", "mine") == Path("mine")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InputError("it cannot be written")
+
+    monkeypatch.setattr(cells, "course_data", refuse)
+    monkeypatch.setattr(cells, "FINE_GRID", (2, 16, 16))
+    case = cells.fine_case(LAPTOP)
+    assert (case.shape, case.spacing) == ((2, 16, 16), cells.FINE_SPACING)
