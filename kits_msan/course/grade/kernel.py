@@ -63,9 +63,20 @@ def _refuse_connections() -> None:
     socket.socket.connect = local_only  # type: ignore[method-assign, assignment]
 
 
+def _stay() -> None:
+    """Let `exit` and `quit` end their cell only, as `sys.exit` does: the checks of later cells are still to come."""
+    from ipykernel.zmqshell import ZMQInteractiveShell
+
+    def end_cell(self: Any) -> None:
+        raise SystemExit
+
+    ZMQInteractiveShell.ask_exit = end_cell  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     from ipykernel.kernelapp import launch_new_instance
 
     _limit()
     _refuse_connections()
+    _stay()
     launch_new_instance()

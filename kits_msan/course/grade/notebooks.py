@@ -1,7 +1,6 @@
-"""One student's notebook: found, prepared, run in a kernel with limits, and read."""
+"""One student's notebook: prepared, run in a kernel with limits, and read."""
 
 import atexit
-import copy
 import logging
 import re
 import tempfile
@@ -10,20 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
 from traitlets import Bool
 
-from kits_msan.course.exercises.checks import BUILDS, EXERCISES
+from kits_msan.course.grade.collect import CHECK, checks_in, code_cell, code_cells, of_chapter
 from kits_msan.course.grade.kernel import environment, launch
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.errors import InputError
 
-ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz")  # as learning platforms hand notebooks out
 OURS = 600  # seconds for a cell that is the teacher's own, such as the imports
-ASKED = sorted([*EXERCISES, *BUILDS])  # 1.1 to 1.4, then the builds 1.b; 2.1 ...
-CHECK = re.compile(r'checks\.(?:check|passes)\("(\d\.\w)"')
+OUTPUT = 120  # seconds until what a cell printed has arrived; megabytes take long on a busy machine
+SLOWER = 3  # times the seconds of processor time that a notebook may last, asleep or on a busy machine
+LONGEST = 300  # characters of an error that are kept
+ENDED = "the notebook stopped before this check: a cell ended Python, or reached a limit of time or memory"
 EXAMPLE = re.compile(r" (For \w+ = |The input was |It is not ).*", re.DOTALL)
 RIGHT = "right"
 WRONG = "wrong"
@@ -66,100 +68,52 @@ class _OneKernel(KernelSpecManager):
         return KernelSpec(argv=launch(self.isolated), display_name="grade", language="python")
 
 
-def collected(folder: Path) -> list[tuple[str, int, Path]]:
-    """(student, number of the notebook, file) of all notebooks below `folder`.
+class _Client(NotebookClient):
+    """Keeps what the teacher's checks print, and nothing of other cells: a loop of prints would fill our memory."""
 
-    A student's name is the folder that the notebooks lie in, or what a file's name has beside that of the notebook.
-    A file that cannot be read counts if its name tells which notebook it was; else it is named and left out.
-    Raises InputError if there are none.
-    """
-    found = []
-    for path in sorted(folder.rglob("[!.]*")):
-        if path.name.lower().endswith(ARCHIVES):
-            print(f"{path} is an archive and was left out; unpack it.")
-    for path in sorted(folder.rglob("*.ipynb")):
-        if any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts):
-            continue
-        chapter = _chapter(path)
-        if chapter:
-            found.append((_student(path, folder, chapter), chapter, path))
-    if not found:
-        raise InputError(
-            f"{folder} holds no notebooks with exercises of this course; collect the students' copies there."
-        )
-    return found
+    def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
+        checks = "check" in self.nb.cells[cell_index].metadata
+        return super().output(outs, msg, display_id, cell_index) if checks else None
 
 
 def grade(student: str, chapter: int, path: Path, data: Path, limits: Limits) -> list[Grade]:
-    """Run a student's notebook on the phantoms in `data`, and read what its checks say."""
+    """Run a student's notebook on the phantoms in `data`, and read what the teacher's checks say in it."""
     try:
-        notebook = _prepared(_read(path), chapter, data)
+        cells = code_cells(path)
     except InputError as error:
-        return [Grade(student, number, NOT_RUN, str(error)) for number in _of_chapter(chapter)]
-    ours = {cell.source for cell in _teacher(chapter).cells if not CHECK.search(cell.source)} | {_setup(data)}
+        return [Grade(student, number, NOT_RUN, str(error)) for number in of_chapter(chapter)]
+    teacher = _teacher(chapter)
+    notebook = NotebookNode(cells=_prepared(cells, teacher, data), metadata=NotebookNode())
+    ours = {cell.source for cell in teacher if not checks_in(cell.source)} | {_setup(data)}
     failure = _run(notebook, ours, limits)
-    return [Grade(student, number, *_said(notebook, number, failure)) for number in _of_chapter(chapter)]
+    said = {cell.metadata["check"]: _said(cell, failure) for cell in notebook.cells if "check" in cell.metadata}
+    return [Grade(student, number, *said[number]) for number in of_chapter(chapter)]
 
 
-def _read(path: Path) -> Any:
-    try:
-        return nbformat.read(path, as_version=4)
-    except Exception as error:
-        raise InputError(f"{path} is no notebook ({type(error).__name__}); ask for it again or remove it.") from error
-
-
-def _chapter(path: Path) -> int | None:
-    """The number of the course's notebook that a file is, or None."""
-    try:
-        numbers = _exercises(_read(path))
-        return int(min(numbers)[0]) if numbers else None
-    except InputError as error:
-        named = [int(original.name[:2]) for original in NOTEBOOKS.glob("0*.ipynb") if original.stem in path.stem]
-        print(f"{error} It {'counts as not run' if named else 'was left out'}.")
-        return named[0] if named else None
-
-
-def _exercises(notebook: Any) -> list[str]:
-    return [number for cell in notebook.cells for number in CHECK.findall(cell.source) if number in ASKED]
-
-
-def _of_chapter(chapter: int) -> list[str]:
-    return [number for number in ASKED if number.startswith(f"{chapter}.")]
-
-
-def _teacher(chapter: int) -> Any:
+def _teacher(chapter: int) -> list[NotebookNode]:
     [path] = NOTEBOOKS.glob(f"0{chapter}_*.ipynb")
-    return nbformat.read(path, as_version=4)
+    return code_cells(path)
 
 
-def _student(path: Path, folder: Path, chapter: int) -> str:
-    parents = path.relative_to(folder).parts[:-1]
-    if parents:
-        return "/".join(parents)
-    [original] = NOTEBOOKS.glob(f"0{chapter}_*.ipynb")
-    return path.stem.replace(original.stem, "").strip("-_. ") or path.stem
+def _prepared(cells: list[NotebookNode], teacher: list[NotebookNode], data: Path) -> list[NotebookNode]:
+    """The student's cells, with parameters for a short run, and with the teacher's checks, which alone are read.
 
-
-def _prepared(notebook: Any, chapter: int, data: Path) -> Any:
-    """A copy with the teacher's check cells, whatever became of the student's, and parameters for a short run."""
-    notebook, teacher = copy.deepcopy(notebook), _teacher(chapter)
-    checks = {number: cell.source for cell in teacher.cells for number in CHECK.findall(cell.source)}
-    seen = set()
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-            for number in CHECK.findall(cell.source):
-                cell.source = checks.get(number, cell.source)
-                seen.add(number)
-    missing = [nbformat.v4.new_code_cell(source) for number, source in checks.items() if number not in seen]
-    at = next((i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])), -1)
-    notebook.cells = [
-        *notebook.cells[: at + 1],
-        nbformat.v4.new_code_cell(_setup(data)),
-        *notebook.cells[at + 1 :],
-        *missing,
-    ]
-    return notebook
+    A check of the teacher's follows the last cell in which the student has it, be it in a comment. A cell that holds
+    nothing else makes room for it; any other may hold an answer too, and stays as it is.
+    """
+    checks = {number: cell.source for cell in teacher for number in checks_in(cell.source)}
+    last = {number: at for at, cell in enumerate(cells) for number in CHECK.findall(cell.source)}
+    last |= {number: at for at, cell in enumerate(cells) for number in checks_in(cell.source)}
+    start = max((at for at, cell in enumerate(cells) if cell.metadata["parameters"]), default=-1)
+    prepared = [code_cell(_setup(data))] if start < 0 else []
+    for at, cell in enumerate(cells):
+        here = [number for number in checks if last.get(number) == at]
+        if cell.source.strip() not in [checks[number].strip() for number in here]:
+            prepared.append(cell)
+        if at == start:
+            prepared.append(code_cell(_setup(data)))
+        prepared += [code_cell(checks[number], check=number) for number in here]
+    return prepared + [code_cell(source, check=number) for number, source in checks.items() if number not in last]
 
 
 def _setup(data: Path) -> str:
@@ -168,19 +122,18 @@ def _setup(data: Path) -> str:
     return values + "from kits_msan import checks\nfrom kits_msan.course import built"
 
 
-def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
+def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
     """Execute all cells, also after one that fails; returns why the rest was not run, or nothing.
 
     ours: the sources of cells that get more time than a student's.
     """
-    from nbclient import NotebookClient
-
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # nbclient loses a task with each kernel that dies
     with tempfile.TemporaryDirectory(prefix="kits-grade-") as home:
         where = {"transport": "ipc", "ip": f"{home}/k"} if limits.isolated else {"ip": "127.0.0.1"}
         manager = AsyncKernelManager(kernel_spec_manager=_OneKernel(isolated=limits.isolated), **where)
-        client = NotebookClient(
+        client = _Client(
             notebook, km=manager, interrupt_on_timeout=True, allow_errors=True, record_timing=False,
+            iopub_timeout=OUTPUT,
             timeout_func=lambda cell: OURS if cell.source in ours else limits.cell_seconds,
             resources={"metadata": {"path": home}}, store_widget_state=False,
         )  # fmt: skip
@@ -188,27 +141,33 @@ def _run(notebook: Any, ours: set[str], limits: Limits) -> str:
             with ThreadPoolExecutor(1) as aside:  # in the main thread nbclient takes Ctrl-C for itself
                 running = aside.submit(client.execute, env=environment(Path(home), limits.memory, limits.seconds))
                 try:
-                    running.result()
-                except KeyboardInterrupt:
+                    running.result(SLOWER * limits.seconds)
+                except (KeyboardInterrupt, TimeoutError):
                     atexit.unregister(client._cleanup_kernel)  # there is none left; no public way
                     if kernel := getattr(manager.provisioner, "process", None):
                         kernel.kill()
                     raise
-        except Exception as error:  # the kernel died of a limit, or did not even react to an interrupt
-            return f"the notebook stopped: {type(error).__name__}, most likely at a limit of time or memory"
+        except (DeadKernelError, TimeoutError):
+            return ENDED
+        except Exception as error:
+            return _short(f"the notebook was not run to its end ({type(error).__name__}: {error})")
     return ""
 
 
-def _said(notebook: Any, number: str, failure: str) -> tuple[str, str]:
-    """(result, sentence) of an exercise or a build."""
-    cell = next(cell for cell in notebook.cells if cell.cell_type == "code" and number in CHECK.findall(cell.source))
+def _said(cell: NotebookNode, failure: str) -> tuple[str, str]:
+    """(result, sentence) of the teacher's check in a cell that was run."""
+    printed = [one.text for one in cell.outputs if one.output_type == "stream" and one.name == "stdout"]
+    lines = [line for line in "".join(printed).splitlines() if line.partition(":")[0] in WORDS]
+    if lines:  # the check's own is the last: what the student's function printed came before
+        return WORDS[lines[-1].partition(":")[0]], lines[-1]
     for output in cell.outputs:
-        if output.output_type == "stream" and output.name == "stdout":
-            lines = [line for line in output.text.splitlines() if line.partition(":")[0] in WORDS]
-            if lines:
-                return WORDS[lines[-1].partition(":")[0]], lines[-1]
         if output.output_type == "error" and output.ename == "KeyboardInterrupt":
             return WRONG, "Wrong: your function did not end within the time limit."
         if output.output_type == "error":
-            return NOT_RUN, f"{output.ename}: {output.evalue}"
-    return NOT_RUN, failure or "the check said nothing"
+            return NOT_RUN, _short(f"{output.ename}: {output.evalue}")
+    return NOT_RUN, failure or "the check said nothing; run this notebook yourself"
+
+
+def _short(text: str) -> str:
+    """An error's text without its line breaks, which a student may have made as long as he likes."""
+    return " ".join(text.split())[:LONGEST]

@@ -1,5 +1,6 @@
 """`kits-msan grade`: all collected notebooks, as a table with names, and as a picture and a count without."""
 
+import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
@@ -9,42 +10,58 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from kits_msan.course.grade.collect import ASKED, Found, collected, empty_handed, of_chapter, spelled
 from kits_msan.course.grade.kernel import can_unshare
-from kits_msan.course.grade.notebooks import ASKED, NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, collected, grade
+from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, grade
 from kits_msan.course.paths import course_data
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, one_line
 from kits_msan.files import atomic_file, refuse_file, refuse_foreign, refuse_results, write_csv
 from kits_msan.profiles import get_profile
 
 COLORS = {RIGHT: "#009E73", WRONG: "#D55E00", UNANSWERED: "#DDDDDD", NOT_RUN: "#666666"}
 GRADES, MISTAKES, PICTURE = "grades.csv", "mistakes.csv", "grades.png"
 COLUMNS = {GRADES: [field.name for field in fields(Grade)], MISTAKES: ["exercise", "students", "hint"]}
+FORMULA = tuple("=+-@\t\r")  # how a text begins that a spreadsheet would calculate
 SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
 
 
 def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, overwrite: bool = False) -> None:
     """Run all notebooks below `folder`; write grades.csv (with names), mistakes.csv and grades.png into `out`.
 
+    grades.csv is written with each notebook, and the others at the end: a run that was stopped goes on from it.
     cell_seconds: limit for a cell. memory_gb: limit for a kernel, in GB. Nothing is sent anywhere.
     Raises InputError for a folder without notebooks, for an `out` that holds results, and, with `overwrite` too, if
     one of the three files there was not written by this function.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the one of the collected notebooks.")
+    before = _stopped(out)
+    overwrite = overwrite or bool(before)
     refuse_results(out, overwrite)
     for name, columns in COLUMNS.items():
         refuse_file(out / name, overwrite, ".csv", begins=",".join(columns))
     refuse_foreign(out, (out / GRADES).exists() or not (out / PICTURE).exists(), "result of kits-msan grade")
     notebooks = collected(folder)
+    within = [out.resolve(), *out.resolve().parents]  # results may lie in the folder too, and are no student
+    absent = [name for name in empty_handed(folder, notebooks) if (folder / name).resolve() not in within]
+    for name in absent:
+        print(one_line(f"{folder / name} holds no notebook of this course; ask the student for it."))
     isolated = can_unshare()
     print("each notebook runs without a network" if isolated else "the network is only refused by Python here")
     data = course_data(get_profile("smoke"))
     limits = Limits(cell_seconds, 20 * cell_seconds, int(memory_gb * 1e9), isolated)
-    grades: list[Grade] = []
-    for student, chapter, path in tqdm(notebooks, "notebooks"):
-        grades += grade(student, chapter, path, data, limits)
-    out.mkdir(parents=True, exist_ok=True)
-    write_csv(out / GRADES, pd.DataFrame([vars(one) for one in grades], columns=COLUMNS[GRADES]))
+    done = _still_true(before, notebooks, out / GRADES) if before else {}
+    if done:
+        print(f"{len(done)} of {len(notebooks)} are graded already; to grade them anew, remove {out / GRADES}.")
+    for one in tqdm([one for one in notebooks if one not in done], "notebooks"):
+        done[one] = _graded(one, data, limits)
+        for name in (MISTAKES, PICTURE):
+            (out / name).unlink(missing_ok=True)  # of an older run, whose grades go now
+        _write_grades(out, [row for rows in done.values() for row in rows])
+    grades = [row for rows in done.values() for row in rows]
+    asked = [number for number in ASKED if any(one.exercise == number for one in grades)]
+    grades += [Grade(_plain(name), number, NOT_RUN, "no notebook") for name in absent for number in asked]
+    _write_grades(out, grades)
     write_csv(out / MISTAKES, mistakes(grades))
     with atomic_file(out / PICTURE) as temporary:
         draw(grades, temporary)
@@ -53,9 +70,53 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     print(f"{GRADES} holds names: keep it on this machine. The other two hold none.")
 
 
+def _graded(notebook: Found, data: Path, limits: Limits) -> list[Grade]:
+    """The grades of a notebook, whatever is odd about it: the class goes on."""
+    student, chapter, path = notebook
+    try:
+        return grade(_plain(student), chapter, path, data, limits)
+    except Exception as error:
+        said = f"this notebook cannot be graded ({type(error).__name__}: {error}); look at it yourself"
+        return [Grade(_plain(student), number, NOT_RUN, said) for number in of_chapter(chapter)]
+
+
+def _stopped(out: Path) -> list[Grade]:
+    """The grades that a run which was stopped has left in `out`."""
+    file, columns = out / GRADES, COLUMNS[GRADES]
+    if (out / PICTURE).exists() or not file.is_file():
+        return []
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+        if lines.readline().rstrip() != ",".join(columns):
+            return []
+        return [Grade(*row) for row in csv.reader(lines) if len(row) == len(columns) and row[2] in COLORS]
+
+
+def _still_true(before: Sequence[Grade], notebooks: Sequence[Found], file: Path) -> dict[Found, list[Grade]]:
+    """Of the notebooks that are no newer than `file`, in which `before` stands, the grades, if all are there."""
+    kept = {}
+    for student, chapter, path in notebooks:
+        numbers, status = of_chapter(chapter), path.stat()
+        rows = [one for one in before if one.student == _plain(student) and one.exercise in numbers]
+        came = max(status.st_mtime, status.st_ctime)  # a copy may have the times of its original
+        if len(rows) == len(numbers) and came < file.stat().st_mtime:
+            kept[student, chapter, path] = rows
+    return kept
+
+
+def _write_grades(out: Path, grades: Sequence[Grade]) -> None:
+    rows = [[_plain(value) for value in vars(one).values()] for one in grades]
+    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]))
+
+
+def _plain(text: str) -> str:
+    """A text of a student's, which a spreadsheet shows and does not calculate."""
+    return spelled(f"'{text}" if text.startswith(FORMULA) else text)
+
+
 def mistakes(grades: Sequence[Grade]) -> pd.DataFrame:
     """How many students got each hint, the most common of an exercise first; without names."""
-    counted = Counter((one.exercise, one.hint) for one in grades if one.result == WRONG)
+    made = dict.fromkeys((one.exercise, _plain(one.hint), one.student) for one in grades if one.result == WRONG)
+    counted = Counter((exercise, hint) for exercise, hint, _ in made)
     rows = [{"exercise": exercise, "students": count, "hint": hint} for (exercise, hint), count in counted.items()]
     table = pd.DataFrame(rows, columns=COLUMNS[MISTAKES])
     return table.sort_values(["exercise", "students"], ascending=[True, False], ignore_index=True)

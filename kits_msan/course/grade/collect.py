@@ -1,0 +1,172 @@
+"""What was collected: whose notebook of which chapter a file is; what cannot be used is named, each in a line."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, from_dict
+
+from kits_msan.course.exercises.checks import BUILDS, EXERCISES
+from kits_msan.course.paths import NOTEBOOKS
+from kits_msan.errors import InputError, one_line
+from kits_msan.files import read_json
+
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz")  # as learning platforms hand notebooks out
+HIDDEN = (".", "__")  # what systems put beside: .ipynb_checkpoints, __MACOSX
+ASKED = sorted([*EXERCISES, *BUILDS])  # 1.1 to 1.4, then the builds 1.b; 2.1 ...
+CHECK = re.compile(r"""checks\.(?:check|passes)\(\s*["'](\d\.\w)["']""")
+COMMENT = re.compile("#.*")
+ENDING = re.compile(r"(\.ipynb)?\.[^.]*$", re.IGNORECASE)
+COPY = re.compile(r"([ _-]*\bcopy ?\d*| ?\(\d+\))+$", re.IGNORECASE)  # -Copy1, " (1)": of Jupyter and of browsers
+SAME_TIME = 2  # seconds: the step of the times in a zip file, and more than it takes to copy a folder of notebooks
+AGAIN = "ask the student for it again"
+
+Found = tuple[str, int, Path]  # student, chapter, file
+
+
+def collected(folder: Path) -> list[Found]:
+    """(student, number of the notebook, file) of all notebooks below `folder`, one for a student and a number.
+
+    A student's name is the folder that the notebooks lie in, or what a file's name has beside that of the notebook.
+    A file that cannot be read counts if its name tells which notebook it was. Raises InputError if there are none.
+    """
+    found: dict[tuple[str, int], list[Path]] = {}
+    others = []
+    for path in _files(folder):
+        name = path.name.lower()
+        if name.endswith(".ipynb"):
+            if chapter := _chapter(path):
+                found.setdefault((_student(path, folder), chapter), []).append(path)
+        elif name.endswith(ARCHIVES):
+            _say(f"{path} is an archive and was left out; unpack it.")
+        elif ".ipynb" in name or _original(path):
+            others.append(path)
+    for path in others:
+        if (_student(path, folder), _named(path)) not in found:
+            _say(f"{path} does not end in .ipynb; rename it if it is the notebook, else ask the student for that.")
+    if not found:
+        raise InputError(
+            f"{folder} holds no notebooks with exercises of this course; collect the students' copies there."
+        )
+    return [(student, chapter, _one_of(paths, student, chapter)) for (student, chapter), paths in found.items()]
+
+
+def empty_handed(folder: Path, found: Iterable[Found]) -> list[str]:
+    """Names of the folders right below `folder` in which no notebook was found."""
+    used = {path.relative_to(folder).parts[0] for _, _, path in found}
+    places = [place.name for place in sorted(folder.iterdir()) if place.is_dir()]
+    return [name for name in places if name not in used and not name.startswith(HIDDEN)]
+
+
+def code_cells(path: Path) -> list[NotebookNode]:
+    """The code cells of a notebook, made anew with their text alone: whatever else a file holds cannot disturb.
+
+    The cell of the parameters is tagged. Raises InputError for a file that is no notebook.
+    """
+    cells = read_json(path, AGAIN).get("cells")
+    if not isinstance(cells, list):
+        raise InputError(f"{path} holds no list of cells; {AGAIN}.")
+    known = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type", "code") == "code"]
+    return [code_cell(_text(cell.get("source")), parameters=_is_parameters(cell)) for cell in known]
+
+
+def code_cell(source: str, **metadata: Any) -> NotebookNode:
+    """A code cell that was not run."""
+    return from_dict(
+        {"cell_type": "code", "source": source, "metadata": metadata, "outputs": [], "execution_count": None}
+    )
+
+
+def checks_in(source: str) -> list[str]:
+    """Numbers of the exercises and builds that a cell checks; a check in a comment is none."""
+    return [number for number in CHECK.findall(COMMENT.sub("", source)) if number in ASKED]
+
+
+def of_chapter(chapter: int) -> list[str]:
+    """Numbers of the exercises and builds of a notebook."""
+    return [number for number in ASKED if number.startswith(f"{chapter}.")]
+
+
+def spelled(text: str) -> str:
+    """The text with half characters, such as of a name from another system, as "\\udcfc": they cannot be written."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _files(folder: Path) -> list[Path]:
+    paths = [path for path in sorted(folder.rglob("*")) if os.path.isfile(path)]  # which a forbidden one is not
+    return [path for path in paths if not any(part.startswith(HIDDEN) for part in path.relative_to(folder).parts)]
+
+
+def _chapter(path: Path) -> int | None:
+    """The number of the course's notebook that a file is, by its checks or by its name, or None."""
+    try:
+        chapters = Counter(int(number[0]) for cell in code_cells(path) for number in checks_in(cell.source))
+    except InputError as error:
+        _say(str(error))
+        return _named(path)
+    if chapters:
+        return chapters.most_common(1)[0][0]
+    if not _named(path):
+        _say(f"{path} has no exercise of this course and was left out; ask the student if it should.")
+    return _named(path)
+
+
+def _original(path: Path) -> Path | None:
+    """The course's notebook whose name is in that of a file."""
+    return next((one for one in sorted(NOTEBOOKS.glob("0*.ipynb")) if one.stem in path.name.lower()), None)
+
+
+def _named(path: Path) -> int | None:
+    """The number that a file's name gives."""
+    original = _original(path)
+    return int(original.name[:2]) if original else None
+
+
+def _student(path: Path, folder: Path) -> str:
+    parents = path.relative_to(folder).parts[:-1]
+    if parents:
+        return "/".join(parents)
+    bare, original = ENDING.sub("", path.name), _original(path)
+    rest = re.sub(re.escape(original.stem), "", bare, flags=re.IGNORECASE) if original else bare
+    return COPY.sub("", rest).strip("-_. ") or bare
+
+
+def _one_of(paths: list[Path], student: str, chapter: int) -> Path:
+    """The notebook that counts: the newest that can be read; of equally new ones that with the course's name."""
+    paths = [path for path in paths if _is_readable(path)] or paths
+    newest = max(path.stat().st_mtime for path in paths)
+    names = [original.stem for original in NOTEBOOKS.glob("0*.ipynb")]
+    taken = min(
+        (path for path in paths if newest - path.stat().st_mtime <= SAME_TIME),
+        key=lambda path: (path.stem not in names, len(path.name), path.name),
+    )
+    if left := ", ".join(path.name for path in paths if path != taken):
+        _say(f"{student} has several notebooks {chapter}: {taken.name} counts, left out: {left}.")
+    return taken
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        return bool(code_cells(path))
+    except InputError:
+        return False
+
+
+def _text(source: Any) -> str:
+    """A cell's text, which a file holds in one piece or in lines; what is no text counts as none."""
+    parts = source if isinstance(source, list) else [source]
+    return spelled("".join(part for part in parts if isinstance(part, str)))
+
+
+def _is_parameters(cell: dict[str, Any]) -> bool:
+    """Whether a cell sets the parameters: by its tag, or, where that was lost, by how the course's begin."""
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return (isinstance(tags, list) and "parameters" in tags) or _text(cell.get("source")).startswith("profile = ")
+
+
+def _say(sentence: str) -> None:
+    print(one_line(sentence))

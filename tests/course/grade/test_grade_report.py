@@ -1,0 +1,128 @@
+"""The tables and the picture of a class: without names where it is shown, and nothing lost when something breaks."""
+
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from student_notebooks import notebook
+
+from kits_msan.course.grade import report
+from kits_msan.course.grade.collect import of_chapter
+from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade
+from kits_msan.course.grade.report import draw, grade_folder, mistakes
+from kits_msan.errors import InputError
+
+RECALL = "this is the share that was found (recall)"
+
+
+class Class:
+    """A folder of notebooks, graded by a stand-in; a student in `errors` raises."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out = folder / "collected", folder / "grades"
+        self.seen: list[str] = []
+        self.errors: dict[str, BaseException] = {}
+
+    def add(self, *names: str) -> None:
+        for name in names:
+            notebook(self.folder / name / "05.ipynb", ['checks.check("5.2", f)'])
+
+    def one(self, student: str, chapter: int, *_: object) -> list[Grade]:
+        self.seen.append(student)
+        if student in self.errors:
+            raise self.errors[student]
+        return [Grade(student, number, RIGHT, "=Right") for number in of_chapter(chapter)]
+
+    def grade(self, overwrite: bool = False) -> None:
+        self.seen = []
+        grade_folder(self.folder, self.out, 1, 1, overwrite)
+
+    def results(self) -> dict[str, list[str]]:
+        table = pd.read_csv(self.out / "grades.csv", dtype=str)
+        return {str(student): sorted(set(rows["result"])) for student, rows in table.groupby("student")}
+
+
+@pytest.fixture
+def students(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Class:
+    made = Class(tmp_path)
+    monkeypatch.setattr(report, "course_data", lambda *_: tmp_path)
+    monkeypatch.setattr(report, "can_unshare", lambda: False)
+    monkeypatch.setattr(report, "grade", made.one)
+    return made
+
+
+def test_counts_and_picture_hold_no_names(tmp_path: Path) -> None:
+    said = f"Wrong: {RECALL}. For share = 0.1 yours gives 0.1, but 0.1818 is right."
+    grades = [
+        Grade("ann", "5.2", WRONG, said),
+        Grade("ann", "5.2", WRONG, said),  # a student counts once
+        Grade("bob", "5.2", WRONG, said.replace("0.1", "0.2")),
+        Grade("eve", "5.2", RIGHT, "Right: so it is."),
+        Grade("eve", "5.3", UNANSWERED, "Not answered yet: fill it in."),
+    ]
+    counted = mistakes(grades)
+    pd.testing.assert_frame_equal(
+        counted, pd.DataFrame({"exercise": ["5.2"], "students": [2], "hint": [f"{RECALL}."]})
+    )
+    draw(grades, tmp_path / "grades.png")
+    assert (tmp_path / "grades.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_odd_notebook_costs_one_student(students: Class, capsys: pytest.CaptureFixture[str]) -> None:
+    students.add("ann", "bob", "eve")
+    students.errors["bob"] = KeyError("source")
+    (students.folder / "zoe").mkdir()
+    students.grade()
+    assert students.results() == {"ann": [RIGHT], "bob": [NOT_RUN], "eve": [RIGHT], "zoe": [NOT_RUN]}
+    text = (students.out / "grades.csv").read_text(encoding="utf-8")
+    assert "bob,5.1,not run,this notebook cannot be graded (KeyError: 'source'); look at it yourself" in text
+    assert "zoe,5.c,not run,no notebook" in text
+    zoe = students.folder / "zoe"
+    assert f"{zoe} holds no notebook of this course; ask the student for it.\n" in capsys.readouterr().out
+
+
+def test_no_text_of_a_student_is_a_formula(students: Class) -> None:
+    students.add('=HYPERLINK("x")', "+1", "@sum", "-ann")
+    if sys.platform == "linux":
+        students.add(os.fsdecode(b"J\xfcrgen"))
+    students.grade()
+    table = pd.read_csv(students.out / "grades.csv", dtype=str)
+    names = {'\'=HYPERLINK("x")', "'+1", "'@sum", "'-ann"}
+    assert set(table["student"]) == names | ({"J\\udcfcrgen"} if sys.platform == "linux" else set())
+    assert set(table["said"]) == {"'=Right"}
+    assert list(mistakes([Grade("ann", "5.2", WRONG, "\t=1")])["hint"]) == ["'\t=1"]
+
+
+def test_a_stopped_run_goes_on(students: Class, capsys: pytest.CaptureFixture[str]) -> None:
+    students.add("=ann", "bob", "eve")
+    students.errors["eve"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        students.grade()
+    assert students.results() == {"'=ann": [RIGHT], "bob": [RIGHT]}
+    students.add("bob")  # handed in again
+    for _ in range(2):  # what was kept is not lost by a second stop
+        with pytest.raises(KeyboardInterrupt):
+            students.grade()
+    assert students.results() == {"'=ann": [RIGHT], "bob": [RIGHT]}
+    del students.errors["eve"]
+    students.grade()
+    assert students.seen == ["eve"]
+    assert "2 of 3 are graded already; to grade them anew, remove" in capsys.readouterr().out
+    assert {path.name for path in students.out.iterdir()} == {"grades.csv", "grades.png", "mistakes.csv"}
+    with pytest.raises(InputError, match="already holds results"):
+        students.grade()
+    students.errors["bob"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        students.grade(overwrite=True)
+    assert students.seen == ["'=ann", "bob"]  # all anew
+    assert [path.name for path in students.out.iterdir()] == ["grades.csv"]  # and no picture of other grades
+
+
+def test_results_in_the_folder_of_the_class_are_no_student(students: Class) -> None:
+    students.add("ann")
+    students.out = students.folder / "grades"
+    for overwrite in (False, True):
+        students.grade(overwrite)
+        assert students.results() == {"ann": [RIGHT]}
