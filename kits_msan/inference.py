@@ -26,7 +26,7 @@ PIECES = Pieces()  # on a busy machine, fewer threads are faster
 
 
 def predict(
-    models: Network | Sequence[Network],
+    models: Network | Sequence[Network] | Mapping[str, Network],
     case: Case,
     profile: str | Profile | None = None,
     device: str = "auto",
@@ -36,8 +36,11 @@ def predict(
 
     profile: the spacing and slab to work at; by default those that the networks were trained with.
     clean: apply `keep_kidneys`.
-    Raises InputError for a case without image and for networks trained at different spacings.
+    Raises InputError for what is no case, has no image or one that is not finite, and for networks trained at
+    different spacings.
     """
+    if isinstance(models, Mapping):
+        models = list(models.values())
     models = [models] if isinstance(models, Network) else list(models)
     [labels] = segment(models, case, lambda part, _: [vote_scores(part)], profile, device)
     _settle(labels, clean)
@@ -80,8 +83,12 @@ def segment(
     `keep_sure` settle. Otherwise as `predict`.
     """
     profile = common_profile(models) if profile is None else get_profile(profile)
+    if not isinstance(case, Case):
+        raise InputError(f"a {type(case).__name__} is no case; make one with load_case, or Case(name, image, ...).")
     if case.image is None:
         raise InputError(f"{case.name} has no image to segment.")
+    if case.image.ndim != 3 or 0 in case.image.shape or not np.isfinite(case.image).all():
+        raise InputError(f"the image of {case.name} is not (D, H, W) of finite HU.")
     small = resample_case(case.with_label(None), profile.spacing)
     assert small.image is not None
     found: list[LabelsOnGrid] = []

@@ -89,7 +89,10 @@ def results_so_far(
     old = read_json(out / ABOUT, "name another folder or add --overwrite")
     for key, value in json.loads(json.dumps(about)).items():
         if key != "networks" and old.get(key) != value:
-            raise InputError(f"{out} holds an ablation with another {key}; name another folder or add --overwrite.")
+            raise InputError(
+                f"{out} holds an ablation with another {key.replace('_', ' ')}; name another folder or add "
+                "--overwrite."
+            )
     return results, old["networks"]
 
 

@@ -19,6 +19,8 @@ from kits_msan.ablation.results import (
     write,
 )
 from kits_msan.ablation.scoring import Results, join, labeled, score_cases
+from kits_msan.ablation.trained import as_trained, folder_of, paths_of, refuse_mixed
+from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import is_store, split_of
@@ -55,7 +57,7 @@ def train_all(
     """
     split = split or (split_of(data) if data is not None else None)
     jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
-    if jobs:
+    if jobs or (out / "store").is_dir():
         data = _shared_store(data, out / "store", profile, split, machine, progress)
     if machine.devices > 1:
         with _in_background(jobs, data, profile, machine, overwrite, progress) as waiting:
@@ -77,7 +79,7 @@ def load_all(folder: Path, names: Sequence[str] = tuple(MODELS)) -> dict[str, Ne
 
     Raises InputError naming the first one that is missing or of another network.
     """
-    return {name: load_model(path, name) for name, path in _paths(folder, names).items()}
+    return {name: load_model(path, name) for name, path in paths_of(folder, names).items()}
 
 
 def run_ablation(
@@ -110,18 +112,20 @@ def run_ablation(
         raise InputError(f"{data} is a store, but test cases are scored as scanned; name the folder of cases.")
     split = split or load_split(data)
     paths = [data / name for name in split.require("test")]
-    folders = {seed: _folder_of(Path(checkpoints or out), seed, bool(checkpoints)) for seed in seeds}
+    if checkpoints:
+        profile, seeds, split = as_trained(Path(checkpoints), names, seeds, split)
+    folders = {seed: folder_of(Path(checkpoints or out), seed, bool(checkpoints)) for seed in seeds}
     if len(set(folders.values())) < len(folders):
         raise InputError(f"{checkpoints} does not hold the networks of {len(seeds)} seeds in seed-0 and so on.")
     about = {
         "data": describe_data(data, split, bool(profile.fresh)),
         "train": [] if profile.fresh else list(split.train), "test": list(split.test),
-        "profile": asdict(profile), "networks": {},
+        "profile": asdict(profile), "test_data": {path.name: _content(path) for path in paths}, "networks": {},
     }  # fmt: skip
     results, done = results_so_far(out, about, overwrite)
     strata, store = case_strata(data), None if profile.fresh else data
     jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
-    if jobs:
+    if jobs or (not checkpoints and (out / "store").is_dir()):
         for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
             labeled(path)  # one that cannot be scored is not to be met after hours of training
         store = _shared_store(store, out / "store", profile, split, machine, progress)
@@ -142,7 +146,8 @@ def run_ablation(
                 )  # fmt: skip
             else:
                 models = load_all(folder, names)
-            digests = {name: digest(path) for name, path in _paths(folder, names).items()}
+            refuse_mixed(folder, names, bool(checkpoints))
+            digests = {name: digest(path) for name, path in paths_of(folder, names).items()}
             scored_before = done.get(str(seed), {})  # by the networks' names: perhaps of more than these
             if any(scored_before.get(name) != value for name, value in digests.items()):
                 kept = [without_seed(results, seed)] if results else []
@@ -157,10 +162,9 @@ def run_ablation(
     return results
 
 
-def _folder_of(root: Path, seed: int, flat: bool) -> Path:
-    """Where the networks of a seed lie; `flat`: in `root` itself if it has no folder for each seed."""
-    folder = root / f"seed-{seed}"
-    return root if flat and not folder.exists() else folder
+def _content(case: Path) -> str:
+    """A short hash of the image and the label of a test case."""
+    return "-".join(digest(case / name)[:8] for name in (IMAGE, LABEL) if (case / name).exists())
 
 
 def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwrite: bool) -> list[Job]:
@@ -205,9 +209,3 @@ def _in_background(
             future.add_done_callback(lambda _: bar.update())
             waiting.setdefault(job.seed, []).append(future)
         yield waiting
-
-
-def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:
-    flat = [folder / f"{name}.safetensors" for name in names]
-    paths = flat if any(path.exists() for path in flat) else [folder / name / MODEL for name in names]
-    return dict(zip(names, paths, strict=True))

@@ -55,7 +55,8 @@ def seed_table(scores: pd.DataFrame) -> pd.DataFrame:
     """
     means = 100 * scores.groupby(["model", "seed"])[list(TARGETS)].mean().unstack("seed")
     for score in TARGETS:
-        means[score, "range"] = means[score].max(axis=1) - means[score].min(axis=1)
+        known = means[score].max(axis=1, skipna=False) - means[score].min(axis=1, skipna=False)
+        means[score, "range"] = known  # of all trainings, or of none
     order = [name for name in TITLES if name in means.index]
     return means.loc[order].sort_index(axis=1, level=0, sort_remaining=False)
 
@@ -68,5 +69,5 @@ def shown_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({"": [TITLES[str(name)] for name in table.index]})
     for score, which in table.columns:
         title = f"{score}, range" if which == "range" else f"{score}, seed {which}"
-        shown[title] = [f"{value:.1f}" for value in table[score, which]]
+        shown[title] = ["–" if pd.isna(value) else f"{value:.1f}" for value in table[score, which]]
     return shown

@@ -1,8 +1,10 @@
 """Ctrl-C, SIGTERM and a closed terminal end a command in one way: with a sentence and the command to go on."""
 
 import argparse
+import os
 import shlex
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ from kits_msan.errors import own_command
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
+AGAIN = 0.05  # seconds until a stop that went unheard comes again
 CLOCK = 0.05  # seconds by which the times of files may lag behind the clock
 
 
@@ -29,7 +32,8 @@ class Stops:
     """Within its block the signals raise Stopped; `seen` is the first that came.
 
     A library that is interrupted while it is being imported may turn the interrupt into an ImportError, so what an
-    error means is asked of `seen`. A signal that was ignored, as by `nohup`, stays ignored.
+    error means is asked of `seen`. Where Python ignores every error, as in what it calls when an object goes, the
+    stop comes again a moment later. A signal that was ignored, as by `nohup`, stays ignored.
     """
 
     def __init__(self) -> None:
@@ -41,15 +45,26 @@ class Stops:
             for number in SIGNALS:
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = signal.signal(number, self._stop)
+        self._hook = sys.unraisablehook
+        sys.unraisablehook = self._unheard
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._hook
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.seen = self.seen or number
         raise Stopped(number)
+
+    def _unheard(self, error: "sys.UnraisableHookArgs") -> None:
+        if isinstance(error.exc_value, Stopped):
+            again = threading.Timer(AGAIN, os.kill, (os.getpid(), error.exc_value.code - 128))
+            again.daemon = True
+            again.start()
+        else:
+            self._hook(error)
 
 
 def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:

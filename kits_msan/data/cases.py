@@ -150,6 +150,7 @@ def save_segmentation(labels: NDArray[np.uint8], case: Case, path: str | Path) -
 
     Shape, axis order, affine and units are that file's. Raises InputError if the shapes differ.
     """
+    labels = np.asarray(labels)
     if labels.shape != case.shape:
         raise InputError(f"labels of shape {labels.shape} do not fit {case.name}, which has {case.shape}.")
     write_labels(path, labels, case.header or new_header(case.shape, case.affine))

@@ -5,6 +5,7 @@ index with checksums, written last: without it the case does not count. manifest
 makes a folder a store that training can use alone. `prepare` writes all of it.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -156,3 +157,8 @@ def _is_whole_manifest(manifest: dict[str, Any]) -> bool:
         and len(sizes) == 3
         and all(isinstance(size, int | float) and 0 < size < 1e6 for size in sizes)
     )
+
+
+def fingerprint(cases: Sequence[StoredCase]) -> str:
+    """A short hash of stored cases: another name or another voxel makes another one, a copy does not."""
+    return hashlib.sha256(json.dumps([[case.name, *case.crc32] for case in cases]).encode()).hexdigest()[:16]

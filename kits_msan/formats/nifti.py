@@ -18,7 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import atomic_file
 from kits_msan.formats.grids import SAME_PLACE, apart, in_file_order, is_grid, to_kits_order
 
@@ -80,7 +80,13 @@ def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1H
 
 
 def write_labels(path: str | Path, labels: NDArray[np.uint8], header: nib.Nifti1Header) -> None:
-    """Write (D, H, W) labels as uint8 NIfTI on the grid of `header`: its axis order, affine and units."""
+    """Write (D, H, W) labels as uint8 NIfTI on the grid of `header`: its axis order, affine and units.
+
+    Raises InputError for other values than 0, 1 and 2.
+    """
+    if others := sorted({*np.unique(labels).tolist()} - {0, 1, 2}):
+        names = first_of([str(other) for other in others])
+        raise InputError(f"the labels for {path} hold {names}; only 0, 1 (kidney) and 2 (tumor) are labels.")
     header = header.copy()
     header["cal_min"] = header["cal_max"] = 0  # the display range of the CT makes no sense for labels
     _write(path, labels, np.uint8, header)
@@ -114,6 +120,8 @@ def _write(path: str | Path, volume: NDArray, dtype: type[np.integer], header: n
     header.set_data_dtype(dtype)
     header.set_slope_inter(1, 0)
     header.set_data_offset(0)  # whatever stood between header and voxels is not passed on
+    if not str(path).lower().endswith((".nii", ".nii.gz")):
+        raise InputError(f"{path} is no name of a NIfTI file; let it end in .nii.gz.")
     with atomic_file(path) as temporary:
         kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
         kind(array, None, header).to_filename(temporary)

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from kits_msan.data.prepare import open_cases
 from kits_msan.data.slabs import SlabSampler
 from kits_msan.data.split import Split, refuse_test_cases
-from kits_msan.data.store import split_of
+from kits_msan.data.store import fingerprint, is_store, split_of
 from kits_msan.devices import THIS_MACHINE, Machine
 from kits_msan.errors import InputError
 from kits_msan.files import removed_on_bad_input
@@ -30,7 +30,7 @@ from kits_msan.training.fresh import FreshPhantoms
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
 from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
-from kits_msan.training.runs import RunFolder, fingerprint
+from kits_msan.training.runs import RunFolder
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
 
 
@@ -92,17 +92,21 @@ def train(
     fabric.launch()
     first_process = fabric.is_global_zero
     folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
+    store = run / "store"
     if not overwrite and folder.is_finished():
+        if data is not None and (is_store(data) or store.is_dir()):  # else it would have to be made again
+            folder.refuse_other_data(fingerprint(open_cases(data, [*names, *held_out], profile, store)))
         return load_model(run / MODEL, name)
     fabric.barrier()  # all have looked at the folder before the first process writes to it
 
     with folder, StopSignals() as stop, ExitStack() as stack:
-        store = run / "store"
         with removed_on_bad_input(run, store):
             first_then_others(fabric, lambda: folder.claim(overwrite))
             cases = [] if data is None else first_then_others(
                 fabric, lambda: open_cases(data, [*names, *held_out], profile, store, progress and first_process)
             )  # fmt: skip
+        if overwrite:
+            first_then_others(fabric, folder.clear)
         fresh = stack.enter_context(FreshPhantoms(profile, seed)) if data is None else None
         folder.about["data"] = fresh.fingerprint() if fresh else fingerprint(cases)
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

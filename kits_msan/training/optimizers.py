@@ -5,10 +5,12 @@ matrix goes unlearned while others are learned again and again. Jordan et al. 20
 PyTorch's own takes matrices alone, not the weights of convolutions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+from kits_msan.networks.layers import Network
 
 MOMENTUM = 0.95
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of Newton-Schulz's polynomial, tuned by Jordan et al. for few iterations
@@ -82,3 +84,17 @@ def orthogonalize_all(matrices: Sequence[Tensor]) -> list[Tensor]:
 
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "muon": Muon}  # without decay, AdamW is the paper's Adam
+
+
+def restore(network: Network, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load weights and the optimizer's state from a checkpoint's tensors."""
+    network.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            if tensor.ndim:  # in the memory layout of its parameter, as the fused optimizer wants it
+                tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
+            state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

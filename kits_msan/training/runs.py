@@ -3,13 +3,12 @@
 One process writes; those that train along with it only read. A disk that is full costs a warning, not the run.
 """
 
-import hashlib
 import json
 import platform
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 import kits_msan
-from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
+from kits_msan.training.optimizers import restore
 
 CONFIG, BEST = "config.json", "best.safetensors"
 LOCK = ".lock"
@@ -83,12 +82,27 @@ class RunFolder:
             ) from error
         for file in self.path.glob(".tmp*"):  # of a run that was killed; safetensors has names of its own
             file.unlink()
-        if overwrite:
-            shutil.rmtree(self.path / EVENTS, ignore_errors=True)
-            for name in OWN:
-                (self.path / name).unlink(missing_ok=True)
         if not (self.path / CONFIG).exists():
             write_json(self.path / CONFIG, {**self.config, "versions": versions()})
+
+    def clear(self) -> None:
+        """Remove what another run left, once this one has all that it needs."""
+        if not self.writes:
+            return
+        shutil.rmtree(self.path / EVENTS, ignore_errors=True)
+        for name in OWN:
+            if name != CONFIG:
+                (self.path / name).unlink(missing_ok=True)
+        write_json(self.path / CONFIG, {**self.config, "versions": versions()})
+
+    def refuse_other_data(self, data: str) -> None:
+        """Raise InputError if the finished network learned from other cases than those of this fingerprint."""
+        known = load_checkpoint(self.path / MODEL)[1].get("data")
+        if known not in (None, data):
+            raise InputError(
+                f"{self.path} holds a finished run that began with other training data; name another folder or add "
+                "--overwrite."
+            )
 
     def resume(self, network: Network, optimizer: torch.optim.Optimizer) -> int:
         """Load what `save_last` wrote, if it did; returns how many steps are done.
@@ -101,7 +115,7 @@ class RunFolder:
         try:
             tensors, about = load_checkpoint(self.path / LAST)
             if about["data"] == self.about["data"]:
-                _restore(network, optimizer, tensors)
+                restore(network, optimizer, tensors)
                 self.log.restore(about["log"])
                 return range(self.log.steps + 1).index(about["step"])  # ValueError: no step of this run
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -198,8 +212,8 @@ class RunFolder:
         path = self.path / CONFIG
         if path.exists():
             old = read_json(path, "name another folder or add --overwrite")
-            differs = [key for key, value in self.config.items() if old.get(key) != value]
-            if differs:
+            keys = ["model", "profile", *sorted({*self.config, *old} - {"model", "profile", "versions"})]
+            if differs := [key for key in keys if old.get(key) != self.config.get(key)]:
                 raise InputError(
                     f"{self.path} holds a run with another {_difference(differs[0], old, self.config)}; "
                     "name another folder or add --overwrite."
@@ -208,24 +222,10 @@ class RunFolder:
             refuse_results(self.path, overwrite=False)
 
 
-def _restore(network: Network, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Load weights and the optimizer's state from a checkpoint's tensors."""
-    network.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            if tensor.ndim:  # in the memory layout of its parameter, as the fused optimizer wants it
-                tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
-            state.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
 def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """In words: a profile that differs in its number of steps alone is not "another profile" to a user."""
-    before, now = old.get(key), new[key]
-    if key == "profile" and isinstance(before, dict):
+    before, now = old.get(key), new.get(key)
+    if key == "profile" and isinstance(before, dict) and now:
         keys = [name for name in {**now, **before} if before.get(name) != now.get(name)]
         if keys == ["steps"]:
             return (
@@ -237,12 +237,8 @@ def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str
         return f"profile ({before.get('name')}, not {now['name']})"
     if isinstance(before, (str, int)):
         return f"{key} ({before}, not {now})"
-    return {"cases": "list of training cases", "validation": "list of validation cases"}.get(key, key)
-
-
-def fingerprint(cases: Sequence[StoredCase]) -> str:
-    """A short hash of stored cases: another name or another voxel makes another one, a copy does not."""
-    return hashlib.sha256(json.dumps([[case.name, *case.crc32] for case in cases]).encode()).hexdigest()[:16]
+    words = {"cases": "list of training cases", "validation": "list of validation cases"}
+    return (words | {"started_from": "network to start from (--start-from)"}).get(key, key)
 
 
 def versions() -> dict[str, str]:

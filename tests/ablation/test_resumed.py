@@ -1,5 +1,6 @@
 """An ablation that is gone on with: what is kept, what is scored anew, what is not mixed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from untrained import untrained
 
 from kits_msan.ablation import scoring
 from kits_msan.ablation.results import load_results
-from kits_msan.ablation.run import run_ablation
-from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import describe_model, save_model
+from kits_msan.ablation.run import run_ablation, train_all
+from kits_msan.data.cases import LABEL
+from kits_msan.errors import InputError, InputNote
+from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
 from kits_msan.profiles import SMOKE, Profile
 
@@ -62,24 +64,58 @@ def test_networks_trained_anew_are_scored_anew(data: Path, tmp_path: Path, model
     pd.testing.assert_frame_equal(run(), before, atol=1e-5, check_dtype=False)
     assert len(counted) == 1
     other = build_model("unet3d", width=4, poolings=2)
-    save_model(models / "flat" / "unet3d.safetensors", other, describe_model("unet3d", other, SMOKE))
+    file = models / "flat" / "unet3d.safetensors"
+    profile = load_model(file).profile
+    assert profile
+    save_model(file, other, describe_model("unet3d", other, profile))
     after = run()
     assert len(counted) == 2
     assert len(after) == len(before) == 6
 
 
 def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, models: Path) -> None:
-    def run(**options: object) -> None:
-        run_ablation(data, checkpoints=models / "flat", out=tmp_path / "out", progress=False, **options)  # type: ignore[arg-type]
+    own = Path(shutil.copytree(data, tmp_path / "data"))
 
-    run(profile=SMOKE)
-    with pytest.raises(InputError, match=r"out holds an ablation with another profile; .* --overwrite"):
-        run(profile=replace(SMOKE, steps=7))
-    run(profile=replace(SMOKE, steps=7), overwrite=True)
-    assert "with 7 steps" in load_results(tmp_path / "out")[1]
+    def run(overwrite: bool = False) -> None:
+        run_ablation(own, SMOKE, tmp_path / "out", checkpoints=models / "flat", overwrite=overwrite, progress=False)
+
+    run()
+    shutil.copy(own / "case_00000" / LABEL, own / "case_00003" / LABEL)  # the label of a test case is corrected
+    with pytest.raises(InputError, match=r"out holds an ablation with another test data; .* --overwrite"):
+        run()
+    for name in MODELS:
+        network = load_model(models / "flat" / f"{name}.safetensors", name)
+        about = describe_model(name, network, replace(SMOKE, steps=7)) | {"seed": 5, "cases": ["case_00003"]}
+        save_model(models / "flat" / f"{name}.safetensors", network, about | {"data": name})
+    with pytest.raises(InputError, match="holds an ablation with another data"):
+        run()
+    with pytest.warns(InputNote) as notes:
+        run(overwrite=True)
+    said = " ".join(str(one.message) for one in notes)
+    assert "were trained on cases named case_00003, as test cases are" in said
+    assert "were trained on different data, so their differences may come from that" in said
+    assert (
+        "1 for training and 1 for test, profile smoke with 7 steps, training seed 5"
+        in load_results(tmp_path / "out")[1]
+    )
     (tmp_path / "out" / "about.json").unlink()
     with pytest.raises(InputError, match="already holds results"):
-        run(profile=SMOKE)
+        run()
+
+
+def test_networks_of_other_data_are_not_compared(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    """As where a run was stopped, and went on with other cases of the same names."""
+    own, profile = Path(shutil.copytree(data, tmp_path / "data")), replace(tiny, steps=1)
+    train_all(own, profile, tmp_path / "out/seed-0", names=["unet3d"], progress=False)
+    shutil.copy(own / "case_00000" / LABEL, own / "case_00001" / LABEL)
+    with pytest.raises(InputError, match=r"unet3d holds a finished run that began with other training data"):
+        run_ablation(own, profile, tmp_path / "out", names=["unet3d", "msan_v1"], progress=False)
+    shutil.rmtree(tmp_path / "out/seed-0/store")
+    train_all(own, profile, tmp_path / "other", names=["msan_v1"], progress=False)
+    shutil.move(tmp_path / "other/msan_v1", tmp_path / "out/seed-0/msan_v1")
+    shutil.rmtree(tmp_path / "out/store")
+    with pytest.raises(InputError, match=r"seed-0 were trained on different data; name another folder"):
+        run_ablation(own, profile, tmp_path / "out", names=["unet3d", "msan_v1"], progress=False)
 
 
 def test_checkpoints_of_one_seed_do_not_pass_for_several(data: Path, tmp_path: Path, models: Path) -> None:

@@ -4,6 +4,8 @@ import re
 import shlex
 import shutil
 import signal
+import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from kits_msan.cli import main
+from kits_msan.commands.stopping import Stopped, Stops
 from kits_msan.course.grade.notebooks import RIGHT, Grade
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.networks.checkpoints import describe_model, save_model
@@ -167,3 +170,19 @@ def test_a_stopped_prediction_does_not_take_the_place_of_a_truth(
     scan = copied / "case_00000" / IMAGE
     assert main(["predict", str(scan), "--checkpoint", places["NET"], "--out", str(copied / "case_00000")]) == 2
     assert {path: path.read_bytes() for path in copied.rglob("*.nii.gz")} == truth
+
+
+def test_a_stop_that_python_ignores_comes_again() -> None:
+    """As in the callback of a weak reference, which imports use: what is raised there is printed and forgotten."""
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+    with Stops() as stops:
+        del thing  # calls that function
+        with pytest.raises(Stopped):
+            time.sleep(10)
+    assert kept() is None
+    assert stops.seen == signal.SIGTERM

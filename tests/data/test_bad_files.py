@@ -1,6 +1,7 @@
 """Bad files: one sentence that names the file, little memory."""
 
 import gzip
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +11,22 @@ import numpy as np
 import pytest
 from volumes import SHAPE, affine, labels, load, volume, write
 
+from kits_msan.cli import main
 from kits_msan.data.cases import (
     IMAGE,
     LABEL,
+    Case,
     find_cases,
     load_case,
     load_label,
     save_segmentation,
 )
+from kits_msan.data.prepare import prepare
+from kits_msan.data.split import Split
 from kits_msan.errors import InputError
+from kits_msan.profiles import Profile
+
+NAMES = [f"case_{number:05d}" for number in range(4)]
 
 
 def gzipped(content: bytes) -> bytes:
@@ -144,3 +152,50 @@ def test_case_that_lacks_what_is_asked_for(tmp_path: Path) -> None:
     write(tmp_path / "case_00000" / LABEL, labels())
     with pytest.raises(InputError, match=r"holds no imaging\.nii\.gz;"):
         load_case(tmp_path / "case_00000", label=False)
+
+
+def test_links_to_nothing_and_hidden_files_stop_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Path(shutil.copytree(data, tmp_path / "data"))
+    (own / NAMES[0] / ".#notes").symlink_to("nowhere")  # an editor's lock
+    (own / NAMES[0] / "notes.txt").symlink_to("nowhere")
+    (own / NAMES[1] / IMAGE).unlink()
+    (own / NAMES[1] / IMAGE).symlink_to("../.git/annex/objects/x")  # not fetched
+    command = ["prepare", str(own), "--profile", "smoke", "--out", str(tmp_path / "store")]
+    assert main(command) == 2  # and yet the store is whole
+    shown = capsys.readouterr()
+    assert f"3 cases in {tmp_path / 'store'}" in shown.out
+    assert f"{NAMES[1]} is left out: {own / NAMES[1] / IMAGE} is a link to a file that is absent" in shown.err
+    before = [file.stat().st_mtime_ns for file in sorted((tmp_path / "store").glob("case_*"))]
+    (own / NAMES[0] / ".DS_Store").touch()
+    main(command)
+    assert [file.stat().st_mtime_ns for file in sorted((tmp_path / "store").glob("case_*"))] == before
+
+
+def test_cases_that_are_files_are_told_what_they_lack(tmp_path: Path, data: Path, tiny: Profile) -> None:
+    (tmp_path / "flat").mkdir()
+    shutil.copy(data / NAMES[0] / IMAGE, tmp_path / "flat" / f"{NAMES[0]}.nii.gz")
+    with pytest.raises(
+        InputError, match=rf"{NAMES[0]}\.nii\.gz lacks its image or its label; .* in a folder {NAMES[0]}"
+    ):
+        prepare(tmp_path / "flat", tmp_path / "store", tiny, Split((NAMES[0],), ()), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("found", 0, "found is no name of a NIfTI file; let it end in .nii.gz"),
+        ("found.mha", 0, "is no name of a NIfTI file"),
+        ("found.nii.gz", 300, r"hold 300; only 0, 1 \(kidney\) and 2 \(tumor\) are labels"),
+        ("found.nii.gz", -1, "hold -1; only"),
+        ("found.nii.gz", 0.6, "hold 0.6; only"),
+    ],
+)
+def test_what_cannot_be_kept_as_labels_is_refused_before_anything_is_written(
+    tmp_path: Path, make_case: Callable[..., Case], name: str, values: float, says: str
+) -> None:
+    case = make_case()
+    with pytest.raises(InputError, match=says):
+        save_segmentation(np.full(case.shape, values), case, tmp_path / name)
+    assert [*tmp_path.iterdir()] == []

@@ -9,6 +9,9 @@ import pytest
 import torch
 
 import kits_msan.training.loop
+from kits_msan.data.cases import IMAGE, LABEL
+from kits_msan.data.prepare import prepare
+from kits_msan.data.split import load_split
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import MODEL, load_model
 from kits_msan.profiles import Profile
@@ -41,7 +44,7 @@ def test_a_finished_run_is_loaded_not_repeated(
         ({"name": "msan_v1"}, "model"),
         ({"seed": 1}, "seed"),
         ({"steps": 7}, "number of steps"),
-        ({"width": 2}, "config"),
+        ({"width": 2}, "width in its profile"),
     ],
 )
 def test_run_with_other_settings_is_refused_or_overwritten(
@@ -64,3 +67,35 @@ def test_folder_with_something_else_in_it_is_refused(data: Path, tmp_path: Path,
     with pytest.raises(InputError, match="already holds results"):
         train("unet3d", data, tiny, tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_finished_run_of_other_data_is_not_taken(
+    store: Path, data: Path, finished: Path, tmp_path: Path, tiny: Profile
+) -> None:
+    run, own = shutil.copytree(finished, tmp_path / "run"), Path(shutil.copytree(data, tmp_path / "data"))
+    train("unet3d", store, tiny, run, progress=False)  # the same cases
+    shutil.copy(own / "case_00000" / LABEL, own / "case_00001" / LABEL)
+    other = tmp_path / "other"
+    prepare(own, other, tiny, load_split(own), progress=False)
+    with pytest.raises(InputError, match="holds a finished run that began with other training data"):
+        train("unet3d", other, tiny, run, progress=False)
+
+
+def test_data_that_cannot_be_read_costs_no_finished_run(
+    data: Path, finished: Path, tmp_path: Path, tiny: Profile
+) -> None:
+    run, own = shutil.copytree(finished, tmp_path / "run"), Path(shutil.copytree(data, tmp_path / "data"))
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    file = own / "case_00001" / IMAGE
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(InputError, match="case_00001"):
+        train("unet3d", own, tiny, run, seed=1, overwrite=True, progress=False)
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_a_run_from_other_weights_is_not_gone_on_without_them(
+    store: Path, finished: Path, tmp_path: Path, tiny: Profile
+) -> None:
+    train("unet3d", store, tiny, tmp_path / "run", start=finished, progress=False)
+    with pytest.raises(InputError, match=r"with another network to start from \(--start-from\)"):
+        train("unet3d", store, tiny, tmp_path / "run", progress=False)

@@ -17,12 +17,13 @@ import kits_msan.networks.checkpoints
 import kits_msan.training.loop
 import kits_msan.training.runs
 from kits_msan.data.prepare import build_store
+from kits_msan.data.store import fingerprint
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog, read_metrics
 from kits_msan.training.loop import train
-from kits_msan.training.runs import BEST, CONFIG, LOCK, RunFolder, fingerprint
+from kits_msan.training.runs import BEST, CONFIG, LOCK, RunFolder
 
 FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 

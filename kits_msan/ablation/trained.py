@@ -1,0 +1,55 @@
+"""The networks that an ablation compares: where they lie, and what they say of their training."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kits_msan.data.split import Split
+from kits_msan.errors import InputError, first_of, note
+from kits_msan.networks.checkpoints import MODEL, load_checkpoint, load_model
+from kits_msan.profiles import Profile
+
+
+def folder_of(root: Path, seed: int, flat: bool) -> Path:
+    """Where the networks of a seed lie; `flat`: in `root` itself if it has no folder for each seed."""
+    folder = root / f"seed-{seed}"
+    return root if flat and not folder.exists() else folder
+
+
+def paths_of(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The files of networks in a folder: <name>.safetensors, or <name>/model.safetensors."""
+    flat = [folder / f"{name}.safetensors" for name in names]
+    paths = flat if any(path.exists() for path in flat) else [folder / name / MODEL for name in names]
+    return dict(zip(names, paths, strict=True))
+
+
+def as_trained(
+    folder: Path, names: Sequence[str], seeds: Sequence[int], split: Split
+) -> tuple[Profile, Sequence[int], Split]:
+    """The profile, seeds and training cases of networks that are there, as they tell; says what is odd about them."""
+    first = folder_of(folder, seeds[0], True)
+    networks = [load_model(path, name) for name, path in paths_of(first, names).items()]
+    profiles = [network.profile for network in networks if network.profile]  # each has one that was loaded
+    told = [load_checkpoint(path)[1] for path in paths_of(first, names).values()]
+    if any(replace(one, name="") != replace(profiles[0], name="") for one in profiles):
+        note(f"the networks in {folder} were trained with different profiles; the tables name that of {names[0]}.")
+    cases = [str(case) for case in told[0].get("cases", [])]
+    if both := sorted(set(split.test) & {str(case) for about in told for case in about.get("cases", [])}):
+        note(
+            f"the networks in {folder} were trained on cases named {first_of(both)}, as test cases are; if these are "
+            "the same patients, the scores are too good."
+        )
+    if first == folder and len(seeds) == 1:
+        seeds = [int(told[0].get("seed", seeds[0]))]
+    return profiles[0], seeds, Split(tuple(cases), split.test)
+
+
+def refuse_mixed(folder: Path, names: Sequence[str], given: bool) -> None:
+    """Raise InputError if networks that are compared learned from different cases; of given ones, say so."""
+    learned = {load_checkpoint(path)[1].get("data") for path in paths_of(folder, names).values()} - {None}
+    if len(learned) > 1:
+        if not given:
+            raise InputError(
+                f"the networks in {folder} were trained on different data; name another folder or add --overwrite."
+            )
+        note(f"the networks in {folder} were trained on different data, so their differences may come from that.")
