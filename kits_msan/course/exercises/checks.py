@@ -3,6 +3,7 @@
 `passes` does the same for what students build.
 """
 
+from functools import update_wrapper
 from typing import Any
 
 from kits_msan.course.exercises.answers.n1 import box, place, volume, window
@@ -11,7 +12,7 @@ from kits_msan.course.exercises.answers.n3 import chain, poke, width
 from kits_msan.course.exercises.answers.n3 import count as chain_count
 from kits_msan.course.exercises.answers.n4 import adam, loss, rates
 from kits_msan.course.exercises.answers.n5 import chance, paired, share, vote
-from kits_msan.course.exercises.builds import blocks, layers, loops, pieces, slabs
+from kits_msan.course.exercises.builds import blocks, bootstrap, layers, loops, pieces, slabs
 from kits_msan.course.exercises.exercise import Build, Exercise
 from kits_msan.course.exercises.verdict import verdict
 
@@ -42,6 +43,7 @@ BUILDS: dict[str, Build] = {
     **blocks.BUILDS,
     **loops.BUILDS,
     **pieces.BUILDS,
+    **bootstrap.BUILDS,
 }
 
 
@@ -66,6 +68,8 @@ def passes(number: str, thing: Any) -> bool:
     thing: a function or a class, as the build asks.
     """
     use, exercise = BUILDS[number]
-    said = verdict(exercise, use(thing) if callable(thing) else thing)
+    if callable(thing):
+        thing = update_wrapper(use(thing), thing, assigned=(), updated=())  # which knows what it wraps
+    said = verdict(exercise, thing)
     print(said)
     return said.startswith("Right")

@@ -4,6 +4,7 @@ A mistake is a function like the one a student writes, made wrong on purpose. A 
 every mistake would give, so that its hint names what went wrong.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,9 @@ class Exercise:
         copies. None: the answer is a value, and `solution` takes nothing.
     hint: what an answer is told that is wrong in a way nobody thought of; it must be true for any wrong answer.
     parts: the names of the parts of a result, each with what to look at where this part alone is wrong.
+    then: what a function that is right in all trials does wrong nevertheless, or None: an argument that it ignores,
+        where what is right depends on chance. It gets the function.
+    takes: the names of what a student's function is given, where they are not those of `solution`.
     stops: words of an error's text to what to do about it, where the general advice would not fit.
     tolerance: largest difference, relative or absolute, between equal numbers.
     """
@@ -43,8 +47,15 @@ class Exercise:
     inputs: Callable[[np.random.Generator], Inputs] | None = None
     hint: str = "Go through the text above the exercise again, step by step."
     parts: Mapping[str, str] = field(default_factory=dict)
+    then: Callable[[Callable[..., Any]], str | None] | None = None
+    takes: tuple[str, ...] = ()
     stops: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the arguments of a student's function."""
+        return list(self.takes or inspect.signature(self.solution).parameters)
 
     @cached_property
     def single(self) -> Mistakes:

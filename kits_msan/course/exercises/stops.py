@@ -15,6 +15,7 @@ KINDS = {
     "AttributeError": "Look at what this thing is: print(type(...)) helps.",
     "ZeroDivisionError": "It divides by zero for this input.",
     "RecursionError": "It calls itself without an end.",
+    "AssertionError": "An assert of yours does not hold for this input.",
     "SystemExit": "It ends Python; end a function with return.",
     "ModuleNotFoundError": "This library is not installed here; NumPy, SciPy, pandas and torch are.",
 }
@@ -24,7 +25,14 @@ WHOLE = "An index must be a whole number: use // in place of /, or int(...)."
 NO_ARRAY = "Lists and tuples cannot be calculated with; make an array first: np.array(...)."
 TUPLE = "A tuple cannot be changed; make a list of it, such as [*index, 1]."
 UNPACK = "There are more names than values, or fewer; write it for any number of them."
+TYPES = (
+    "Torch does not mix kinds of numbers: a layer holds float32, NumPy's arrays are float64, and whole numbers are "
+    "int64. Make all float32: x.float(), or dtype=torch.float32."
+)
+AXES = "A layer of torch wants axes for the batch and the channels too, (N, C, ...): x[None, None] adds two."
+APART = "Two tensors with different numbers of axes meet here. To a list, `+=` adds a tensor's parts; use append."
 TENSORS = "Torch takes tensors, and NumPy arrays: torch.tensor(x) and x.numpy() go from one to the other."
+NOTHING_GIVEN = "Something is None here: list.append and print give None, and so does a function without return."
 NOTHING = "It looks for the largest or smallest of nothing: the step before found nothing."
 SMALL = "This kind of whole number is too small for it; make the array float first: x = x.astype(float)."
 WORDS = {  # of an error's text
@@ -39,6 +47,7 @@ WORDS = {  # of an error's text
     "attempt to get argm": NOTHING,
     "for ^": "In Python ^ is no power; write **.",
     "bitwise_xor": "In Python ^ is no power; write **.",
+    "with shapes (0,)": "`list += array` adds their numbers, as + does; put an array into a list with append.",
     "could not be broadcast": SIZES,
     "size of tensor a": SIZES,
     "core dimension": SIZES,
@@ -55,7 +64,23 @@ WORDS = {  # of an error's text
     "too many indices": "There are more indices than the array has axes; print its shape.",
     "'bitwise_": "`&` and `|` join masks only, and come before + and *; put brackets around each comparison.",
     "cannot be interpreted as an integer": "A whole number is wanted here: use // in place of /, or int(...).",
-    "NoneType": "Something is None here: list.append and print give None, and so does a function without return.",
+    "got (NoneType": NOTHING_GIVEN,
+    "must be Tensor": TENSORS,
+    "invalid combination of arguments": TENSORS,
+    "got Tensor": TENSORS,
+    "NoneType": NOTHING_GIVEN,
+    "expected scalar type": TYPES,
+    "have the same dtype": TYPES,
+    "have same dtype": TYPES,
+    "type (float) should be the same": TYPES,
+    "FloatTensor) should be the same": TYPES,
+    "expected dtype": TYPES,
+    "Found dtype": TYPES,
+    "not implemented for '": TYPES,
+    "tensor expected for input": AXES,
+    "(unbatched) or": AXES,
+    "same number of dimensions": APART,
+    "object too deep": "np.bincount takes one row of numbers: x.ravel(), or one row at a time.",
     "object has no attribute 'append'": TUPLE,
     "does not support item assignment": TUPLE,
     "to unpack": UNPACK,
@@ -64,15 +89,15 @@ WORDS = {  # of an error's text
     "multiply sequence": NO_ARRAY,
     "object is not callable": "Round brackets call a function; a part of an array is taken with [].",
     "not subscriptable": "[] takes a part of a list or array, and this is neither.",
-    "must be Tensor": TENSORS,
-    "invalid combination of arguments": TENSORS,
-    "got Tensor": TENSORS,
     "negative integer powers": "NumPy's whole numbers have no negative powers; write 10.0, or divide.",
     "out of bounds for uint8": SMALL,
     "out of bounds for int": SMALL,
     "too large to convert": "A power grew beyond all numbers; print what it is raised to.",
+    "positional argument": "A function takes more arguments than it is given, or fewer; look at its first line.",
     "unexpected keyword": "The function that you call here has no such argument.",
     "math domain error": "Some numbers have no logarithm or root, such as 0 or a negative one.",
+    "backward through the graph a second": "A loss has one backward: calculate it anew in each step, in the loop.",
+    "on Tensor that requires grad": "Take the numbers out of the tensor first: loss.item(), or x.detach().numpy().",
     "does not require grad": "The gradient was turned off here, by no_grad or detach; leave that out.",
     "channels, but got": "A convolution got another number of channels than it takes; print the shapes before it.",
     "range [0, 1]": "np.quantile takes 0 to 1, and np.percentile 0 to 100.",

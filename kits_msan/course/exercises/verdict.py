@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
-from kits_msan.course.exercises.compare import frozen, named, same, shown
+from kits_msan.course.exercises.compare import coarse, frozen, named, same, shown
 from kits_msan.course.exercises.exercise import Exercise, Inputs, Mistakes
 from kits_msan.course.exercises.form import Tried, array_of
 from kits_msan.course.exercises.hints import hint_for, sure_hint
 from kits_msan.course.exercises.limits import LONGEST, interrupted_after
+from kits_msan.course.exercises.numeric import ROUNDED
 from kits_msan.course.exercises.stops import advice, kind_of, unanswered
 
+LINE = 200  # characters of an error's text that are shown
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
 
 
@@ -47,13 +50,13 @@ def verdict(exercise: Exercise, answer: Any) -> str:
 def results_of(function: Callable[..., Any], trials: Inputs, seconds: float | None = None) -> tuple[list[Any], str]:
     """What a function gives for each trial, on copies and frozen at once, and prints; raises StoppedError.
 
-    seconds: how long a trial may take; None: as long as it likes.
+    seconds: how long a trial may take; None: as long as it likes. With gradients, also where a cell turned them off.
     """
     results: list[Any] = []
     printed = io.StringIO()
     for arguments in trials:
         try:
-            with contextlib.redirect_stdout(printed), interrupted_after(seconds):
+            with contextlib.redirect_stdout(printed), torch.enable_grad(), interrupted_after(seconds):
                 results.append(frozen(function(*copy.deepcopy(arguments))))
         except (Exception, KeyboardInterrupt, SystemExit) as error:
             raise StoppedError(error, arguments, results) from error
@@ -79,6 +82,7 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     if not callable(answer):
         return "Wrong: the check wants your function itself: its name, without brackets."
     names = list(inspect.signature(exercise.solution).parameters)
+    wanted, _ = results_of(exercise.solution, trials)  # first, since an answer can change settings, as of torch
     if not _takes(answer, len(names)):
         return (
             f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
@@ -87,26 +91,41 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     try:
         results, printed = results_of(answer, trials, LONGEST)
     except StoppedError as stop:
-        return _on_stop(exercise, answer, stop, trials)
+        return _on_stop(exercise, answer, stop, trials, wanted)
     if any(_is_blank(result) for result in results):
         return UNANSWERED
     if any(result is None for result in results):
-        return _on_nothing(exercise, trials, results, printed)
-    wanted, _ = results_of(exercise.solution, trials)
+        return _on_nothing(exercise, trials, results, printed, wanted)
     failed = [i for i in range(len(trials)) if not same(results[i], wanted[i], exercise.tolerance)]
+    was_rounded = not failed and coarse(results, wanted)
+    if was_rounded:
+        failed = [i for i in range(len(trials)) if not same(results[i], wanted[i], exercise.tolerance, half=False)]
     if not failed:
-        return f"Right: {exercise.why}"
+        still = _still_wrong(exercise, answer)
+        return f"Wrong: {still}" if still else f"Right: {exercise.why}"
     smallest = min(failed, key=lambda i: _size((trials[i], wanted[i])))
     example = _example(exercise, trials[smallest], results[smallest], wanted[smallest])
     tried = Tried(exercise, answer, trials, results, wanted)
     hint = (
-        _order(exercise, answer)
+        (ROUNDED if was_rounded else None)
+        or _order(exercise, answer)
         or _made(exercise, exercise.single, results, trials)
         or sure_hint(tried)
         or _made(exercise, exercise.double, results, trials)
         or hint_for(tried)
     )
     return f"Wrong: {hint} {example}"
+
+
+def _still_wrong(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
+    """What an exercise says of a function that is right in all trials, if it is wrong nevertheless."""
+    if exercise.then is None:
+        return None
+    try:
+        [hint], _ = results_of(exercise.then, [(answer,)], LONGEST)
+    except StoppedError:  # it may not be made for what is tried there
+        return None
+    return str(hint) if hint else None
 
 
 def _made(exercise: Exercise, mistakes: Mistakes, results: list[Any], trials: Inputs) -> str | None:
@@ -128,7 +147,7 @@ def _equals(exercise: Exercise, results: list[Any], function: Callable[..., Any]
 
 def _order(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
     """What to say where a function takes the right arguments in another order."""
-    names, given = (_names(function) for function in (exercise.solution, answer))
+    names, given = exercise.names, _names(answer)
     if given != names and sorted(given) == sorted(names):
         return f"the arguments of your function are in another order; the check gives {', '.join(names)}."
     return None
@@ -141,35 +160,36 @@ def _names(function: Callable[..., Any]) -> list[str]:
         return []
 
 
-def _on_stop(exercise: Exercise, answer: Callable[..., Any], stop: StoppedError, trials: Inputs) -> str:
+def _on_stop(
+    exercise: Exercise, answer: Callable[..., Any], stop: StoppedError, trials: Inputs, wanted: list[Any]
+) -> str:
     if unanswered(stop.error):
         return UNANSWERED
     lines, kind = str(stop.error).strip().splitlines(), kind_of(stop.error)
-    what = f"{kind}: {lines[0]}" if lines else kind
+    what = f"{kind}: {lines[0][:LINE]}{'…' if len(lines[0]) > LINE else ''}" if lines else kind
     remedy = advice(exercise, stop.error, _names(exercise.solution))
     if order := _order(exercise, answer):
         remedy = order[0].upper() + order[1:]
-    wrong = _wrong(exercise, stop.results, trials[: len(stop.results)])
-    if wrong and (made := _made(exercise, exercise.single, stop.results, trials[: len(stop.results)])):
+    count = len(stop.results)
+    wrong = not all(same(*pair, exercise.tolerance) for pair in zip(stop.results, wanted[:count], strict=True))
+    if wrong and (made := _made(exercise, exercise.single, stop.results, trials[:count])):
         return f"Wrong: {made} (On other inputs your function stops, with {what.rstrip('.')}.)"
-    before = f" (It was right for {len(stop.results)} others.)" if stop.results and not wrong else ""
+    before = f" (It was right for {count} other input{'' if count == 1 else 's'}.)" if count and not wrong else ""
     given = named(exercise.solution, stop.arguments)
     if isinstance(stop.error, KeyboardInterrupt):
         return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
     return f"Wrong: your function stopped with {what.rstrip('.')}. {remedy} The input was {given}.{before}"
 
 
-def _wrong(exercise: Exercise, results: list[Any], trials: Inputs) -> bool:
-    """Whether any of these results is not right."""
-    wanted, _ = results_of(exercise.solution, trials)
-    return not all(same(got, want, exercise.tolerance) for got, want in zip(results, wanted, strict=True))
-
-
-def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str) -> str:
+def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str, wanted: list[Any]) -> str:
     if printed.strip():
         return "Wrong: your function prints and returns nothing; end it with return and the result."
     if all(result is None for result in results):
-        return "Wrong: your function returns nothing; end it with return and the result."
+        append = " (append gives nothing too: write r.append(y), not r = r.append(y).)"
+        return (
+            "Wrong: your function returns nothing; end it with return and the result."
+            f"{append if isinstance(wanted[0], list) else ''}"
+        )
     first = trials[next(i for i, result in enumerate(results) if result is None)]
     given = named(exercise.solution, first)
     return f"Wrong: your function returns nothing for {given}; every path through it must end with return."
@@ -189,6 +209,8 @@ def _example(exercise: Exercise, arguments: tuple[Any, ...], got: Any, want: Any
 def _difference(got: Any, want: Any) -> tuple[str, float, float] | None:
     """Where two results of one form differ most, such as "[1][0, 2]", and the number there in each."""
     if isinstance(want, list | tuple):
+        if not isinstance(got, list | tuple | np.ndarray | torch.Tensor) or len(got) != len(want):
+            return None
         inner = [(i, _difference(g, w)) for i, (g, w) in enumerate(zip(got, want, strict=True))]
         found = [(f"[{i}]{place[0]}", *place[1:]) for i, place in inner if place]
         return max(found, key=lambda place: abs(place[1] - place[2]), default=None)
@@ -202,7 +224,7 @@ def _difference(got: Any, want: Any) -> tuple[str, float, float] | None:
 
 def _takes(answer: Any, count: int) -> bool:
     try:
-        inspect.signature(answer).bind(*[None] * count)
+        inspect.signature(answer, follow_wrapped=False).bind(*[None] * count)
     except TypeError:
         return False
     except ValueError:  # a built-in function, which does not say what it takes

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -164,6 +165,10 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         window_rows,
         lambda image, low, high: (pd.DataFrame(image).clip(low, high) - low) / (high - low),
         window_float_in_place,
+        lambda image, low, high: [
+            [Fraction(min(max(int(hu) - low, 0), high - low), high - low) for hu in row] for row in image
+        ],
+        lambda image, low, high: np.ma.array(window_float_in_place(image, low, high)),
         lambda image, low, high: torch.clamp((torch.tensor(image) - low) / (high - low), 0, 1),
         lambda image, low, high: ((np.clip(image, low, high) - low) / (high - low)).astype(np.float16),
         lambda image, low, high: (image.astype(np.float16).clip(low, high) - low) / np.float16(high - low),
@@ -193,6 +198,8 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         torch.Size([2, 128, 4, 128, 128]),
         np.array([2, 128, 4, 128, 128]),
         (2.0, 128, 4, 128, 128),
+        map(np.int64, (2, 128, 4, 128, 128)),
+        torch.empty(2, 128, 4, 128, 128, device="meta").shape,
     ],
     "2.2": [attend_torch, attend_loop, attend_in_place, attend_half, lambda *given: attend_half(*given).tolist()],
     "2.3": [parameters_pairs, parameters_array, lambda channels: float(parameters_pairs(channels))],
@@ -203,7 +210,13 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         lambda heat, label: (m for m in (np.average(heat, weights=label > 0), np.average(heat, weights=label == 0))),
         lambda heat, label: torch.tensor([heat[label > 0].mean(), heat[label == 0].mean()], dtype=torch.float16),
     ],
-    "3.1": [chain_in_place, chain_generator, chain_recursive, lambda *given: tuple(chain_in_place(*given))],
+    "3.1": [
+        lambda *given: [y.half().float() for y in chain_in_place(*given)],
+        chain_in_place,
+        chain_generator,
+        chain_recursive,
+        lambda *given: tuple(chain_in_place(*given)),
+    ],
     "3.2": [
         lambda scale: 3 if scale < 3 else 3 + 2 * (scale - 2),
         lambda scale: 1 + sum(2 for _ in range(max(1, scale - 1))),

@@ -188,7 +188,9 @@ def test_same(got: Any, wanted: Any, equal: bool) -> None:
         (np.zeros((2, 3, 4)), "an array of shape (2, 3, 4)"),
         (torch.nn.ReLU(), "ReLU"),
         (len, "len"),
-        (object(), "a object"),
+        (object(), "an object"),
+        (np.array([1j]), "an array of complex128"),
+        ("1, 2, " * 20, f"{'1, 2, ' * 10!r} and more"),
     ],
 )
 def test_shown(value: Any, text: str) -> None:

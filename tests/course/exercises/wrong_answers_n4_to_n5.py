@@ -140,6 +140,10 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda wrong, right: (wrong < right).mean(), "Error"),
         (lambda wrong, right: 0.74, "whatever it is given"),
         (lambda w, r: ((w[:, None] < r) | (w[:, None] == r) / 2).mean(), "put brackets around each comparison"),
+        (
+            lambda w, r: (lambda x: None if x == 0.5 else x)(np.heaviside(r - w[:, None], 0.5).mean()),
+            "returns nothing",
+        ),
         (chance_of_another_library, "NumPy, SciPy, pandas and torch are"),
         (lambda w, r: np.mean([a < b for a, b in zip(sorted(w), sorted(r), strict=False)]), "both were sorted"),
         (lambda wrong, right: (wrong[:, None] < right).astype(float), "one number is wanted"),

@@ -15,8 +15,8 @@ SEED = 0
 
 def _blocks(rng: np.random.Generator) -> Inputs:
     generator = torch.Generator().manual_seed(int(rng.integers(1000)))
-    sizes = ((8, 4), (8, 2), (8, 8), (16, 4))  # channels that go out, and groups; 8 go in
-    return [(torch.randn(1, 8, 3, 4, 4, generator=generator), channels, scale) for channels, scale in sizes]
+    sizes = ((1, 8, 8, 4), (2, 4, 4, 2), (1, 8, 8, 8), (1, 8, 16, 4))  # batch, channels in and out, groups
+    return [(torch.randn(n, c, 3, 4, 4, generator=generator), out, scale) for n, c, out, scale in sizes]
 
 
 def use_block(block: Any) -> Callable[[Tensor, int, int], Any]:
@@ -60,13 +60,13 @@ BUILDS: dict[str, Build] = {
             solution=_block(),
             why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
             inputs=_blocks,
+            takes=("channels_in", "channels_out", "scale"),
             hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
             stops={
                 "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
                 "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
-                "channels, but got": "A convolution got another number of channels than it takes. Join the "
-                "groups with "
-                "dim=1; and `chunk` takes the number of groups, `split` their width.",
+                "channels, but got": "A convolution got another number of channels than it takes. Make the parts "
+                "with `channels_in`; join with dim=1; and `chunk` takes the number of groups, `split` their width.",
             },
             make=_block,
             flaws={

@@ -1,7 +1,7 @@
 """The build of notebook 2, the attention layer as a module."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,11 +16,11 @@ SEED = 0
 
 
 def _maps(rng: np.random.Generator) -> Inputs:
-    """Channels of two to four levels, and their maps (1, C, 2, H, W)."""
+    """Channels of two to four levels, and their maps (N, C, 2, H, W); one has two samples."""
     generator = torch.Generator().manual_seed(int(rng.integers(1000)))
     return [
-        (list(c), [torch.randn(1, n, 2, 8 >> i, 16 >> i, generator=generator) for i, n in enumerate(c)])
-        for c in ((2, 3), (2, 3, 4), (3, 2, 4, 5))
+        (list(c), [torch.randn(batch, n, 2, 8 >> i, 16 >> i, generator=generator) for i, n in enumerate(c)])
+        for batch, c in ((1, (2, 3)), (2, (2, 3, 4)), (1, (3, 2, 4, 5)))
     ]
 
 
@@ -33,7 +33,8 @@ def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
         with torch.no_grad():
             for conv in (*module.finer, *module.coarser):
                 conv.weight.normal_(generator=generator)
-            return list(module(list(features)))
+            result = module(list(features))
+            return result if result is None or isinstance(result, Mapping) else list(result)
 
     return skips
 

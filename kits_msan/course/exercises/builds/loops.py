@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kits_msan.course.exercises.compare import frozen
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
 
@@ -35,12 +36,22 @@ def use(train: Callable[..., Any]) -> Callable[[float, int], Any]:
     def trained(rate: float, steps: int) -> Any:
         torch.manual_seed(0)
         model = nn.Linear(3, 1)
-        losses = train(model, _Sampler(), _loss, rate, steps)
+        losses = frozen(train(model, _Sampler(), _loss, rate, steps))  # a generator trains only now
         if losses is None:  # without return
             return None
-        return losses, torch.cat([part.detach().flatten() for part in model.parameters()])
+        return losses, _weights(model)
 
     return trained
+
+
+def _weights(model: nn.Module) -> Tensor:
+    return torch.cat([part.detach().flatten() for part in model.parameters()])
+
+
+def _untouched(got: Any, want: Any) -> bool:
+    """Whether the weights are those that the model began with."""
+    torch.manual_seed(0)
+    return bool(torch.equal(got[1], _weights(nn.Linear(3, 1))))
 
 
 def _train(
@@ -87,6 +98,10 @@ BUILDS: dict[str, Build] = {
                 "Invalid learning rate": "A rate is positive; give the optimizer `rate` as it is.",
                 "not subscriptable": "A batch is one thing with two parts: batch.image and batch.label.",
             },
+            takes=("model", "sampler", "loss_of", "rate", "steps"),
+            seen={
+                "the weights of `model` are as they were: train this model, not another one or a copy.": _untouched
+            },
             make=_train,
             flaws={
                 "your loop ends after its first step. Does `return` stand inside it?": {"until": lambda steps: 1},
@@ -118,6 +133,9 @@ BUILDS: dict[str, Build] = {
                 "the losses are rounded; give them as they are.": {"remember": lambda loss: round(float(loss), 1)},
                 "the losses are whole numbers; loss.item() gives them as they are.": {"remember": int},
                 "the losses are sorted; give them in the order of the steps.": {"give": sorted},
+                "the losses have the wrong sign; give loss.item() as it is.": {
+                    "give": lambda losses: [-loss for loss in losses]
+                },
                 "the losses are in the reverse order.": {"give": lambda losses: losses[::-1]},
                 "the losses were added up; return the list of all.": {"give": sum},
                 "this is Adam without weight decay; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},

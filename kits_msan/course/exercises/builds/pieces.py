@@ -1,10 +1,9 @@
-"""The builds of notebook 5: a clean-up that keeps the two largest pieces, and the bootstrap."""
+"""A build of notebook 5, a clean-up that keeps the two largest pieces."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy  # its parts are loaded on first use
 from scipy import ndimage
 
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
@@ -42,20 +41,6 @@ def _labels(rng: np.random.Generator) -> Inputs:
         label[beside] += 1  # the smallest piece is all tumor
         trials.append((label,))
     return trials
-
-
-def _differences(rng: np.random.Generator) -> Inputs:
-    """Skewed differences of few and of more cases, draws and the share of them in percent."""
-    few, many = 3_000, 10_000  # enough that two right answers with other random numbers lie close together
-    right, left = rng.exponential(3, size=12) + 2, rng.exponential(5, size=9) - 8
-    near, far = rng.normal(3, 4, size=24), rng.normal(10, 5, size=24)
-    return [
-        (near, few, 90),  # first, since most that is wrong is wrong here, and quickly so
-        (np.array([0.0, 0.3, 1.1, 1.8, 6.2, 10.5]), many, 95),
-        (right, few, 95),
-        (left, many, 68),
-        (far, few, 99),  # half a percent outside, which // makes 0
-    ]
 
 
 def _keep(
@@ -97,31 +82,6 @@ def _at_least(voxels: int) -> Callable[[Any], Any]:
         return np.where(np.bincount(pieces.ravel())[pieces] >= voxels, label, 0)
 
     return keep
-
-
-def _bootstrap(
-    one: bool = False, repeats: bool = True, measure: Callable[..., Any] = np.mean,
-    outside: Callable[[float], tuple[float, float]] = lambda level: ((100 - level) / 2, 100 - (100 - level) / 2),
-    give: Callable[[Any], Any] = lambda ends: tuple(ends), times: int = 1,
-) -> Callable[[Any, int, float], Any]:  # fmt: skip
-    """A bootstrap of `times` as many draws as are asked; the arguments are what can go wrong."""
-
-    def bootstrap(differences: Any, draws: int, level: float) -> Any:
-        rng, many = np.random.default_rng(1), np.tile(differences, (times * draws, 1))
-        drawn = rng.choice(differences, many.shape) if repeats else rng.permuted(many, axis=1)
-        return give(np.percentile(measure(drawn[:, :1] if one else drawn, axis=1), outside(level)))
-
-    return bootstrap
-
-
-def use_bootstrap(bootstrap: Callable[..., Any]) -> Callable[[Any, int, float], Any]:
-    """The interval that a student's bootstrap gives."""
-    return lambda differences, draws, level: bootstrap(differences, draws, np.random.default_rng(0), level)
-
-
-def _by_normal(differences: Any, draws: int, level: float) -> Any:
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return differences.mean() - 1.96 * error, differences.mean() + 1.96 * error
 
 
 BUILDS: dict[str, Build] = {
@@ -175,72 +135,6 @@ BUILDS: dict[str, Build] = {
                 "this is what should go; keep the other pieces.": {
                     "give": lambda label, kept: np.where(kept, 0, label)
                 },
-            },
-        ),
-    ),
-    "5.c": (
-        use_bootstrap,
-        Exercise(
-            solution=_bootstrap(times=20),  # nearly without noise of its own
-            why="many means of cases drawn again show how far the mean could have been off.",
-            inputs=_differences,
-            tolerance=0.06,
-            hint="Draw as many as there are, with repeats; take the mean; do so often; for 95 % take the percentiles "
-            "2.5 and 97.5.",
-            parts={
-                "the lower end": "For 95 % it is the percentile 2.5 of the means.",
-                "the upper end": "For 95 % it is the percentile 97.5 of the means.",
-            },
-            make=_bootstrap,
-            seen={
-                "both of your ends lie in the lower half of the means: np.percentile takes percent, 2.5 and 97.5, "
-                "not the shares 0.025 and 0.975.": lambda got, want: max(got) < sum(want) / 2,
-                "both of your ends lie in the upper half of the means; the lower one is the percentile 2.5 for 95 "
-                "%.": lambda got, want: min(got) > sum(want) / 2,
-            },
-            mistakes={
-                "these are percentiles of the cases; take those of the means of many draws.": (
-                    lambda differences, draws, level: np.percentile(
-                        differences, [(100 - level) / 2, 100 - (100 - level) / 2]
-                    )
-                ),
-                "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
-                "these are ends by the t distribution; draw again instead.": lambda differences, draws, level: (
-                    scipy.stats.t.interval(
-                        level / 100, len(differences) - 1, differences.mean(), scipy.stats.sem(differences)
-                    )
-                ),
-                "these are ends by the normal distribution; draw again instead.": lambda differences, draws, level: (
-                    scipy.stats.norm.interval(level / 100, differences.mean(), scipy.stats.sem(differences))
-                ),
-            },
-            flaws={
-                "all your means are nearly the same. Draw with repeats, as rng.choice does by itself, and as "
-                "many as there "
-                "are, len(differences).": {"repeats": False},
-                "these are medians of the draws; take their means.": {"measure": np.median},
-                "these are sums of the draws; take their means.": {"measure": np.sum},
-                "these are standard deviations of the draws; take their means.": {"measure": np.std},
-                "these are the largest values of the draws; take their means.": {"measure": np.max},
-                "the sign of the differences was lost; take the mean of the draws as they are.": {
-                    "measure": lambda drawn, axis: np.abs(drawn).mean(axis=axis)
-                },
-                "each draw holds one case; draw as many as there are.": {"one": True},
-                "you always took 95 %; use `level`.": {"outside": lambda level: (2.5, 97.5)},
-                "the lower end lies at percentile 0, so all that is outside lies above; half of it belongs below.": {
-                    "outside": lambda level: (0, level)
-                },
-                "half of `level` is no percentile here; half of what is *outside*, (100 - level) / 2, is.": {
-                    "outside": lambda level: (level / 2, 100 - level / 2)
-                },
-                "what lies outside was not halved: 2.5 % on each side make 95 %.": {
-                    "outside": lambda level: (100 - level, level)
-                },
-                "the upper end lies at the percentile `level`; half of what is outside lies above.": {
-                    "outside": lambda level: ((100 - level) / 2, level)
-                },
-                "the ends are exchanged; the lower comes first.": {"give": lambda ends: tuple(ends[::-1])},
-                "this is the width of the interval; return both ends.": {"give": lambda ends: ends[1] - ends[0]},
             },
         ),
     ),

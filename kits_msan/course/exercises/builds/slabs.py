@@ -1,12 +1,12 @@
 """The build of notebook 1, a slab sampler: it is drawn from often, and its places and slabs are compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from kits_msan.course.exercises.compare import numbers
+from kits_msan.course.exercises.compare import frozen, numbers
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
 DRAWS = 200  # so many that each of seven places is drawn
@@ -28,35 +28,42 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
     """What is seen of a sampler: its places, its slabs by place, and whether the same `rng` draws the same."""
 
     def drawn(image: Any, label: Any, slices: int) -> Any:
-        slabs, starts = {}, []
+        slabs, starts, counts = {}, [], set()
         for _ in range(2):
             rng, some = np.random.default_rng(0), []
             for _ in range(DRAWS):
                 case = SimpleNamespace(
                     image=image.copy(), label=label.copy(), shape=image.shape, spacing=(3.0, 1.0, 1.0)
                 )
-                gray, truth = (numbers(part) for part in draw(case, rng, slices))
+                pair = draw(case, rng, slices)
+                if pair is None or isinstance(pair, Mapping | str):
+                    return pair
+                gray, truth = (frozen(part) for part in pair)
+                truth, shape = numbers(truth), numbers(gray).shape
                 first = truth[0] if truth.ndim == 3 and len(truth) else truth
                 found = [i for i, one in enumerate(label) if np.array_equal(one, first)]
                 some.append(found[0] if found else -1)
                 slabs[some[-1]] = (gray, truth)
+                counts.add(shape[0] if len(shape) == 3 else 0)
             starts.append(some)
-        places = sorted(slabs)
-        return (
-            places,
-            [len(slabs[place][0]) for place in places],
-            [slabs[place][0] for place in places],
-            [slabs[place][1] for place in places],
-            starts[0] == starts[1],
-        )
+        known = dict(slabs)
+        if counts == {slices}:  # of a place that was not drawn, image and label are not wrong
+            for i in range(len(label) - slices + 1):
+                known.setdefault(i, (_gray(image[i : i + slices]), label[i : i + slices]))
+        grays, truths = ([known[place][i] for place in sorted(known)] for i in (0, 1))
+        return sorted(slabs), sorted(counts), grays, truths, starts[0] == starts[1]
 
     return drawn
+
+
+def _gray(image: Any) -> Any:
+    return (np.clip(image, -200, 500).astype(float) + 200) / 700
 
 
 def _draw(
     start: Callable[[Any, int, int], int] = lambda rng, depth, slices: rng.integers(depth - slices + 1),
     of_label: Callable[[Any, Any, int], int] | None = None, twice: bool = False,
-    gray: Callable[[Any], Any] = lambda image: (np.clip(image, -200, 500).astype(float) + 200) / 700,
+    gray: Callable[[Any], Any] = _gray,
     truth: Callable[[Any], Any] = lambda label: label,
     shift: int = 0, count: Callable[[int], int] = lambda slices: slices, order: int = 1,
 ) -> Callable[[Any, Any, int], Any]:  # fmt: skip
@@ -81,7 +88,7 @@ def _with(value: int) -> Callable[[Any, Any, int], int]:
 
 def _scattered(case: Any, rng: Any, slices: int) -> Any:
     chosen = np.sort(rng.choice(case.shape[0], slices, replace=False))
-    return (np.clip(case.image[chosen], -200, 500).astype(float) + 200) / 700, case.label[chosen]
+    return _gray(case.image[chosen]), case.label[chosen]
 
 
 BUILDS: dict[str, Build] = {
@@ -91,6 +98,7 @@ BUILDS: dict[str, Build] = {
             solution=_draw(),
             why="every place can be drawn, the first and the last too, and image and label come from the same one.",
             inputs=_cases,
+            takes=("case", "rng", "slices"),
             hint="Draw a start; cut image and label from there to start + slices; put the image under the window.",
             parts={
                 "the places": "Each start from 0 to D - slices must be possible, and no other.",
@@ -100,6 +108,8 @@ BUILDS: dict[str, Build] = {
                 "the same again": "Draw with the `rng` that is given, so that the same seed draws the same.",
             },
             stops={
+                "is not iterable": "Return two things, the image and the label: return image, label.",
+                "not numbers": "Return two arrays of numbers, the image and the label: return image, label.",
                 "to unpack": "Return two things, the image and the label: return image, label.",
                 "Generator' object is not callable": "`rng` is no function; it has one: rng.integers(n).",
             },

@@ -59,10 +59,12 @@ def _cross(depth: int, row: int) -> nn.Conv3d:
 
 
 def _layers(rng: np.random.Generator) -> Inputs:
-    """Layers of known width: plain, with holes, with a bias, wider on an axis, lopsided, uneven, wide in one row."""
+    """Layers: plain, wider than the map, with holes, with a bias, lopsided, uneven, wide on an axis or in a row."""
     layers = [
         _conv((3, 3, 3)),
+        _conv((3, 3, 17)),
         _conv((5, 5, 5)),
+        _conv((3, 3, 17)),
         _conv((3, 3, 3), dilation=3),
         _conv((3, 3, 3), bias=0.5),
         _conv((3, 7, 3)),
@@ -77,7 +79,7 @@ def _layers(rng: np.random.Generator) -> Inputs:
         _Ramp(),
         *(_cross(depth, row) for depth, row in ((1, 1), (1, 0), (0, 1), (2, 2))),
     ]
-    sizes = (11, 11, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9, 11, 11, 11, 11)
+    sizes = (11, 9, 11, 13, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9, 11, 11, 11, 11)
     return [(layer, size) for layer, size in zip(layers, sizes, strict=True)]
 
 
@@ -139,6 +141,7 @@ NOTHING = (
     "No column is left. Is your second input a copy, b = a.clone()? After b = a both are one tensor. And a column "
     "counts if *any* of its voxels changes, not only if all do."
 )
+FIVE = "The input has five axes, (1, 1, 3, size, size), so slices, rows and columns are axes 2, 3 and 4."
 EXERCISES = {
     "3.4": Exercise(
         solution=_poke(),
@@ -148,8 +151,9 @@ EXERCISES = {
         stops={
             "numel() == 0": NOTHING,
             "zero-size": NOTHING,
-            "out of bounds for dimension": "The input has five axes, (1, 1, 3, size, size), so slices, rows and "
-            "columns are axes 2, 3 and 4.",
+            "out of bounds for dimension": FIVE,
+            "tuple index out of range": FIVE,
+            "(unbatched) or": FIVE,
         },
         mistakes={
             "you looked at the middle row of the middle slice alone; a layer can reach farther in other rows and "

@@ -75,6 +75,9 @@ EXERCISES = {
             "you divided by the number of the stair; each is a tenth of the one before.": (
                 lambda step: 1e-3 / (1 + step // 100_000)
             ),
+            "the first stair has number 0, and [-1] takes the last of a list: the number is step // 100_000.": (
+                lambda step: 1e-3 * 0.1 ** ((step // 100_000 - 1) % 4)
+            ),
             "the rate halves in yours; it is divided by 10.": lambda step: 1e-3 * 0.5 ** (step // 100_000),
             "the rate must fall, and yours rises.": lambda step: 1e-3 * 10.0 ** (step // 100_000),
             "you began with 0.01; the paper's initial learning rate is 0.001.": (

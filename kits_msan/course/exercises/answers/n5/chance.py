@@ -17,6 +17,7 @@ def _agreeing(rng: np.random.Generator) -> Inputs:
         (np.array([3, 2, 5, 3]), np.array([5, 5, 4, 3, 5, 2])),
         (np.array([5, 4]), np.array([5, 5, 5])),
         (np.array([2, 3, 3]), np.array([4, 5])),
+        (np.array([3, 4]), np.array([4, 3])),  # no better than a coin
         *drawn,
     ]
 
