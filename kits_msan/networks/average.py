@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import digest, load_checkpoint, load_model, save_checkpoint
+from kits_msan.networks.checkpoints import checkpoint_file, digest, load_checkpoint, load_model, save_checkpoint
 
 
 def average(old: str | Path, new: str | Path, out: str | Path) -> None:
@@ -20,15 +20,18 @@ def average(old: str | Path, new: str | Path, out: str | Path) -> None:
 
     Raises InputError where one is no checkpoint of a trained network, or where they are of different networks.
     """
+    old, new = checkpoint_file(old), checkpoint_file(new)  # of the folder of a run, its network
     first, second = load_model(old), load_model(new)
     if (first.name, first.config) != (second.name, second.config):
         raise InputError(f"{old} and {new} are different networks; name two trainings of the same one.")
     other = first.state_dict()
     tensors = {name: ((value + other[name]) / 2).bfloat16().half() for name, value in second.state_dict().items()}
-    save_checkpoint(out, tensors, load_checkpoint(new)[1] | {"mean_with": digest(Path(old))})
+    save_checkpoint(out, tensors, load_checkpoint(new)[1] | {"mean_with": digest(old)})
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("average: name three files, OLD NEW OUT.")
     try:
         average(*sys.argv[1:])
     except InputError as error:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 from kits_msan.networks.layers import Network
@@ -130,8 +131,9 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
 
     path: the file, or the folder of a finished run, whose model.safetensors is taken.
     name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
-    Raises InputError if the file is no checkpoint, or one of another network.
+    Raises InputError if the file is no checkpoint, or one of another network, and for a device that is not there.
     """
+    pick_device(torch.device(device).type)
     path = checkpoint_file(path)
     tensors, about = _load_trained(path)
     if name is not None and about.get("model") != name:

@@ -56,3 +56,5 @@ def test_its_command_says_in_a_sentence_what_is_missing(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip() == "average: none does not exist; name a checkpoint, such as RUN/model.safetensors."
+    done = subprocess.run(words[:-1], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (1, "average: name three files, OLD NEW OUT.")

@@ -61,6 +61,14 @@ def test_tensors_of_any_layout_and_type_come_back(tmp_path: Path) -> None:
     assert loaded.keys() == tensors.keys()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it is there")
+def test_a_device_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    model = build_model("unet3d", width=2, poolings=1)
+    save_model(tmp_path / "model.safetensors", model, describe_model("unet3d", model, SMOKE))
+    with pytest.raises(InputError, match="device 'cuda' is not available on this machine; use cpu or auto"):
+        load_model(tmp_path / "model.safetensors", device="cuda:0")
+
+
 def test_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "m.safetensors", "msan_v1")
     with pytest.raises(InputError, match=r"m.safetensors is a checkpoint of msan_v1, not of unet3d\."):
