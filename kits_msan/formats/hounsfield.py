@@ -53,13 +53,6 @@ def _oddity(voxels: NDArray[np.int16]) -> str | None:
     near_zero = _share(values, 0, 0.1 * np.percentile(values, 99))
     if np.unique(values[values < 0]).size < 2 and near_zero > 0.05:  # one may be a padding
         return f"none but a padding is below 0, and {near_zero:.0%} are just above it, where air would be near -1000"
-    if low >= 0:
-        return "none but a padding is below 0, where fat and air would be"
-    if (above := _share(values, TOO_HIGH, 2**15)) > 0.01:
-        return f"{above:.0%} are above {TOO_HIGH}, where nothing can be"
-    zero = _share(values[values > low], -20, 20)  # the lowest may be the edge of a window
-    if zero > 0.3 and _share(values, *FAT) < 0.001 and _share(values, *AIR) < 0.01:
-        return f"{zero:.0%} are round 0, and none where fat and air would be"
     at_low = _share(values, -128, -115)
     if -128 <= low <= high <= 127 and at_low > 0.2:
         return f"all fit into one byte, and {at_low:.0%} are at its lower end, where air would be near -1000"
@@ -76,6 +69,13 @@ def _oddity(voxels: NDArray[np.int16]) -> str | None:
         if fat < 0.1 or raised > len(soft) / len(values):
             middle = np.median(values[(values >= HIGH[0]) & (values <= HIGH[1])])
             return f"{raised:.0%} are near {middle:.0f}, where a body lies if 1024 was not taken off"
+    if (above := _share(values, TOO_HIGH, 2**15)) > 0.01:
+        return f"{above:.0%} are above {TOO_HIGH}, where nothing can be"
+    if low >= 0:
+        return "none but a padding is below 0, where fat and air would be"
+    zero = _share(values[values > low], -20, 20)  # the lowest may be the edge of a window
+    if zero > 0.3 and _share(values, *FAT) < 0.001 and air < 0.01:
+        return f"{zero:.0%} are round 0, and none where fat and air would be"
     return None
 
 

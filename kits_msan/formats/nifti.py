@@ -164,7 +164,7 @@ def _check_length(path: Path, header: nib.Nifti1Header, proxy: ArrayProxy, packe
     if not all(int(n) >= 0 for n in proxy.shape):
         raise ValueError("its header claims a negative length")
     if int(proxy.offset) < header.single_vox_offset:
-        raise ValueError("its header says that the voxels begin within the header")
+        raise ValueError(f"vox offset {int(proxy.offset)} too low for single file")  # as nibabel says of all but 0
     claimed = int(proxy.offset) + math.prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize
     held = path.stat().st_size
     if packed and held < claimed <= MOST_DEFLATE * held:

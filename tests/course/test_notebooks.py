@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from kits_msan.course.paths import runs_folder
 from kits_msan.course.questions.ask import questions
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -104,7 +105,7 @@ def test_results_in_the_home_folder_land_there(
     lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if line.startswith("runs = ")]
     assert len(lines) == (notebook.cells[0].source[2] != "1")  # the first writes nothing
     for line in lines:
-        names = {"Path": Path, "ROOT": tmp_path, "profile": "smoke", "out": "~/results"}
+        names = {"runs_folder": runs_folder, "profile": "smoke", "out": "~/results"}
         exec(line, names)
         assert names["runs"] == tmp_path / "results"
 

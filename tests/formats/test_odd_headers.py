@@ -73,7 +73,7 @@ def test_voxels_are_read_at_their_points(tmp_path: Path, make_case: Make, kind: 
     [
         (in_meters, r"has voxels of 0\.008 x 0\.008 x 0\.01 mm, which no CT has"),
         (lambda *both: content(*both, (70, "h", 1), (72, "h", 1)), r"is not a readable NIfTI file \(data code 1 "),
-        (lambda *both: content(*both, (108, "f", 0)), r"\(its header says that the voxels begin within the header\)"),
+        (lambda *both: content(*both, (108, "f", 0)), r"\(vox offset 0 too low for single file\)"),
     ],
     ids=["meters", "bool", "no offset"],
 )

@@ -59,7 +59,7 @@ export class Header {
     const type = KINDS[this.get("datatype")];
     if (!type) throw new Broken(`data code ${this.get("datatype")} not recognized`);
     if (magic !== this.fields.single) throw new Broken(`magic string ${JSON.stringify(magic)} is not valid for one file`);
-    if (this.get("offset") !== 0 && this.get("offset") < this.fields.start) {
+    if (this.get("offset") < this.fields.start) {
       throw new Broken(`vox offset ${this.get("offset")} too low for single file`);
     }
     this.set("bitpix", type[1] * 8);
@@ -72,7 +72,7 @@ export class Header {
 
   get shape() { return this.all("dim").slice(1, this.get("dim", 0) + 1); }
   get kind() { return KINDS[this.get("datatype")]; }
-  get start() { return this.get("offset") || this.fields.start; }
+  get start() { return this.get("offset"); }
 
   // [slope, intercept] that turn stored numbers into values.
   get scaling() {

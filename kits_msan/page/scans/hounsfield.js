@@ -3,7 +3,8 @@
 
 const NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
 const SAMPLE = 2 ** 20, GAP = 50; // voxels that are looked at; HU between a padding and the next value
-const AIR = [-1100, -900], BODY = [-300, 400], RAISED = [700, 1400];
+const AIR = [-1100, -900], FAT = [-150, -30], BODY = [-300, 400], RAISED = [700, 1400];
+const TOO_HIGH = 20000; // HU; metal saturates far below
 
 // The rest of a sentence that begins with the file's name; empty if all is well.
 export function checkHounsfield(image) {
@@ -109,6 +110,13 @@ function oddity(all) {
       const middle = percentile(values.filter((value) => value >= RAISED[0] && value <= RAISED[1]), 50);
       return `${percent(raised)} are near ${Math.round(middle)}, where a body lies if 1024 was not taken off`;
     }
+  }
+  const above = share(values, TOO_HIGH, 2 ** 15);
+  if (above > 0.01) return `${percent(above)} are above ${TOO_HIGH}, where nothing can be`;
+  if (low >= 0) return "none but a padding is below 0, where fat and air would be";
+  const zero = share(values.filter((value) => value > low), -20, 20); // the lowest may be the edge of a window
+  if (zero > 0.3 && share(values, ...FAT) < 0.001 && air < 0.01) {
+    return `${percent(zero)} are round 0, and none where fat and air would be`;
   }
   return "";
 }

@@ -152,6 +152,7 @@ def damaged(whole: bytes) -> dict[str, bytes]:
         "magic": changed(344, "4s", b"xxxx"),  # type: ignore[arg-type]
         "affine not finite": changed(280, "f", float("nan")),
         "large voxels": changed(280, "4f", 900, 0, 0, 0),
+        "no offset": changed(108, "f", 0),
         "flat": changed(296, "4f", 0.8, 0, 0, 0),
         "far away": changed(292, "f", 4e6),
     }
@@ -183,6 +184,9 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
         "ten times": 10 * ct,
         "negated": -ct,
         "a tenth": ct / 10,
+        "absorption in 1/m": (ct / 1000 + 1) * 190,
+        "an inverted window": 255 - (np.clip(ct, -160, 240) + 160) / 400 * 255,
+        "with a padding that is too large": np.where(np.arange(30) < 6, 32767, ct),
         "a window as bytes, padded": np.where(np.arange(30) < 6, -1000, (np.clip(ct, -200, 500) + 200) / 700 * 255),
     }.items():
         nib.save(nib.Nifti1Image(values.astype(np.int16), np.diag([0.8, 0.9, 3, 1])), tmp_path / "scan.nii")
