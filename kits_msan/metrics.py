@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TARGETS = ("kidney", "tumor")  # that have a Dice of their own; kidney includes the tumor
 SCORES = (*TARGETS, "composite")
 RESAMPLES = 5000  # of the bootstrap
-STAGE = re.compile(r"_0000$|\.seg$")  # what nnU-Net and 3D Slicer put behind a case's name
+SUFFIX = re.compile(r"_0000$|\.seg$")  # what nnU-Net and 3D Slicer put behind a case's name
 TOLERANCE = 2.0  # millimetres within which two surfaces count as the same; our choice
 
 
@@ -94,7 +94,7 @@ def score_folders(
     rows = []
     absent = set(true_paths)
     for name, path in paths.items():
-        true_name = name if name in true_paths else STAGE.sub("", name)
+        true_name = name if name in true_paths else SUFFIX.sub("", name)
         try:
             if true_name not in true_paths:
                 raise InputError(

@@ -125,9 +125,10 @@ def run_ablation(
     results, done = results_so_far(out, about, overwrite)
     strata, store = case_strata(data), None if profile.fresh else data
     jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
-    if jobs or (not checkpoints and (out / "store").is_dir()):
+    if jobs:
         for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
             labeled(path)  # one that cannot be scored is not to be met after hours of training
+    if jobs or (not checkpoints and (out / "store").is_dir()):  # which shows if the training cases are still the same
         store = _shared_store(store, out / "store", profile, split, machine, progress)
     failures: list[str] = []
     with ExitStack() as stack:

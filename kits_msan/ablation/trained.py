@@ -28,9 +28,10 @@ def as_trained(
 ) -> tuple[Profile, Sequence[int], Split]:
     """The profile, seeds and training cases of networks that are there, as they tell; says what is odd about them."""
     first = folder_of(folder, seeds[0], True)
-    networks = [load_model(path, name) for name, path in paths_of(first, names).items()]
+    files = paths_of(first, names)
+    networks = [load_model(path, name) for name, path in files.items()]
     profiles = [network.profile for network in networks if network.profile]  # each has one that was loaded
-    told = [load_checkpoint(path)[1] for path in paths_of(first, names).values()]
+    told = [load_checkpoint(path)[1] for path in files.values()]
     if any(replace(one, name="") != replace(profiles[0], name="") for one in profiles):
         note(f"the networks in {folder} were trained with different profiles; the tables name that of {names[0]}.")
     cases = [str(case) for case in told[0].get("cases", [])]

@@ -83,7 +83,7 @@ class RunFolder:
         for file in self.path.glob(".tmp*"):  # of a run that was killed; safetensors has names of its own
             file.unlink()
         if not (self.path / CONFIG).exists():
-            write_json(self.path / CONFIG, {**self.config, "versions": versions()})
+            self._write_config()
 
     def clear(self) -> None:
         """Remove what another run left, once this one has all that it needs."""
@@ -93,7 +93,7 @@ class RunFolder:
         for name in OWN:
             if name != CONFIG:
                 (self.path / name).unlink(missing_ok=True)
-        write_json(self.path / CONFIG, {**self.config, "versions": versions()})
+        self._write_config()
 
     def refuse_other_data(self, data: str) -> None:
         """Raise InputError if the finished network learned from other cases than those of this fingerprint."""
@@ -198,6 +198,9 @@ class RunFolder:
             self._warned = True
             return False
         return True
+
+    def _write_config(self) -> None:
+        write_json(self.path / CONFIG, {**self.config, "versions": versions()})
 
     def _refuse_foreign(self) -> None:
         """Raise InputError where a file by a name of ours is another program's: many write a config.json."""
