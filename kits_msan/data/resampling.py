@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kits_msan.data.cases import Case
 
-CHUNK = 16  # slices at a time
+CHUNK, FEW = 16, 4  # slices at a time: of a scan; of the scores of its classes, which are larger
 
 
 def resample_case(case: Case, spacing: Sequence[float] | None) -> Case:
@@ -78,7 +78,7 @@ class LabelsOnGrid:
         self.held = scores if self.held is None else torch.cat([self.held, scores], dim=1)
         arrived = self.first + self.held.shape[1]
         while self.written < len(self.labels):
-            slices = np.arange(self.written, min(self.written + CHUNK, len(self.labels)))
+            slices = np.arange(self.written, min(self.written + FEW, len(self.labels)))
             position = np.clip((slices + 0.5) * self.depth / len(self.labels) - 0.5, 0, self.depth - 1)
             below = np.minimum(position.astype(int), max(self.depth - 2, 0))
             above = np.minimum(below + 1, self.depth - 1)

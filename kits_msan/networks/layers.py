@@ -119,20 +119,20 @@ class MultiScaleAttention(nn.Module):
 
     def weights(self, features: Sequence[Tensor]) -> list[Tensor]:
         """W_0 to W_{n-1}, each of F_i's shape, values 0 to 1."""
-        weights = []
-        for i, sources in enumerate(self.sources):
-            total = features[i]  # (N, C_i, D, H_i, W_i)
-            for j in sources:
-                project = self.project[f"{j}_to_{i}"]  # (N, C_j, D, H_j, W_j) -> (N, C_i, D, H_i, W_i):
-                if j < i:  # finer: resize, then project, since a pooled map is cheaper to project
-                    total = total + project(resize_to(features[j], features[i]))
-                else:  # coarser: project, then resize, for the same reason
-                    total = total + resize_to(project(features[j]), features[i])
-            weights.append(torch.sigmoid(total))
-        return weights
+        return [self._weight(features, i) for i in range(len(self.sources))]
+
+    def _weight(self, features: Sequence[Tensor], i: int) -> Tensor:
+        total = features[i]  # (N, C_i, D, H_i, W_i)
+        for j in self.sources[i]:
+            project = self.project[f"{j}_to_{i}"]  # (N, C_j, D, H_j, W_j) -> (N, C_i, D, H_i, W_i):
+            if j < i:  # finer: resize, then project, since a pooled map is cheaper to project
+                total = total + project(resize_to(features[j], features[i]))
+            else:  # coarser: project, then resize, for the same reason
+                total = total + resize_to(project(features[j]), features[i])
+        return torch.sigmoid(total)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:  # noqa: D102
-        return [feature * weight for feature, weight in zip(features, self.weights(features), strict=False)]
+        return [features[i] * self._weight(features, i) for i in range(len(self.sources))]  # one weight at a time
 
 
 class Res2NetBlock(nn.Module):

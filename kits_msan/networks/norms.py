@@ -16,6 +16,7 @@ class InstanceNorm(nn.InstanceNorm3d):
     """`nn.InstanceNorm3d` that keeps the memory order channels_last_3d, (N, C, D, H, W) -> the same.
 
     PyTorch's leaves that order, so each convolution after it copies its input back. On a GPU it is PyTorch's own.
+    Without gradients it writes over its input, which in the networks is a convolution's output.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
@@ -23,6 +24,8 @@ class InstanceNorm(nn.InstanceNorm3d):
             return super().forward(x)  # which refuses a single voxel
         if x.dtype != torch.float32:  # bfloat16, whose own rounding is far above that of PyTorch's long sums
             return super().forward(x).contiguous(memory_format=torch.channels_last_3d)
+        if not torch.is_grad_enabled():
+            return _normalize_in_place(x, self.weight, self.bias, self.eps)
         return _Normalize.apply(x, self.weight, self.bias, self.eps)
 
 
@@ -56,6 +59,16 @@ class _Normalize(torch.autograd.Function):
         inward = torch.addcmul(rows.wide(-step * by_bias), centered, rows.wide(-step * scale * by_weight))
         inward.addcmul_(out, rows.wide(step))
         return rows.back(inward), rows.voxels * by_weight.sum(0), rows.voxels * by_bias.sum(0), None
+
+
+def _normalize_in_place(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """The same to the bit without gradients, in the memory of x: less of it is touched, which takes time too."""
+    rows = _Rows(x)
+    y = rows.of(x)
+    y -= rows.wide(rows.mean(y))
+    scale = (rows.mean(y.square()) + eps).rsqrt()  # (N, C)
+    torch.addcmul(rows.wide(bias[None]), y, rows.wide(scale * weight), out=y)
+    return rows.back(y)
 
 
 class _Rows:
