@@ -101,7 +101,7 @@ def cases(what: str, seconds: float, smoke: bool) -> dict[str, float]:
 
     profile = SMOKE if smoke else SHIPPED
     model, case = load_model(CHECKPOINTS / "unet3d.safetensors", "unet3d"), phantom_case(5, profile)
-    once = (lambda: predict(model, case)) if what == SCAN else (lambda: phantom_case(5, profile))
+    once = (lambda: predict(model, case, profile)) if what == SCAN else (lambda: phantom_case(5, profile))
     once()
     found: list[float] = []
     while sum(found) < seconds:

@@ -67,7 +67,9 @@ def write_scan(path: Path, shape: tuple[int, int, int]) -> None:
 
 def load_scan(path: Path) -> Case:
     image = np.load(path)
-    spacing = [n * mm / size for n, mm, size in zip(LAPTOP.grid, LAPTOP.spacing or (), image.shape, strict=True)]
+    spacing = [
+        mm * min(1, n / size) for n, mm, size in zip(LAPTOP.grid, LAPTOP.spacing or (), image.shape, strict=True)
+    ]
     mm = (spacing[0], spacing[1], spacing[2])
     return Case("case_00000", image, None, mm, kits_affine(mm))
 

@@ -16,7 +16,7 @@ SERIOUS = """async () => {
     return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
         .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 150)).join(" | ")}`);
 }"""
-LOOKS = [("light", 1200), ("dark", 1200), ("light", 380), ("dark", 380)]
+LOOKS = [("light", 1200), ("dark", 380)]  # each theme and each width once: axe needs seconds for a page
 
 
 def serious(page: Page) -> list[str]:

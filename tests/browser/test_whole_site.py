@@ -42,12 +42,9 @@ def test_every_network_and_phantom_can_be_read(page: Page, course_site: Path) ->
     assert set(held[1]) == {f"phantom_{seed:06d}" for seed in choose_phantoms()}
 
 
-@pytest.mark.parametrize(("theme", "width"), [LOOKS[0], LOOKS[3]])
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
 def test_the_pages_have_no_serious_finding(page: Page, course_site: Path, theme: str, width: int) -> None:
-    """The whole pages, with their tables, formulas, questions and drawings; questions and drawings unfolded, too.
-
-    Each theme and each width once: axe needs seconds for these, and test_access.py holds all four to small pages.
-    """
+    """The whole pages, with their tables, formulas, questions and drawings; questions and drawings unfolded, too."""
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     for name in ("02_attention_layer", "05_ensemble_and_ablation", "segment"):
         page.set_viewport_size({"width": width, "height": 800})

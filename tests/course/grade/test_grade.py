@@ -76,7 +76,7 @@ def test_odd_notebooks_are_graded_cell_by_cell(tmp_path: Path, monkeypatch: pyte
         """As on a busy machine: four seconds, Jupyter's own limit, are not enough for what is printed."""
         message = await receive(self, **options)
         if message["msg_type"] == "stream":
-            time.sleep(0.1)
+            time.sleep(0.04)
         return message
 
     monkeypatch.setattr(AsyncZMQSocketChannel, "_recv", slowly)
