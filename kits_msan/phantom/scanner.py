@@ -88,7 +88,10 @@ def scan(image: Field, mm: Sequence[float], scanner: Scanner, rng: np.random.Gen
     noise *= np.float32(scanner.noise * (1.83 / np.prod(mm)) ** 0.25) / noise.std()
     image += noise
     if scanner.streaks > 0.5:
-        rows = rng.standard_normal((len(image), image.shape[1], 8), dtype=np.float32)
-        rows = ndimage.zoom(rows, (1, 1, image.shape[2] / 8), order=1)  # long across, short from front to back
-        image += np.float32(scanner.streaks) * rows * (image > -500)
+        spots = 8  # across; between them the streaks go evenly: long across, short from front to back
+        rows = rng.standard_normal((len(image), image.shape[1], spots), dtype=np.float32)
+        at = np.linspace(0, spots - 1, image.shape[2])
+        between = np.maximum(1 - np.abs(at - np.arange(spots)[:, None]), 0)  # (spots, W): the share of each
+        for hu, streaks in zip(image, rows, strict=True):  # (H, W), (H, spots)
+            hu += np.float32(scanner.streaks) * (streaks @ between).astype(np.float32) * (hu > -500)
     return np.rint(np.clip(image, -1024, 3071, out=image)).astype(np.int16)

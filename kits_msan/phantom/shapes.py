@@ -164,13 +164,14 @@ def smooth_noise(rng: np.random.Generator, bump: float, lines: Sequence[NDArray[
     """
     n = int(np.ceil(450 / bump))
     noise = rng.standard_normal((n, n, n), dtype=np.float32) / np.float32(0.33)
-    for axis, line in enumerate(lines):
+    for line in lines:  # along the first axis, whose rows are quick to pick; then it becomes the last
         cell = np.floor(line / bump)
         t = (line / bump - cell).astype(np.float32)
         weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-        shape = tuple(-1 if a == axis else 1 for a in range(3))
-        noise = sum(
-            (weight / np.float32(6)).reshape(shape) * np.take(noise, (cell.astype(int) + k) % n, axis)
-            for k, weight in enumerate(weights)
-        )
+        total = np.zeros((len(line), *noise.shape[1:]), np.float32)
+        for k, weight in enumerate(weights):
+            piece = noise[(cell.astype(int) + k) % n]
+            piece *= (weight / np.float32(6))[:, None, None]
+            total += piece
+        noise = np.ascontiguousarray(total.transpose(1, 2, 0))
     return noise
