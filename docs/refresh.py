@@ -1,8 +1,8 @@
 """What README and results.md show, made anew: `make readme`, after `make notebooks` or new tables in data/.
 
-The tables of docs/results.md follow from the folders of data. The small pictures are those that the notebooks have
-stored. The viewer at the top of the README is a screenshot of the page that `SliceViewer.save_html` writes for a
-phantom of 512x512 pixels, with the labels of the shipped networks; Chromium is needed for it.
+The tables of docs/results.md and data/README.md follow from the folders of data. The small pictures are those that
+the notebooks have stored. The viewer at the top of the README is a screenshot of the page that the viewer writes for
+a phantom of 512x512 pixels, with the labels of the shipped networks; Chromium is needed for it.
 """
 
 import base64
@@ -13,17 +13,21 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 from PIL import Image
 
 from kits_msan import SliceViewer, load_model, phantom_case
 from kits_msan.ablation.report import table_markdown
 from kits_msan.ablation.results import load_results
+from kits_msan.ablation.strata import strata_table
+from kits_msan.ablation.tables import ablation_table, cells, format_table, markdown
 from kits_msan.ablation.variation import without_variants
 from kits_msan.inference import predict_each
 from kits_msan.networks.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURES, PAGE = ROOT / "docs" / "pictures", ROOT / "docs" / "results.md"
+PICTURES, PAGE, CARD = ROOT / "docs" / "pictures", ROOT / "docs" / "results.md", ROOT / "data" / "README.md"
+PAPERS = ["kidney, paper", "tumor, paper", "mean, paper"]
 STORED = {  # a picture: the notebook and the cell whose stored output it is
     "notebook-1": ("01_data_exploration", "windows-figure"),
     "notebook-2": ("02_attention_layer", "hand-figure"),
@@ -43,6 +47,20 @@ def refreshed(text: str) -> str:
         table = table_markdown(without_variants(results.scores), about)
         block = f"<!-- {folder} -->\n\n{table.rstrip()}\n\n<!-- end of {folder} -->"
         text = re.sub(rf"<!-- {folder} -->.*?<!-- end of {folder} -->", lambda _: block, text, flags=re.DOTALL)  # noqa: B023
+    return text
+
+
+def refreshed_card(text: str) -> str:
+    """data/README.md with the scores of the networks that ship, and those of their vote by the size of the tumor."""
+    scores = load_results(ROOT / "data" / "shipped")[0].scores
+    table = format_table(ablation_table(scores)).drop(columns=PAPERS).reset_index(names="Dice")
+    vote = strata_table(scores[scores["tumor_ml"] > 0], "size", ["ensemble"])
+    figures = [str(n) for n in vote["n"]]
+    rows = [["tumor Dice of the vote, %", *cells(vote, "tumor", ".0f")], ["n", *figures]]
+    sizes = pd.DataFrame(rows, columns=["diameter", *vote["size"].astype(str)])
+    for name, block in (("card", table), ("sizes", sizes)):
+        whole = f"<!-- {name} -->\n\n{markdown(block)}\n\n<!-- end of {name} -->"
+        text = re.sub(rf"<!-- {name} -->.*?<!-- end of {name} -->", whole, text, flags=re.DOTALL)
     return text
 
 
@@ -80,5 +98,6 @@ def viewer_picture(chromium: str = "/usr/bin/chromium") -> None:
 if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
     PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    CARD.write_text(refreshed_card(CARD.read_text(encoding="utf-8")), encoding="utf-8")
     stored_pictures()
     viewer_picture(*sys.argv[1:])

@@ -80,7 +80,8 @@ def score_folders(
     """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
 
     A scan's name may end in _0000, as nnU-Net names it, or a segmentation's in .seg. Two files are just compared.
-    Columns: case, kidney, tumor, composite; with `surface` those of `surface_scores` too.
+    Columns: case, kidney, tumor, composite, the true tumor_ml and called_ml; with `surface` those of
+    `surface_scores` too.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as. Truths without prediction are left out, and that is said.
     failed: gets the predictions that cannot be scored, by name, and why; without it the first raises InputError.
     Raises InputError for a prediction without truth, broken or on another grid, and for two of one name.
@@ -122,7 +123,8 @@ def _score(path: Path, true_path: Path, surface: bool, cyst: Cyst | None) -> dic
     found = load_label(path, like=true_path, cyst=cyst)
     assert found.label is not None
     assert true.label is not None
-    scores = dice_scores(found.label, true.label)
+    measures = tumor_measures(found.label, true.label, true.spacing)
+    scores = dice_scores(found.label, true.label) | {name: measures[name] for name in ("tumor_ml", "called_ml")}
     return scores | (surface_scores(found.label, true.label, true.spacing) if surface else {})
 
 

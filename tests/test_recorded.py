@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_the_results_page_holds_the_tables(folder: Path) -> None:
     """After new scores: make readme. The table is the report's first section."""
     table = (folder / TABLE).read_text(encoding="utf-8").partition("\n## ")[0].rstrip()
     assert table in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+def test_the_card_of_the_networks_holds_their_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After new scores: make readme."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    refresh = import_module("refresh")
+    card = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    assert refresh.refreshed_card(card) == card
+    assert refresh.refreshed_card(card.replace("| 3D U-Net | 9", "| MSAN-V1 | 9", 1)) == card
 
 
 @pytest.mark.parametrize("page", ["docs/results.md", "data/README.md"])

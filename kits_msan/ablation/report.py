@@ -3,8 +3,8 @@
 import pandas as pd
 
 from kits_msan.ablation.scoring import Results
+from kits_msan.ablation.strata import STRATA, shown_strata
 from kits_msan.ablation.tables import (
-    STRATA,
     SURFACE,
     ablation_table,
     cells,
@@ -13,7 +13,6 @@ from kits_msan.ablation.tables import (
     markdown,
     paired_differences,
     parts_table,
-    shown_strata,
     verdicts,
     with_interval,
     worst_cases,
@@ -41,11 +40,23 @@ def note(scores: pd.DataFrame, about: str) -> str:
         else "cases, after clean-up; they do not cover how a second training would differ"
     )
     return (
-        f"{about}; n = {scores['case'].nunique()} test cases. Means with 95 % bootstrap intervals over {over}. "
+        f"{about}; n = {scores['case'].nunique()} test cases{_with_tumor(scores)}. Means with 95 % bootstrap "
+        f"intervals over {over}. "
         "Differences are paired by case"
         + (" and seed" if seeds > 1 else "")
         + ", in percentage points; with so many "
         "comparisons, one in twenty would seem to differ by chance."
+    )
+
+
+def _with_tumor(scores: pd.DataFrame) -> str:
+    """How many cases have a tumor, where some have none, and what is said of the others."""
+    free = scores[scores.get("tumor_ml", 1.0) == 0]["case"].nunique()
+    if not free:
+        return ""
+    return (
+        f", of which {scores['case'].nunique() - free} have a tumor (tumor: their Dice) and {free} have none (false "
+        "alarms: the share of these in which anything is called tumor, in percent)"
     )
 
 
@@ -70,8 +81,7 @@ def report(results: Results, about: str) -> str:
                  "on the same cases and seeds, percentage points. Of a single training luck is not covered."),
         _section("Surfaces", _surface(scores), "Share of surfaces within 2 mm, and 95 % Hausdorff distance where "
                  "both the truth and the network have the class, so that a missed tumor lowers only the first."),
-        _section("In patients without a tumor", _without_tumor(scores), "All that is called tumor in them is wrong. "
-                 "A case with any counts as tumor Dice 0 above, one without is left out."),
+        _section("In patients without a tumor", _without_tumor(scores), "All that is called tumor in them is wrong."),
         *(_section(f"By {STRATA[by]}", shown_strata(scores, by), "") for by in STRATA),
         _section("What each step adds", _parts(results.parts), "Differences in Dice, percentage points."),
         _section("Does disagreement predict error?", _agreement(results.agreement), _auroc(results.agreement)),

@@ -34,12 +34,25 @@ class Results:
     the columns of `surface_scores` and `tumor_measures`, slice_mm, and phase where the data's manifest says it.
     parts: Dice of each case and model with every clean-up of CLEANUPS, and of other fusions of the five.
     agreement: `agreement_counts` of each case. calibration: `calibration_frame` of all cases together.
+
+    Tumor scores are of the cases with a tumor, nan in others. `false_alarm` is for these: 1 where anything is called
+    tumor, 0 where nothing is, nan in cases with one. So a difference of two models leaves out no case that either
+    of them has wrong. composite is KiTS19's, of every case. Our choice.
     """
 
     scores: pd.DataFrame
     parts: pd.DataFrame
     agreement: pd.DataFrame
     calibration: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        free = self.scores["tumor_ml"] == 0
+        cases = set(self.scores.loc[free, "case"])
+        masked = {name: self.scores[name].mask(free) for name in ("tumor", "tumor_surface_dice")}
+        if "called_ml" in self.scores:
+            masked["false_alarm"] = (self.scores["called_ml"] > 0).astype(float).where(free)
+        self.scores = self.scores.assign(**masked)
+        self.parts = self.parts.assign(tumor=self.parts["tumor"].mask(self.parts["case"].isin(cases)))
 
 
 def join(results: Sequence[Results]) -> Results:

@@ -1,11 +1,10 @@
-"""What the scores say: means with intervals, differences to the U-Net, strata, the worst cases, and what holds.
+"""What the scores say: means with intervals, differences to the U-Net, the worst cases, and what holds.
 
 `scores` is always a table with a row for each case and model (and seed, where there were several trainings), as
 `scoring.score_cases` makes it. Dice and other shares come out in percent.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -25,20 +24,18 @@ PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
     },
     index=list(SCORES),
 ).T
+MEASURES = (*SCORES, "false_alarm")
 SURFACE = ("kidney_surface_dice", "kidney_hd95", "tumor_surface_dice", "tumor_hd95")
-SIZES = (0, 20, 40, 70, np.inf)  # mm, diameter; 40 and 70 part the stages T1a, T1b and T2 of kidney cancer (TNM)
-SLICES = (0, 3, 5, np.inf)  # mm: thin, as in most of KiTS19, thick
-FEWEST = 5  # cases; a bootstrap of fewer says nothing: two equal values would have an interval of no width
-STRATA = {"size": "tumor diameter", "phase": "contrast phase", "slice_mm": "slice thickness"}
 
 
-def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = SCORES) -> pd.DataFrame:
+def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
     """Means over cases and seeds, one row a model in the paper's order, in percent.
 
-    For each measure: the mean, `_low` and `_high` (95 %, see `bootstrap_interval`), `_gain` over the 3D U-Net on
-    the same cases and seeds with `_gain_low` and `_gain_high`, and `_paper`.
+    For each measure that the scores have: the mean, `_low` and `_high` (95 %, see `bootstrap_interval`), `_gain` over
+    the 3D U-Net on the same cases and seeds with `_gain_low` and `_gain_high`, and `_paper`.
     """
-    means = pd.DataFrame({name: _means(scores, name, measures) for name in _models(scores)}).T
+    measures = _known(scores, measures)
+    means = pd.DataFrame({name: means_of(scores, name, measures) for name in _models(scores)}).T
     for measure in measures:
         means[f"{measure}_paper"] = [PAPER.get(measure, pd.Series()).get(name, np.nan) for name in means.index]
     if "unet3d" in means.index:
@@ -48,34 +45,13 @@ def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = SCORES) -> pd
 
 
 def paired_differences(
-    scores: pd.DataFrame, reference: str = "unet3d", measures: Sequence[str] = SCORES
+    scores: pd.DataFrame, reference: str = "unet3d", measures: Sequence[str] = MEASURES
 ) -> pd.DataFrame:
     """Every other model minus `reference` on the same cases and seeds, in points: mean, `_low`, `_high` of each."""
+    measures = _known(scores, measures)
     return pd.DataFrame(
-        {name: _means(scores, name, measures, minus=reference) for name in _models(scores) if name != reference}
+        {name: means_of(scores, name, measures, minus=reference) for name in _models(scores) if name != reference}
     ).T
-
-
-def strata_table(
-    scores: pd.DataFrame, by: str, models: Iterable[str] = ("unet3d", "msan_v2_ds", "ensemble")
-) -> pd.DataFrame:
-    """Scores by `by`: "size" (diameter of the true tumor), "phase" or "slice_mm"; a row for each stratum and model.
-
-    Columns: the stratum, model, n (cases), kidney and tumor with their intervals, `tumor_recall` (how much of the
-    tumor was found, where that is known) and `missed` (cases with a tumor that every training missed
-    altogether). Empty where the scores do not know the stratum, or all cases lie in one.
-    """
-    labels = _strata(scores, by)
-    rows = []
-    if labels is not None and labels.nunique() > 1:
-        for stratum, part in scores.groupby(labels, observed=True):
-            for name in (name for name in models if name in set(scores["model"])):
-                own = part[part["model"] == name]
-                measures = [*TARGETS, *(m for m in ("tumor_recall",) if m in scores)]
-                best = own[own.get("tumor_mm", 1.0) != 0].groupby("case")["tumor"].max()
-                row = {by: stratum, "model": name, "n": own["case"].nunique(), "missed": int((best == 0).sum())}
-                rows.append(row | _means(part, name, measures))
-    return pd.DataFrame(rows)
 
 
 def worst_cases(scores: pd.DataFrame, model: str = "ensemble", n: int = 5) -> pd.DataFrame:
@@ -118,6 +94,8 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
     for score, title in zip(SCORES, ("kidney", "tumor", "mean"), strict=True):
         shown[title] = cells(table, score)
         shown[f"{title}, paper"] = ["–" if np.isnan(value) else f"{value:.2f}" for value in table[f"{score}_paper"]]
+    if "false_alarm" in table:
+        shown["false alarms"] = cells(table, "false_alarm", ".0f")
     return shown
 
 
@@ -135,17 +113,25 @@ def verdicts(table: pd.DataFrame) -> list[str]:
 def compare(differences: pd.DataFrame, reference: str) -> list[str]:
     """A sentence for each row of `paired_differences` to what is called `reference`.
 
-    "Better" and "worse" are said only where the interval leaves out zero, "not told apart" otherwise.
+    "Better" and "worse" are said only where the interval leaves out zero, "not told apart" otherwise. Where some
+    cases have no tumor, also of false alarms, and of the mean, which counts both.
     """
     sentences = []
     for name, row in differences.iterrows():
-        parts = []
-        for score in TARGETS:
-            gain, low, high = (float(row[f"{score}{end}"]) for end in ("", "_low", "_high"))
-            word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
-            parts.append(f"{score} {word} {reference} ({with_interval(gain, low, high, '+.1f')})")
+        parts = [_compared(score, row, reference) for score in TARGETS]
+        if "false_alarm" in row:
+            gain, low, high = (float(row[f"false_alarm{end}"]) for end in ("", "_low", "_high"))
+            word = "more than" if low > 0 else "fewer than" if high < 0 else "not told apart from"
+            parts.append(f"false alarms {word} {reference}'s ({with_interval(gain, low, high, '+.0f')})")
+            parts.append(_compared("composite", row, reference).replace("composite", "mean"))
         sentences.append(f"{TITLES[str(name)]}: {'; '.join(parts)}.")
     return sentences
+
+
+def _compared(score: str, row: pd.Series, reference: str) -> str:
+    gain, low, high = (float(row[f"{score}{end}"]) for end in ("", "_low", "_high"))
+    word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
+    return f"{score} {word} {reference} ({with_interval(gain, low, high, '+.1f')})"
 
 
 def with_interval(mean: float, low: float, high: float, form: str = ".1f") -> str:
@@ -167,24 +153,15 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
-def shown_strata(scores: pd.DataFrame, by: str) -> pd.DataFrame:
-    """`strata_table` for people, without intervals of fewer than FEWEST cases."""
-    table = strata_table(scores, by)
-    if table.empty:
-        return table
-    table.loc[table["n"] < FEWEST, [name for name in table if str(name).endswith(("_low", "_high"))]] = np.nan
-    shown = pd.DataFrame({STRATA[by]: table[by].astype(str), "n": table["n"]})
-    shown["model"] = [TITLES[name] for name in table["model"]]
-    shown["kidney"], shown["tumor"] = cells(table, "kidney"), cells(table, "tumor")
-    if "tumor_recall" in table:
-        shown["of the tumor found"] = cells(table, "tumor_recall")
-    return shown.assign(missed=table["missed"])
-
-
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return "–" if np.isnan(value) else f"{value:.1f}"
     return str(value)
+
+
+def _known(scores: pd.DataFrame, measures: Sequence[str]) -> list[str]:
+    """Those that the scores have of any case: of false alarms nothing is known where every case has a tumor."""
+    return [name for name in measures if name != "false_alarm" or (name in scores and scores[name].notna().any())]
 
 
 def _models(scores: pd.DataFrame) -> list[str]:
@@ -200,7 +177,8 @@ def _matrix(scores: pd.DataFrame, model: str, measure: str) -> pd.DataFrame:
     return own.pivot(index="seed", columns="case", values=measure) * scale
 
 
-def _means(scores: pd.DataFrame, model: str, measures: Iterable[str], minus: str | None = None) -> dict[str, float]:
+def means_of(scores: pd.DataFrame, model: str, measures: Iterable[str], minus: str | None = None) -> dict[str, float]:
+    """The mean of each measure over a model's cases and seeds, or of its differences to another, with intervals."""
     out: dict[str, float] = {}
     for measure in measures:
         values = _matrix(scores, model, measure)
@@ -229,19 +207,6 @@ def _change(parts: pd.DataFrame, new: tuple[Sequence[str], str], old: tuple[Sequ
     for score in TARGETS:
         out |= _summary(score, mean(new, score) - mean(old, score))
     return out
-
-
-def _strata(scores: pd.DataFrame, by: str) -> pd.Series | None:
-    bounds = {"size": SIZES, "slice_mm": SLICES}.get(by)
-    values = scores.get("tumor_mm" if by == "size" else by)
-    if bounds is None or values is None:
-        return values
-    inner = [f"{low:g} to {high:g} mm" for low, high in pairwise(bounds[1:-1])]
-    labels = [f"under {bounds[1]:g} mm", *inner, f"{bounds[-2]:g} mm and more"]
-    found = pd.cut(values, bounds, right=False, labels=labels)
-    if by == "size" and (values == 0).any():
-        found = found.cat.set_categories(["no tumor", *labels]).mask(values == 0, "no tumor")
-    return found
 
 
 def _gain_name(column: str, measures: Sequence[str]) -> str:

@@ -36,10 +36,14 @@ def _run(args: argparse.Namespace) -> None:
     if scores.empty:
         raise InputError(f"none of {len(failed)} segmentations can be scored, for the reasons above.")
     write_csv(args.out, scores)
+    with_one = scores["tumor_ml"] > 0
     for score in SCORES:
-        values = 100 * scores[score]
+        values = 100 * (scores[score].where(with_one) if score == "tumor" else scores[score])
         low, high = bootstrap_interval(values)
         print(f"{score:10} {values.mean():6.2f} [{low:.2f}, {high:.2f}]  n = {values.count()}")
+    if not with_one.all():
+        alarms = (scores["called_ml"] > 0) & ~with_one
+        print(f"tumor is of the cases with one; called in {alarms.sum()} of the {(~with_one).sum()} others")
     if failed:
         raise InputError(
             f"{len(failed)} of {len(failed) + len(scores)} segmentations cannot be scored, for the reasons above; "

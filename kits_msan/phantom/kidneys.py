@@ -1,7 +1,7 @@
 """The phantom's kidneys, tumors and cysts: how they are drawn at random, and the parts that they are made of.
 
-Which voxels count as kidney is our choice, after the KiTS19 labels: parenchyma, cysts, and what lies inside the
-kidney's outline and is not fat (calyces, vessels). The fat of the renal sinus is background.
+Which voxels count as kidney is our choice: parenchyma, cysts, and what lies inside the kidney's outline and is not
+fat (calyces, vessels). The fat of the renal sinus is background; KiTS19's labels hold some of it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -26,7 +26,7 @@ def four_cases() -> pd.DataFrame:
             rows.append(
                 {
                     "case": f"case_{case:05d}", "model": model, "kidney": kidney, "tumor": tumor,
-                    "composite": np.nanmean([kidney, tumor]), "tumor_ml": 10.0 * case,
+                    "composite": np.nanmean([kidney, tumor]), "tumor_ml": 10.0 * (3 - case),
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)

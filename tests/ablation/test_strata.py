@@ -7,12 +7,12 @@ from four_cases import four_cases, of_seeds
 
 from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import MEAN, STAPLE, Results
+from kits_msan.ablation.strata import strata_table
 from kits_msan.ablation.tables import (
     ablation_table,
     format_table,
     markdown,
     parts_table,
-    strata_table,
     worst_cases,
 )
 from kits_msan.networks.registry import MODELS, TITLES
@@ -123,10 +123,8 @@ def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, 
         "By contrast phase", "What each step adds", "Does disagreement predict error?", "Calibration",
         "The five worst cases of the ensemble",
     ]  # fmt: skip
-    assert (
-        "made up; n = 4 test cases. Means with 95 % bootstrap intervals over cases and trainings, after clean-up."
-        in text
-    )
+    assert "made up; n = 4 test cases, of which 3 have a tumor" in text
+    assert "Means with 95 % bootstrap intervals over cases and trainings, after clean-up." in text
     assert "| 3D U-Net | 10.0 |" in text  # predicted 15 %, observed 25 %
     assert "- Ensemble: kidney worse than DynUNet (MONAI) (-10.0 [" in text
     assert text.count(TITLES["msan_v1_all"]) == 1  # in its own section, not among the networks

@@ -35,7 +35,7 @@ def test_gains_are_paired_by_case(scores: pd.DataFrame) -> None:
     assert (table.at["msan_v1", "kidney_gain_low"], table.at["msan_v1", "kidney_gain_high"]) == pytest.approx(
         bootstrap_interval([10, 11, 9, 10])
     )
-    # the fourth case of v2 has an invented tumor, none in the U-Net's: not a pair
+    # the fourth case, which has none, is no pair: test_without_tumor.py
     assert table.at["msan_v2", "tumor_gain"] == pytest.approx((-10 - 12 - 8) / 3)
     assert table.at["msan_v2_ds", "tumor_gain"] == pytest.approx(0)
     assert np.isnan(table.at["unet3d", "tumor_gain"])
@@ -86,7 +86,9 @@ def test_markdown_is_a_table_a_note_and_the_verdicts(scores: pd.DataFrame) -> No
     assert {line.count("|") for line in lines} == {8}
     assert lines[2].startswith("| 3D U-Net | 83.0 [")
     assert lines[7].startswith("| Ensemble | ")
-    assert note.startswith("four made-up cases; n = 4 test cases.")
+    assert note.startswith(
+        "four made-up cases; n = 4 test cases, of which 3 have a tumor (tumor: their Dice) and 1 have"
+    )
     assert sentences.splitlines() == [f"- {sentence}" for sentence in verdicts(ablation_table(scores))]
 
 

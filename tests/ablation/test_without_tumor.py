@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 from kits_msan.ablation.report import _without_tumor
-from kits_msan.ablation.tables import strata_table
+from kits_msan.ablation.scoring import Results
+from kits_msan.ablation.strata import strata_table
+from kits_msan.ablation.tables import ablation_table, format_table, verdicts
 
 
 @pytest.fixture
@@ -37,3 +39,32 @@ def test_what_is_called_tumor_in_them(scores: pd.DataFrame) -> None:
 def test_no_table_where_every_case_has_a_tumor_or_the_volume_is_not_known(scores: pd.DataFrame) -> None:
     assert _without_tumor(scores[scores["tumor_ml"] > 0]).empty
     assert _without_tumor(scores.drop(columns="called_ml")).empty
+
+
+def test_what_only_one_of_two_models_invents_counts(scores: pd.DataFrame) -> None:
+    """The vote finds the tumors better, and invents one in ten of twelve patients without; the 3D U-Net in two."""
+    with_one = pd.DataFrame({"case": [f"t{i}" for i in range(12)], "tumor_ml": 9.0, "tumor_mm": 26.0})
+    without = pd.DataFrame({"case": [f"f{i}" for i in range(12)], "tumor_ml": 0.0, "tumor_mm": 0.0})
+    rows = []
+    for model, dice, alarms in (("unet3d", 0.5, 2), ("ensemble", 0.6, 10)):
+        called = [float(i < alarms) for i in range(12)]
+        tumor = [0.0 if ml else float("nan") for ml in called]  # as `dice_scores` counts it
+        rows += [with_one.assign(model=model, tumor=dice, called_ml=9.0)]
+        rows += [without.assign(model=model, tumor=tumor, called_ml=called)]
+    table = pd.concat(rows, ignore_index=True).assign(seed=0, kidney=0.9, tumor_surface_dice=0.0)
+    table["composite"] = table[["kidney", "tumor"]].mean(axis=1)
+    parts = table[["seed", "case", "model", "tumor"]]
+    results = Results(table, parts, pd.DataFrame(), pd.DataFrame())
+    assert results.parts["tumor"].notna().sum() == 24
+    found = ablation_table(results.scores)
+    assert found["tumor"].tolist() == pytest.approx([50, 60])  # of those with a tumor, whatever is invented in others
+    assert found["false_alarm"].tolist() == pytest.approx([100 * 2 / 12, 100 * 10 / 12])
+    assert found.at["ensemble", "tumor_gain"] == pytest.approx(10)
+    assert found.at["ensemble", "false_alarm_gain"] == pytest.approx(100 * 8 / 12)
+    assert found.at["ensemble", "composite_gain"] == pytest.approx((12 * 5 - 8 * 45) / 24)
+    [sentence] = verdicts(found)
+    assert (
+        "tumor better than the 3D U-Net (+10.0 [+10.0, +10.0]); false alarms more than the 3D U-Net's (+67 ["
+        in sentence
+    )
+    assert format_table(found)["false alarms"].str.startswith(("17 [", "83 [")).all()

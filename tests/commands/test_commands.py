@@ -119,9 +119,9 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
     assert (result.code, result.err) == (0, "")
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["case"].tolist() == names
-    assert scores.columns.tolist() == ["case", "kidney", "tumor", "composite"]
+    assert scores.columns.tolist() == ["case", "kidney", "tumor", "composite", "tumor_ml", "called_ml"]
     lines = result.out.splitlines()
-    assert [line.split()[0] for line in lines] == ["kidney", "tumor", "composite"]
+    assert [line.split()[0] for line in lines][:3] == ["kidney", "tumor", "composite"]
     assert float(lines[0].split()[1]) == pytest.approx(100 * scores["kidney"].mean(), abs=0.01)
     assert lines[0].endswith("n = 3")
 

@@ -170,6 +170,7 @@ def test_folders_are_compared_by_case_name(folders: tuple[Path, Path]) -> None:
     table = score_folders(found, truth)
     assert table.to_dict("list") == {
         "case": ["case_00000", "case_00001"], "kidney": [1, 1], "tumor": [1, 0], "composite": [1, 0.5],
+        "tumor_ml": pytest.approx([32.64, 30.72]), "called_ml": pytest.approx([32.64, 0]),
     }  # fmt: skip
     assert score_folders(found / "case_00001", truth)["case"].tolist() == ["case_00001"]
     surfaces = score_folders(found, truth, surface=True)
