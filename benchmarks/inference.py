@@ -47,10 +47,14 @@ METHOD = (
     f"at {millimeters(SHIPPED.spacing)}; at the scan's own spacing an untrained network of smoke width."
 )
 
+KEPT = [
+    "Instance normalization that writes over its input, one weight of the attention at a time, and class scores four "
+    "slices at a time, not sixteen: 1.88 to 1.95 s, not 2.16 to 2.27, and 659 to 733 MB, not 670 to 755 (one network, "
+    "five runs each, two threads, 2026-11-28); the labels are the same to the bit.",
+]
 TRIED = [
     "Memory given back as soon as it is free (MALLOC_MMAP_THRESHOLD_=4000000, for GNU's C library): one network 601 "
     "to 611 MB, not 673 to 706, but 1.9 to 2.3 s, not 1.3 to 1.4 (three runs each in turn).",
-    "Instance normalization that writes over its input: 673 to 706 MB, against 677 and 702.",
     "The decoder's blocks called as two convolutions, so that the joined maps are let go after the first: 668 to 680 "
     "MB, against 660 to 700 (three runs each in turn).",
 ]
@@ -177,7 +181,7 @@ def main(args: argparse.Namespace) -> None:
             new, found = compare(scan, grid, count, sides, repeats)
             rows += new
             details[f"{grid}, {count}"] = found
-    record("inference", rows, args, METHOD, tried=TRIED, **details)
+    record("inference", rows, args, METHOD, kept=KEPT, tried=TRIED, **details)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,10 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     voxel faces, lies on kidney: it is a spleen or a muscle that touches one. What is left of tumor counts up to half
     the kidney that it touches: it must not oust a kidney. Only where nothing is kidney does tumor stay alone.
     Voxels that share a face are connected: with corners, more organs hang on a kidney.
+    Raises ValueError for less than one component.
     """
+    if components < 1:
+        raise ValueError(f"{components} components cannot be kept; give 1 or more.")
     out = labels.copy()
     remove_islands(out, components)
     return out

@@ -35,7 +35,7 @@ def predict(
     """Segment a case with one network, or with several that vote: labels (D, H, W) on the case's own grid.
 
     profile: the spacing and slab to work at; by default those that the networks were trained with.
-    clean: apply `keep_kidneys`.
+    clean: apply `keep_kidneys`. The networks are put in eval mode and moved to the device.
     Raises InputError for what is no case, has no image or one that is not finite, and for networks trained at
     different spacings.
     """
@@ -102,7 +102,7 @@ def segment(
     return [each.labels for each in found]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: the networks are moved here, and could not be trained any more
 def slab_probabilities(
     models: Sequence[Network], image: NDArray[np.int16], slab: int, device: str = "auto"
 ) -> Iterator[Tensor]:
@@ -112,6 +112,7 @@ def slab_probabilities(
     slab: slices of a slab in training. Here slabs are twice as long and overlap by half, and slices in a slab's
     middle, which have neighbors on both sides, count more; our choice. A few slabs' results are held at a time.
     On a processor the number of threads follows what the machine has to spare, see `adapted`.
+    The networks stay on the device, in eval mode.
     """
     where = pick_device(device)
     models = [model.eval().to(where, memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
@@ -166,5 +167,8 @@ def common_profile(models: Sequence[Network]) -> Profile:
         raise InputError("the networks do not say at which spacing they were trained; give `profile`.")
     for other in profiles[1:]:
         if other is None or (other.spacing, other.slab) != (first.spacing, first.slab):
-            raise InputError("the networks were trained at different spacings; choose some that fit together.")
+            raise InputError(
+                "the networks were trained at different spacings or with slabs of different length; choose some that "
+                "fit together."
+            )
     return replace(first, sure=min(each.sure for each in profiles if each))

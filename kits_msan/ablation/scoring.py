@@ -21,7 +21,7 @@ from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
 from kits_msan.vote import vote_scores
 
-CLEANUPS = {"two components": 2, "one component": 1, "none": 0}  # `keep_kidneys`, its literal reading, nothing
+CLEANUPS = {"two components": 2, "one component": 1, "none": 0}  # `keep_kidneys`, with one island kept, nothing
 DEFAULT_CLEANUP = "two components"
 MEAN, STAPLE = "mean probability", "STAPLE"  # other ways to fuse the five
 

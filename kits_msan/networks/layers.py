@@ -18,6 +18,7 @@ from kits_msan.profiles import Profile
 
 CLASS_COUNT = 3  # background, kidney, tumor
 PRIOR = (0.985, 0.012, 0.003)  # of the voxels of an abdominal CT, roughly: where the output biases start
+SUPERVISION_WEIGHT = 0.4  # of the loss of deep supervision beside the output's, where nothing else is said
 MOST_POOLINGS = 9  # 512 pixels to one
 READINGS = ("neighbors", "finer", "all")
 

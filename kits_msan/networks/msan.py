@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kits_msan.networks.layers import (
     CLASS_COUNT,
+    SUPERVISION_WEIGHT,
     ConvBlock,
     MultiScaleAttention,
     Network,
@@ -84,7 +85,7 @@ class MSAN(UNet3D):
         deep_supervision: bool = False,
         reading: str = "neighbors",
         scale: int = 4,
-        supervision_weight: float = 0.4,
+        supervision_weight: float = SUPERVISION_WEIGHT,
     ) -> None:
         super().__init__(width, poolings, pool)
         self.config |= {"reading": reading, "scale": scale, "supervision_weight": supervision_weight}

@@ -45,7 +45,8 @@ TITLES = {
 def build_model(name: str, **sizes: Any) -> Network:
     """One of MODELS, VARIANTS or PEERS with fresh weights; in eval mode `model(x)` gives logits (N, 3, D, H, W).
 
-    sizes: `width`, `poolings`, `pool`; for an MSAN also `reading` and `scale`. Defaults are the paper profile's.
+    sizes: `width`, `poolings`, `pool`; for an MSAN also `reading`, `scale` and `supervision_weight`. Defaults are
+    the paper profile's.
     Raises InputError for an unknown name, ValueError for sizes that do not fit together.
     """
     known: dict[str, Callable[..., Network]] = {**MODELS, **VARIANTS, **PEERS}

@@ -15,10 +15,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 import numpy as np
 
 from kits_msan.data.store import StoredCase, slices_showing
-from kits_msan.phantom.make import PHANTOM_VERSION, case_seed, patient_of, phantom_case
+from kits_msan.errors import InputError
+from kits_msan.phantom.make import MOST_CASES, PHANTOM_VERSION, case_seed, patient_of, phantom_case
 from kits_msan.profiles import Profile
 
 AHEAD = 4  # phantoms that are made before they are needed
+CANDIDATES = 3  # of which the best becomes the patient
 SMALL = 45.0  # mm across
 
 
@@ -57,6 +59,16 @@ class FreshPhantoms:
         return [self._cases[index].result() for index in range(first, end)]
 
 
+def refuse_too_many_steps(profile: Profile) -> None:
+    """Raise InputError for a training that would run out of seeds for new patients."""
+    most = profile.fresh * (MOST_CASES // CANDIDATES - profile.train_cases - AHEAD)
+    if profile.steps > most:
+        raise InputError(
+            f"profile {profile.name} has new patients for at most {most:,} steps, not {profile.steps:,}; train for "
+            "fewer, and then go on with another --seed and --start-from."
+        )
+
+
 def patient_seed(seed: int, index: int) -> int:
     """The seed of a training's patient of that number. Three of four are the best of three candidates; our choice.
 
@@ -65,7 +77,7 @@ def patient_seed(seed: int, index: int) -> int:
     many a part of the kidney. In all three, liver and spleen may touch the kidneys too.
     """
     wish = _wish(index)
-    candidates = [case_seed(seed, "train", 3 * index + other) for other in range(3 if wish else 1)]
+    candidates = [case_seed(seed, "train", CANDIDATES * index + other) for other in range(CANDIDATES if wish else 1)]
     return max(candidates, key=wish) if wish else candidates[0]
 
 

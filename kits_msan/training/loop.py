@@ -26,7 +26,7 @@ from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
 from kits_msan.profiles import Profile
 from kits_msan.threads import adapted
-from kits_msan.training.fresh import FreshPhantoms
+from kits_msan.training.fresh import FreshPhantoms, refuse_too_many_steps
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
 from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
@@ -92,6 +92,7 @@ def train(
     fabric.launch()
     first_process = fabric.is_global_zero
     folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
+    folder.about["versions"] |= {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
     store = run / "store"
     if not overwrite and folder.is_finished():
         if data is not None and (is_store(data) or store.is_dir()):  # else it would have to be made again
@@ -165,6 +166,7 @@ def _training_cases(
     if data is None:
         if validate:
             raise InputError(f"profile {profile.name} makes its phantoms while it trains; none can be held out.")
+        refuse_too_many_steps(profile)
         return [], []
     split = split or split_of(data)
     refuse_test_cases(split.require("train"), split)

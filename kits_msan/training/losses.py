@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from kits_msan.errors import check_choice
-from kits_msan.networks.layers import CLASS_COUNT
+from kits_msan.networks.layers import CLASS_COUNT, SUPERVISION_WEIGHT
 
 VOXELS = (0, 2, 3, 4)  # the axes that are summed over
 SMOOTH = 1.0  # voxels, added above and below in each Dice; our choice
@@ -86,7 +86,7 @@ class DeepSupervisionLoss(nn.Module):
     In: logits (N, 3, D, H, W), or a list of them, the output first. The weight is our choice; paper is silent.
     """
 
-    def __init__(self, loss: nn.Module, weight: float = 0.4) -> None:
+    def __init__(self, loss: nn.Module, weight: float = SUPERVISION_WEIGHT) -> None:
         super().__init__()
         self.loss = loss
         self.weight = weight
@@ -102,7 +102,7 @@ class DeepSupervisionLoss(nn.Module):
 LOSSES: dict[str, Callable[[], nn.Module]] = {"dice": DiceLoss, "dice-ce": DiceCrossEntropyLoss}
 
 
-def build_loss(name: str, weight: float = 0.4) -> DeepSupervisionLoss:
+def build_loss(name: str, weight: float = SUPERVISION_WEIGHT) -> DeepSupervisionLoss:
     """One of LOSSES, ready for networks with and without deep supervision, whose `weight` it takes.
 
     Raises InputError for another name.

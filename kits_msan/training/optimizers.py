@@ -21,8 +21,9 @@ HIDDEN = 4  # channels on both sides of a weight that Muon moves: not the image'
 class Muon(torch.optim.AdamW):
     """`torch.optim.AdamW`, but what lies between hidden channels moves by Muon, at the same learning rate.
 
-    A weight (C_out, C_in, ...) counts as a matrix of C_out rows. Its update has the root mean square of Adam's, about
-    0.2 times the learning rate (Liu et al. 2025, arXiv:2502.16982), so that one rate and one decay serve both.
+    A weight (C_out, C_in, ...), of an up-convolution (C_in, C_out, ...), counts as a matrix with a row for each of
+    the first. Its update has the root mean square of Adam's, about 0.2 times the learning rate (Liu et al. 2025,
+    arXiv:2502.16982), so that one rate and one decay serve both.
     """
 
     @torch.no_grad()

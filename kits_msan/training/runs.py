@@ -4,7 +4,6 @@ One process writes; those that train along with it only read. A disk that is ful
 """
 
 import json
-import platform
 import shutil
 import time
 import warnings
@@ -16,13 +15,13 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-import kits_msan
 from kits_msan.errors import InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
 from kits_msan.training.optimizers import restore
+from kits_msan.training.settings import difference, say_other_numbers, versions
 
 CONFIG, BEST = "config.json", "best.safetensors"
 LOCK = ".lock"
@@ -115,6 +114,7 @@ class RunFolder:
         try:
             tensors, about = load_checkpoint(self.path / LAST)
             if about["data"] == self.about["data"]:
+                say_other_numbers(self.path, about["versions"], self.about["versions"])
                 restore(network, optimizer, tensors)
                 self.log.restore(about["log"])
                 return range(self.log.steps + 1).index(about["step"])  # ValueError: no step of this run
@@ -200,7 +200,7 @@ class RunFolder:
         return True
 
     def _write_config(self) -> None:
-        write_json(self.path / CONFIG, {**self.config, "versions": versions()})
+        write_json(self.path / CONFIG, {**self.config, "versions": self.about["versions"]})
 
     def _refuse_foreign(self) -> None:
         """Raise InputError where a file by a name of ours is another program's: many write a config.json."""
@@ -218,32 +218,8 @@ class RunFolder:
             keys = ["model", "profile", *sorted({*self.config, *old} - {"model", "profile", "versions"})]
             if differs := [key for key in keys if old.get(key) != self.config.get(key)]:
                 raise InputError(
-                    f"{self.path} holds a run with another {_difference(differs[0], old, self.config)}; "
+                    f"{self.path} holds a run with another {difference(differs[0], old, self.config)}; "
                     "name another folder or add --overwrite."
                 )
         elif self.path.is_file() or any(self.path.glob("[!.]*")):  # what a run left that was killed early is hidden
             refuse_results(self.path, overwrite=False)
-
-
-def _difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """In words: a profile that differs in its number of steps alone is not "another profile" to a user."""
-    before, now = old.get(key), new.get(key)
-    if key == "profile" and isinstance(before, dict) and now:
-        keys = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-        if keys == ["steps"]:
-            return (
-                f"number of steps ({before.get('steps')}, not {now['steps']}), and a training cannot be made longer "
-                "afterwards, since its learning rate falls by plan to its last step"
-            )
-        if before.get("name") == now["name"]:
-            return f"{keys[0].replace('_', ' ')} in its profile ({before.get(keys[0])}, not {now.get(keys[0])})"
-        return f"profile ({before.get('name')}, not {now['name']})"
-    if isinstance(before, (str, int)):
-        return f"{key} ({before}, not {now})"
-    words = {"cases": "list of training cases", "validation": "list of validation cases"}
-    return (words | {"started_from": "network to start from (--start-from)"}).get(key, key)
-
-
-def versions() -> dict[str, str]:
-    """Of what a result may depend on."""
-    return {"kits_msan": kits_msan.__version__, "torch": torch.__version__, "python": platform.python_version()}

@@ -70,6 +70,8 @@ def side_by_side(
                     stdout=log, stderr=log, env=environment,
                 )  # fmt: skip
                 running.add(process)
+                if stopping.is_set():  # since it was looked at above, so that nobody else stops this one
+                    process.terminate()
                 code = process.wait()
                 running.discard(process)
         finally:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kits_msan.data.augment import GROUPS, INTENSITIES, MOVES, augment, parse_kind
+from kits_msan.data.augment import GROUPS, INTENSITIES, MOVES, SHIFT, augment, parse_kind
 from kits_msan.errors import InputError
 
 
@@ -59,3 +59,27 @@ def test_augmentations_are_asked_for_by_name() -> None:
     for kind in ("colour", "blur,", "blur;noise"):
         with pytest.raises(InputError, match="unknown augmentation"):
             parse_kind(kind)
+
+
+def test_a_shift_moves_by_at_most_its_share_of_the_width() -> None:
+    image = torch.zeros(1, 100, 50)
+    image[0, 50, 25] = 1
+    places = []
+    for seed in range(200):
+        moved, _ = augment(image, image.to(torch.uint8), np.random.default_rng(seed), "shift")
+        weights = moved[0] / moved.sum()
+        places.append(
+            [(weights.sum(1) * torch.arange(100)).sum() - 50, (weights.sum(0) * torch.arange(50)).sum() - 25]
+        )
+    farthest = np.abs(places).max(axis=0) / (100, 50)
+    assert (farthest > 0.9 * SHIFT).all()
+    assert (farthest < SHIFT + 0.01).all()
+
+
+def test_a_rotation_keeps_distances_where_rows_and_columns_differ_in_number() -> None:
+    image = torch.zeros(1, 40, 80)
+    image[0, 19:21, 20:60] = 1  # a bar of 40 pixels across
+    for seed in range(10):
+        turned, _ = augment(image, image.to(torch.uint8), np.random.default_rng(seed), "rotation")
+        rows, columns = np.nonzero(turned[0].numpy() > 0.5)
+        assert np.hypot(np.ptp(rows), np.ptp(columns)) == pytest.approx(40, abs=2)

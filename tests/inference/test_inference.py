@@ -84,6 +84,7 @@ def test_streaming_equals_the_whole_volume(
     assert all(part.shape[:2] == (1, 3) and part.shape[3:] == shape[1:] for part in parts)
     assert sum(part.shape[2] for part in parts) == shape[0]
     assert max(part.shape[2] for part in parts) <= LONGER * slab
+    assert LONGER == 2  # docs/choices.md
     streamed = torch.cat(parts, dim=2)[0]
     np.testing.assert_allclose(streamed, whole_volume(model, image, slab), atol=1e-5)
     torch.testing.assert_close(streamed.sum(0), torch.ones(shape))
@@ -179,6 +180,14 @@ def test_all_networks_and_their_vote_in_one_pass(make_case: Callable[..., Case],
         for name, model in models.items():
             np.testing.assert_array_equal(found[name], predict(model, case))
         np.testing.assert_array_equal(found["ensemble"], predict(list(models.values()), case))
+
+
+def test_a_network_can_be_trained_after_it_has_predicted(make_case: Callable[..., Case], tiny: Profile) -> None:
+    model = network("msan_v1", tiny)
+    predict(model, make_case())
+    model.train()
+    model(torch.zeros(1, 1, 4, 32, 32)).sum().backward()
+    assert all(weight.grad is not None for weight in model.decoder.parameters())
 
 
 def test_same_case_same_labels(make_case: Callable[..., Case], tiny: Profile) -> None:

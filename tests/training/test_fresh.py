@@ -14,9 +14,9 @@ from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import MODEL, describe_model, load_checkpoint, save_model, start_from
 from kits_msan.networks.registry import build_model
 from kits_msan.phantom.make import case_seed, patient_of, phantom_case
-from kits_msan.profiles import SMOKE
+from kits_msan.profiles import SHIPPED, SMOKE
 from kits_msan.training import fresh
-from kits_msan.training.fresh import FreshPhantoms, patient_seed
+from kits_msan.training.fresh import FreshPhantoms, patient_seed, refuse_too_many_steps
 from kits_msan.training.loop import train
 
 FRESH = replace(SMOKE, train_cases=2, fresh=2, steps=5, grid=(8, 32, 32), augment="")
@@ -100,6 +100,15 @@ def test_data_where_there_should_be_none_is_refused(
 
 
 # Weights to begin with
+
+
+def test_more_steps_than_there_are_new_patients_are_refused_at_once(tmp_path: Path) -> None:
+    most = 5 * (100_000 // 3 - 24 - 4)
+    refuse_too_many_steps(replace(SHIPPED, steps=most))
+    assert patient_seed(0, most // 5 + 24 + 4 - 1)  # the last one that is asked for
+    with pytest.raises(InputError, match=r"new patients for at most 166,525 steps, not 166,526; .* --start-from"):
+        train("unet3d", None, replace(SHIPPED, steps=most + 1), tmp_path / "run", machine=Machine("cpu"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_fits_is_taken_and_the_rest_stays(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import struct
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import kits_msan.training.loop
 import kits_msan.training.runs
 from kits_msan.data.prepare import build_store
 from kits_msan.data.store import fingerprint
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InputNote
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog, read_metrics
@@ -95,6 +96,20 @@ def test_changed_cases_are_noticed_on_resuming(data: Path, tmp_path: Path, store
     folder.about["data"] = fingerprint(cases[:1])
     with pytest.raises(InputError, match=r"began with other training data; .* --overwrite"):
         folder.resume(network, optimizer)
+
+
+def test_other_precision_on_resuming_is_said(tmp_path: Path) -> None:
+    network = kits_msan.training.loop.build_model("unet3d", width=4, poolings=2)
+    optimizer = torch.optim.AdamW(network.parameters())
+    folder = RunFolder(tmp_path, {}, 5)
+    folder.about |= {"data": "phantoms", "versions": {"device": "cpu", "precision": "32-true"}}
+    assert folder.save_last(network, optimizer, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert folder.resume(network, optimizer) == 3
+    folder.about["versions"]["precision"] = "bf16-mixed"
+    with pytest.warns(InputNote, match=r"began with precision 32-true and goes on with bf16-mixed"):
+        assert folder.resume(network, optimizer) == 3
 
 
 def fail_between(first: int, last: int, calls: list[str]) -> Callable[..., None]:

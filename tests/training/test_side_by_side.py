@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,6 +125,24 @@ def test_interruption_stops_what_runs_and_starts_nothing_more(tmp_path: Path, in
     assert not (todo[0].run / "done").exists()
     assert not todo[1].run.exists()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.usefixtures("command")
+def test_a_training_that_starts_while_all_are_stopped_is_stopped_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starting, start = threading.Event(), subprocess.Popen
+
+    def slowly(*command: Any, **options: Any) -> Any:
+        starting.set()
+        time.sleep(0.3)
+        return start(*command, **options)
+
+    monkeypatch.setattr("kits_msan.training.side_by_side.subprocess.Popen", slowly)
+    todo = jobs(tmp_path, "waits")
+    with side_by_side(todo, tmp_path, SMOKE, Machine("cpu", devices=1)):
+        assert starting.wait(10)  # without the stop, leaving this block would wait without end
+    assert not (todo[0].run / "done").exists()
 
 
 def test_profile_that_the_command_cannot_name_is_refused(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Pro
     assert (config["model"], config["seed"]) == ("msan_v2", 5)
     assert config["cases"] == ["case_00000", "case_00001", "case_00002"]  # the training part alone
     assert config["profile"]["name"] == "smoke"
-    assert set(config["versions"]) == {"kits_msan", "torch", "python"}
+    assert set(config["versions"]) == {"kits_msan", "torch", "python", "device", "precision"}
     assert sorted(path.stem for path in (run / "store").glob("*.json")) == config["cases"]
     rows = read_metrics(run / METRICS)
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]

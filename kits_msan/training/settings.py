@@ -1,0 +1,44 @@
+"""What two runs, or two parts of one, differ in, in words."""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import kits_msan
+from kits_msan.errors import note
+
+
+def difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """In words: a profile that differs in its number of steps alone is not "another profile" to a user."""
+    before, now = old.get(key), new.get(key)
+    if key == "profile" and isinstance(before, dict) and now:
+        keys = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+        if keys == ["steps"]:
+            return (
+                f"number of steps ({before.get('steps')}, not {now['steps']}), and a training cannot be made longer "
+                "afterwards, since its learning rate falls by plan to its last step"
+            )
+        if before.get("name") == now["name"]:
+            return f"{keys[0].replace('_', ' ')} in its profile ({before.get(keys[0])}, not {now.get(keys[0])})"
+        return f"profile ({before.get('name')}, not {now['name']})"
+    if isinstance(before, (str, int)):
+        return f"{key} ({before}, not {now})"
+    words = {"cases": "list of training cases", "validation": "list of validation cases"}
+    return (words | {"started_from": "network to start from (--start-from)"}).get(key, key)
+
+
+def say_other_numbers(path: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Say where a run goes on with another kind of device or other precision than it had: that is not refused."""
+    for key in ("device", "precision"):
+        if before.get(key) not in (None, now.get(key)):
+            note(
+                f"{path} began with {key} {before[key]} and goes on with {now.get(key)}; its weights differ a little."
+            )
+
+
+def versions() -> dict[str, str]:
+    """Of what a result may depend on."""
+    return {"kits_msan": kits_msan.__version__, "torch": torch.__version__, "python": platform.python_version()}
