@@ -49,8 +49,8 @@ METHOD = (
 
 KEPT = [
     "Instance normalization that writes over its input, one weight of the attention at a time, and class scores four "
-    "slices at a time, not sixteen: 1.88 to 1.95 s, not 2.16 to 2.27, and 659 to 733 MB, not 670 to 755 (one network, "
-    "five runs each, two threads, 2026-11-28); the labels are the same to the bit.",
+    "slices at a time, not sixteen: 1.88 to 1.95 s, not 2.16 to 2.27, and 659 to 733 MB, not 670 to 755 (one "
+    "network, five runs each, two threads, 2026-11-28); the labels are the same to the bit.",
 ]
 TRIED = [
     "Memory given back as soon as it is free (MALLOC_MMAP_THRESHOLD_=4000000, for GNU's C library): one network 601 "
