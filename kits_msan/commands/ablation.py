@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.networks.registry import MODELS, VARIANTS
 
     names = [*MODELS, *(PEERS if args.peers else ()), *(VARIANTS if args.variants else ())]
-    machine = Machine(args.device, devices=args.devices)
+    machine = Machine(args.device, args.precision, args.devices)
     with overwritten(args, RUNS) as started:
         try:
             run_ablation(

@@ -54,12 +54,13 @@ def add_cyst(command: argparse.ArgumentParser) -> None:
 
 
 def add_training(command: argparse.ArgumentParser) -> None:
-    """Add what says how to train: --profile, --steps (see `profile_of`), split, seed, device and --overwrite."""
+    """Add what says how to train: --profile, --steps (see `profile_of`), split, seed, machine and --overwrite."""
     add_profile(command)
     command.add_argument("--steps", type=positive, metavar="N", help="instead of the profile's number of steps")
     add_split(command)
     add_seed(command)
     add_device(command)
+    command.add_argument("--precision", default="auto", help="of training: auto, 32 or bf16 (default: auto)")
     add_overwrite(command)
 
 

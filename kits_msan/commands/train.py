@@ -30,7 +30,6 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"
     )
-    command.add_argument("--precision", default="auto", help="auto, 32 or bf16 (default: auto)")
     command.add_argument(
         "--devices", type=positive, default=1, metavar="N",
         help="processors or GPUs that share each batch (default: 1, or as many as torchrun or srun started)",
