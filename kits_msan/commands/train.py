@@ -16,7 +16,10 @@ from kits_msan.errors import InputError
 
 
 def _options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL", help="unet3d, msan_v1, msan_v1_ds, msan_v2 or msan_v2_ds")
+    command.add_argument(
+        "model", metavar="MODEL",
+        help="unet3d, msan_v1, msan_v1_ds, msan_v2 or msan_v2_ds; also dynunet, segresnet, or one of VARIANTS",
+    )  # fmt: skip
     command.add_argument(
         "--data", type=path, metavar="DIR",
         help="folder of cases, or a prepared store; its training part is used (profile shipped makes its own)",
