@@ -22,8 +22,8 @@ from kits_msan.formats.foreign import PAIR, other_half
 from kits_msan.formats.grids import affine_in_kits_order, say_odd_grid, spacing_of
 from kits_msan.formats.hounsfield import check_hounsfield
 from kits_msan.formats.nifti import new_header, write_image, write_labels
-from kits_msan.formats.others import check_beside_series, say_passed_over
-from kits_msan.formats.series import is_dicom_folder, series_of
+from kits_msan.formats.others import are_one_study, check_beside_series, say_passed_over
+from kits_msan.formats.series import is_dicom_folder
 from kits_msan.formats.volumes import ENDINGS, Cyst, is_scan_name, read_header, read_image, read_labels
 
 IMAGE, LABEL = "imaging.nii.gz", "segmentation.nii.gz"
@@ -125,7 +125,7 @@ def find_cases(path: str | Path) -> list[Path]:
         raise InputError(
             f"{path} holds no case: no .nii or .nii.gz file, no DICOM series and no folder with {IMAGE} or {LABEL}."
         )
-    if _are_one_study(found):
+    if are_one_study(path, found, IMAGE):
         return [path]
     say_passed_over(path, found, (IMAGE, LABEL))
     first: dict[str, Path] = {}
@@ -234,15 +234,3 @@ def _may_be_case(path: Path) -> bool:
         return _is_case(path)
     except PermissionError:
         return True
-
-
-def _are_one_study(found: Sequence[Path]) -> bool:
-    """Whether they are several series of one DICOM study, which is one case, and not copies of one series."""
-    try:
-        if len(found) < 2 or not all(entry.is_dir() and not (entry / IMAGE).exists() for entry in found):
-            return False
-        series = [series_of(entry) for entry in found]
-    except PermissionError:
-        return False
-    studies = {one[0] for one in series if one}
-    return None not in series and len(studies) == 1 and "" not in studies and len(set(series)) == len(series)

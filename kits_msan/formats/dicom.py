@@ -6,6 +6,7 @@ front (RAS).
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,11 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             raise InputError(
                 f"{lacks.file} lacks the rescale slope or intercept that other slices have; export the series anew."
             )
+        if any(a and b and a != b for a, b in ((one.study, first.study), (one.patient, first.patient))):
+            raise InputError(
+                f"{path} holds slices of two patients or studies in one series ({first.file.name}, {one.file.name}); "
+                "leave only one scan in the folder."
+            )
         if one.size != first.size or not np.allclose(one.pixel, first.pixel, rtol=1e-3):
             raise InputError(
                 f"{path} holds slices of different sizes ({first.file.name} and {one.file.name}); leave only one "
@@ -127,6 +133,12 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
         raise InputError(
             f"{path} holds two slices at one position ({stack[at].file.name} and {stack[at + 1].file.name}); "
             "leave only one phase of the scan in the folder."
+        )
+    turns = [(a.file.name, b.file.name) for a, b in pairwise(stack) if a.acquisition != b.acquisition]
+    if len(turns) > max(2 * len({one.acquisition for one in stack}), len(stack) // 2):  # a scan has them in blocks
+        raise InputError(
+            f"{path} holds the slices of several acquisitions in turn ({turns[0][0]}, {turns[0][1]}); leave only one "
+            "phase of the scan in the folder."
         )
     if np.ptp(steps) > UNEVEN * np.median(steps):
         at = int(steps.argmax())

@@ -20,18 +20,12 @@ from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
 from kits_msan.formats.grids import LPS_TO_RAS
-from kits_msan.formats.nifti import MOST_DEFLATE, new_header, no_remarks
+from kits_msan.formats.nifti import MOST_DEFLATE, check_length, new_header, no_remarks, settle_orientation
+from kits_msan.formats.text_headers import check_lengths, check_one_file, check_whole, say_other_labels, says_axes
 
 PAIR = (".hdr", ".img")
 ENDINGS = (".mha", ".nrrd", *PAIR)
-# Lines of a header without which SimpleITK makes up where the patient's left and head are
-SAYS_AXES = {
-    "MetaImageIO": [rb"^(TransformMatrix|Rotation|Orientation)\s*="],
-    "NrrdImageIO": [rb"(?i)^space directions\s*:", rb"(?i)^space\s*:"],
-}
-NO_AXIS = re.compile(rb"(?im)^(?:space directions|spacings)\s*:.*\b(?:none|nan)\b")  # SimpleITK takes 1 mm for it
-UNITS = re.compile(rb"(?im)^space units\s*:\s*(.*)")
-LINE = 10_000  # bytes, and lines, that a header has at most
+BITS = re.compile(r"(\d+)-bit")  # of a voxel, in SimpleITK's name of its type
 
 TRIAL = """
 import math, SimpleITK, sys
@@ -73,7 +67,7 @@ def plain_name(path: Path) -> Iterator[str]:
 def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     import SimpleITK
 
-    path.open("rb").close()  # the system's word, if it may not be read
+    check_one_file(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(_kind(path))  # whatever the case of its name
     with plain_name(path) as name:
@@ -88,38 +82,18 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     affine[:3] = LPS_TO_RAS @ affine[:3]
-    text = _text_of(path)
-    if _kind(path) == "NrrdImageIO":
-        _check_lengths(path, text)
-    if not all(re.search(pattern, text, re.MULTILINE) for pattern in SAYS_AXES[_kind(path)]):
+    check_lengths(path)
+    say_other_labels(path)
+    if not says_axes(path):
         codes = "".join(nib.aff2axcodes(affine))
         note(f"{path} does not say how the patient lay; its axes are taken as {codes}.")
     return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], affine)
 
 
-def _check_lengths(path: Path, text: bytes) -> None:
-    """Raise InputError for an NRRD file without a length for each axis; say if it has another unit."""
-    if NO_AXIS.search(text):
-        raise InputError(f"{path} does not say how long its voxels are along each axis; export it anew.")
-    units = UNITS.search(text)
-    others = {unit.decode("ascii", "replace") for unit in re.findall(rb"[^\s\"]+", units[1])} if units else set()
-    if others - {"mm", "none", "millimeter", "millimeters"}:
-        note(f"{path} says that its lengths are in {', '.join(sorted(others))}; they are taken as millimeters.")
-
-
-def _text_of(path: Path) -> bytes:
-    """The header, which is text, up to its empty or last line."""
-    lines: list[bytes] = []
-    with path.open("rb") as file:
-        while (line := file.readline(LINE)).strip() and len(lines) < LINE:
-            lines.append(line)
-            if line.startswith(b"ElementDataFile"):
-                break
-    return b"".join(lines)
-
-
 def _execute(path: Path, reader: Any) -> Any:
     """SimpleITK's image."""
+    import SimpleITK
+
     try:
         reader.ReadImageInformation()
         size, parts = reader.GetSize(), reader.GetNumberOfComponents()
@@ -129,6 +103,8 @@ def _execute(path: Path, reader: Any) -> Any:
             raise InputError(
                 f"{path} is too short for the {size} voxels of its header; remove it and fetch it again."
             )
+        if bits := BITS.match(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())):
+            check_whole(path, math.prod(size) * int(bits[1]) // 8)
         return reader.Execute()
     except RuntimeError as error:  # SimpleITK's only kind
         raise ValueError("SimpleITK cannot read it") from error
@@ -157,13 +133,17 @@ def _read_pair(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     other = other_half(path)
     if not other.exists():
         raise InputError(f"{path} lacks its other half {other.name}; put both into one folder.")
-    with no_remarks():
+    with no_remarks(), np.errstate(all="ignore"):
         image = nib.load(path if path.suffix.lower() == ".hdr" else other)
         if not isinstance(image, nib.analyze.AnalyzeImage | nib.Nifti1Pair):
             raise ValueError("it is no Analyze or NIfTI pair")
         voxels: Any = image.dataobj  # read later, if its kind will do
-    header = new_header(image.shape[:3], image.affine)
-    if not isinstance(image, nib.Nifti1Pair):
-        codes = "".join(nib.aff2axcodes(image.affine))
-        note(f"{path} is of the old Analyze format, which does not say how the patient lay; it is read as {codes}.")
-    return voxels, header
+        check_length(path if path.suffix.lower() == ".img" else other, voxels)
+        if isinstance(image, nib.Nifti1Pair):
+            settle_orientation(path, image.header)
+            header = new_header(image.shape[:3], image.header.get_best_affine())
+            header["xyzt_units"] = image.header["xyzt_units"]
+            return voxels, header
+    codes = "".join(nib.aff2axcodes(image.affine))
+    note(f"{path} is of the old Analyze format, which does not say how the patient lay; it is read as {codes}.")
+    return voxels, new_header(image.shape[:3], image.affine)

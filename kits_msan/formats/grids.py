@@ -24,6 +24,7 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])  # DICOM and ITK count to the left and b
 SMALL = 100.0  # mm; a body is larger, and so are two kidneys
 WIDE = 1000.0  # mm; no scanner is so wide, but a body may be longer
 UNITS = {1: "meter", 3: "micron"}  # of length, beside millimeters, by their code in a NIfTI header
+SKEW = 1.0  # degrees; less comes of rounding
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
 
 
@@ -115,10 +116,12 @@ def check_geometry(path: Path, header: nib.Nifti1Header) -> None:
         sides = edges * header.get_data_shape()[:3]
     if not np.isfinite(affine).all():
         raise InputError(f"{path} has an affine that is not finite; export it anew with its geometry.")
-    if not (EDGES[0] <= edges.min() <= edges.max() <= EDGES[1] and sides.max() <= LONGEST):
+    if not EDGES[0] <= edges.min() <= edges.max() <= EDGES[1]:
         raise InputError(
             f"{path} has voxels of {millimeters(edges.tolist())}, which no CT has; export it anew with its geometry."
         )
+    if sides.max() > LONGEST:
+        raise InputError(f"{path} spans {_in_words(sides)} mm, which no CT does; export it anew with its geometry.")
     if not is_grid(affine):
         raise InputError(f"{path} has an affine whose axes lie in one plane; export it anew with its geometry.")
     if np.abs(affine).max() > FARTHEST:
@@ -137,8 +140,19 @@ def say_odd_grid(path: Path, header: nib.Nifti1Header) -> None:
             f"{path} lies at 0 with voxels of just 1 mm, axes {''.join(nib.aff2axcodes(affine))}, as where the "
             "geometry was lost on the way; if so, export it anew."
         )
-    size = " x ".join(f"{side:.0f}" for side in sides)
+    axes = affine[:3, :3] / nib.affines.voxel_sizes(affine)
+    skew = np.rad2deg(np.arcsin(np.abs(axes.T @ axes - np.eye(3)).max().clip(0, 1)))
+    if skew > SKEW:
+        note(
+            f"{path} has axes {skew:.0f} degrees off a right angle, as after a tilted gantry; they are taken as at "
+            "right angles, so its labels may be worse and volumes in ml too large."
+        )
+    size = _in_words(sides)
     if np.sort(sides)[1] > WIDE:
         note(f"{path} spans {size} mm; no body is so wide, so its voxel sizes may be wrong.")
     elif sides.max() < SMALL and not lost:
         note(f"{path} spans only {size} mm; if that is more of a body than it seems, its voxel sizes are wrong.")
+
+
+def _in_words(sides: NDArray[np.float64]) -> str:
+    return " x ".join(f"{side:.0f}" for side in sides)

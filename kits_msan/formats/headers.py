@@ -19,6 +19,7 @@ TAGS = (
     "Modality", "ImageType", "NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "PixelSpacing",
     "ImagePositionPatient", "ImageOrientationPatient", "BitsAllocated", "RescaleSlope", "RescaleIntercept",
     "RescaleType", "PhotometricInterpretation", "PixelRepresentation", "BitsStored", "HighBit", "PixelPaddingValue",
+    "PatientID", "AcquisitionNumber",
 )  # fmt: skip
 
 
@@ -30,6 +31,8 @@ class Slice:
     uid: str
     study: str
     series: str
+    patient: str
+    acquisition: str
     number: str
     description: str
     modality: str
@@ -53,11 +56,21 @@ class Slice:
         return float(self.origin @ self.axes[:, 2])
 
 
+def start_of(file: Path) -> bytes:
+    """As many bytes as tell what a file is."""
+    with file.open("rb") as stream:
+        return stream.read(512)
+
+
+def is_directory(file: Path, start: bytes) -> bool:
+    """Whether a file that begins so lists others (DICOMDIR)."""
+    return DIRECTORY in start or file.name.upper() == "DICOMDIR"
+
+
 def is_dicom_file(file: Path) -> bool:
     """Whether a file begins like DICOM, with a preamble or without; not a DICOMDIR."""
-    with file.open("rb") as stream:
-        start = stream.read(512)
-    if DIRECTORY in start or file.name.upper() == "DICOMDIR":
+    start = start_of(file)
+    if is_directory(file, start):
         return False
     if start[128:132] == b"DICM":
         return True
@@ -90,6 +103,7 @@ def read_header(file: Path) -> Slice | None:
             one = Slice(
                 file=file, uid=text["SOPInstanceUID"], study=text["StudyInstanceUID"],
                 series=text["SeriesInstanceUID"], number=text["SeriesNumber"],
+                patient=text["PatientID"], acquisition=text["AcquisitionNumber"],
                 description=text["SeriesDescription"], modality=text["Modality"],
                 localizer="LOCALIZER" in text["ImageType"], frames=int(data.get("NumberOfFrames") or 1),
                 samples=int(data.get("SamplesPerPixel") or 1), size=size,

@@ -20,6 +20,7 @@ AIR = (-1100, -900)
 FAT = (-150, -30)
 BODY = (-300, 400)
 TOO_HIGH = 20000  # HU; metal saturates far below
+DENSE = 1000  # HU; above it lie metal, dense bone and thick contrast
 HIGH = (700, 1400)  # where 1000 or 1024 too much puts a body
 
 
@@ -69,6 +70,9 @@ def _oddity(voxels: NDArray[np.int16]) -> str | None:
         if fat < 0.1 or raised > len(soft) / len(values):
             middle = np.median(values[(values >= HIGH[0]) & (values <= HIGH[1])])
             return f"{raised:.0%} are near {middle:.0f}, where a body lies if 1024 was not taken off"
+    dense, between = _natural_share(values, DENSE, 2**15), _share(values, 150, DENSE)
+    if air < 0.01 and (dense > max(0.1, 2 * between) or _natural_share(values, 2 * DENSE, 2**15) > 0.1):
+        return f"{dense:.0%} are above {DENSE}, where only metal and dense bone lie"
     if (above := _share(values, TOO_HIGH, 2**15)) > 0.01:
         return f"{above:.0%} are above {TOO_HIGH}, where nothing can be"
     if low >= 0:

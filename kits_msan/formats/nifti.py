@@ -43,9 +43,10 @@ def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[by
         stream: Any
         with gzip.GzipFile(fileobj=file) if packed else nullcontext(file) as stream:
             header = _read_header(stream)
-            _settle_orientation(path, header)
+            settle_orientation(path, header)
             proxy = ArrayProxy(stream, header, mmap=False)
-            _check_length(path, header, proxy, packed)
+            _check_offset(header, proxy)
+            check_length(path, proxy, packed)
             yield proxy, header, stream
 
 
@@ -136,12 +137,13 @@ def _read_header(stream: IO[bytes]) -> nib.Nifti1Header:
         return kind(start[: kind.template_dtype.itemsize])
 
 
-def _settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
+def settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
     """Where a header says two things or nothing about its orientation, say which is taken."""
     forms: dict[str, Any] = {}
     for form in ("sform", "qform"):
         try:
-            forms[form] = getattr(header, f"get_{form}")() if header[f"{form}_code"] > 0 else None
+            with np.errstate(all="ignore"):
+                forms[form] = getattr(header, f"get_{form}")() if header[f"{form}_code"] > 0 else None
         except BROKEN:
             forms[form] = None
     good = {form: affine is not None and is_grid(affine) for form, affine in forms.items()}
@@ -149,7 +151,8 @@ def _settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
         header["sform_code"] = 0  # as some programs write it: a code, and nothing but zeros
         note(f"{path} has an s-form that cannot be used; its q-form says where it lies.")
     elif all(good.values()):
-        far, voxels = apart(forms["qform"], forms["sform"], header.get_data_shape()[:3])
+        shape = (*header.get_data_shape(), 1, 1)[:3]  # which may be of fewer axes
+        far, voxels = apart(forms["qform"], forms["sform"], shape)
         if voxels > SAME_PLACE:
             note(f"{path} has two orientations, up to {far:.1f} mm apart; its s-form is taken, not its q-form.")
     elif header["sform_code"] <= 0 and header["qform_code"] <= 0 and is_grid(header.get_best_affine()):
@@ -159,12 +162,15 @@ def _settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
         )
 
 
-def _check_length(path: Path, header: nib.Nifti1Header, proxy: ArrayProxy, packed: bool) -> None:
-    """Before memory is set aside: a header can claim what it likes."""
-    if not all(int(n) >= 0 for n in proxy.shape):
-        raise ValueError("its header claims a negative length")
+def _check_offset(header: nib.Nifti1Header, proxy: ArrayProxy) -> None:
     if int(proxy.offset) < header.single_vox_offset:
         raise ValueError(f"vox offset {int(proxy.offset)} too low for single file")  # as nibabel says of all but 0
+
+
+def check_length(path: Path, proxy: ArrayProxy, packed: bool = False) -> None:
+    """Raise InputError for a file that holds fewer voxels than claimed: before memory is set aside for them."""
+    if not all(int(n) >= 0 for n in proxy.shape):
+        raise ValueError("its header claims a negative length")
     claimed = int(proxy.offset) + math.prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize
     held = path.stat().st_size
     if packed and held < claimed <= MOST_DEFLATE * held:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kits_msan.errors import InputError, first_of, note
+from kits_msan.formats.series import hold_parts, series_of
 from kits_msan.formats.volumes import is_scan_name
 
 OTHERS = (  # endings of scans, or of archives of them, that are not read here
@@ -37,6 +38,33 @@ def check_beside_series(folder: Path, names: Sequence[str]) -> None:
         )
     if scans := [entry.name for entry in entries if is_scan_name(entry.name)]:
         note(f"{folder} is read as a DICOM series; {first_of(scans)} beside it passed over.")
+
+
+def are_one_study(folder: Path, cases: Sequence[Path], image: str) -> bool:
+    """Whether they are several series of one DICOM study, which is one case, and not copies of one series.
+
+    image: the file that makes a folder a case whatever DICOM lies in it. Says which two hold parts of one series.
+    """
+    try:
+        folders = [case for case in cases if case.is_dir() and not (case / image).exists()]
+        found = [(case, series) for case in folders if (series := series_of(case))]
+        _say_parts(folder, found)
+    except PermissionError:
+        return False
+    studies, names = {series[0] for _, series in found}, {series for _, series in found}
+    return 1 < len(cases) == len(found) == len(names) and len(studies) == 1 and "" not in studies
+
+
+def _say_parts(folder: Path, found: Sequence[tuple[Path, tuple[str, str]]]) -> None:
+    holders: dict[tuple[str, str], list[Path]] = {}
+    for case, series in found:
+        holders.setdefault(series, []).append(case)
+    for series, cases in holders.items():
+        if len(cases) > 1 and hold_parts(cases[0], cases[1], series[1]):  # two tell whether all are copies
+            note(
+                f"{folder}: {cases[0].name} and {cases[1].name} hold different slices of one DICOM series, and are "
+                "taken as two scans; if they are parts of one, put them into one folder."
+            )
 
 
 def _may_hold_a_scan(entry: Path) -> bool:

@@ -5,6 +5,7 @@ series was taken among several, and what was left out of it, is said.
 """
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,9 +16,10 @@ import numpy as np
 
 from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import raise_denied
-from kits_msan.formats.headers import Slice, is_dicom_file, read_header, text_of
+from kits_msan.formats.headers import Slice, is_dicom_file, is_directory, read_header, start_of, text_of
 
 NAMED = (".dcm", "")  # endings of a slice's name
+PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|zip|part|tmp|crdownload)$")  # what packing and fetching add to names
 ENOUGH = 5  # slices, to be taken by itself among several series: a localizer has one to three
 DEEPEST = 5  # folders below: patient, study, series and what some exports put around them
 SAME_DIRECTION = 1e-3  # between direction cosines of slices of one stack
@@ -34,7 +36,7 @@ def _may_be_dicom(file: Path) -> bool:
     """As `is_dicom_file`; of a file that cannot be read the name decides, and whoever loads it is told."""
     try:
         return is_dicom_file(file)
-    except (FileNotFoundError, PermissionError):
+    except OSError:
         return file.suffix.lower() in NAMED
 
 
@@ -42,6 +44,12 @@ def series_of(path: Path) -> tuple[str, str] | None:
     """The study and series of the first whole image in or below a folder; None if there is none."""
     one = next(_whole(_levels(path)), None)
     return (one.study, one.series) if one else None
+
+
+def hold_parts(path: Path, other: Path, series: str) -> bool:
+    """Whether two folders hold different slices of a series; else they are copies, or do not say."""
+    one, two = ({one.uid for one in _whole(_levels(each)) if one.series == series} for each in (path, other))
+    return "" not in one | two and one.isdisjoint(two)
 
 
 def dicom_files(path: Path) -> list[Path]:
@@ -84,11 +92,12 @@ def choose_series(path: Path, wanted: str | None = None) -> list[Slice]:
         asked = "" if wanted is None else f" ({len(chosen) or 'none'} with number {text_of(wanted)})"
         raise InputError(
             f"{path} holds {len(series)} DICOM series{asked}; leave only the one to segment in the folder, or choose "
-            f"it with --series and its number or UID: {_listed(series)}."
+            f"it with --series and its number or UID: {_listed(series, series)}."
         )
     if len(series) > 1 and wanted is None:
         others = [group for group in series if group is not chosen[0]]
-        note(f"{path}: {_described(chosen[0])} is taken; the folder also holds {_listed(others)} (--series N).")
+        taken = _described(chosen[0], series)
+        note(f"{path}: {taken} is taken; the folder also holds {_listed(others, series)} (--series N).")
     return _without_localizers(chosen[0])
 
 
@@ -98,7 +107,7 @@ def _levels(path: Path) -> Iterator[list[Path]]:
         deep = len(Path(folder).relative_to(path).parts) >= DEEPEST
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-        yield [file for file in files if file.is_file() or _is_lost(file)]
+        yield [file for file in files if file.is_file() or (file.is_symlink() and not file.exists())]
 
 
 def _is_lost(file: Path) -> bool:
@@ -109,14 +118,18 @@ def _is_lost(file: Path) -> bool:
 def _images(path: Path) -> list[Slice]:
     """All images right in the folder; where there are none, those below it.
 
-    Raises InputError for one that is damaged, and for CTs below others, which would be passed over.
+    Raises InputError for one that is damaged, for files that seem to be lost ones, and for CTs below others, which
+    would be passed over.
     """
     images: list[Slice] = []
+    others: list[Path] = []
     damaged: list[Path] = []
     levels = _levels(path)
     for level, files in enumerate(levels):
         for file in files:
-            if not (_is_lost(file) or is_dicom_file(file) or file.suffix.lower() == ".dcm"):  # an empty one, say
+            lost = file.is_symlink() and not file.exists()
+            if not (_is_lost(file) or file.suffix.lower() == ".dcm" or (not lost and is_dicom_file(file))):
+                others.append(file)
                 continue
             try:
                 one = read_header(file)
@@ -130,11 +143,33 @@ def _images(path: Path) -> list[Slice]:
                     f"them, or move the files that lie right in {path.name} into a folder of their own."
                 )
             break
+    damaged += _lost_slices(path, images, others)
     if images and damaged:
+        unpack = "unpack this file, " if PACKED.search(damaged[0].name) else ""
         raise InputError(
-            f"{damaged[0]} cannot be read as a DICOM image; export the series anew, or remove this file."
+            f"{damaged[0]} cannot be read as a DICOM image; {unpack}export the series anew, or remove this file."
         )
     return images
+
+
+def _lost_slices(path: Path, images: Sequence[Slice], others: Sequence[Path]) -> list[Path]:
+    """Of files that are no DICOM, those named like the slices beside them; says which others are empty."""
+    names = {(one.file.parent, _naming(one.file)) for one in images}
+    empty, lost = [], []
+    for file in others:
+        start = start_of(file) if file.exists() else b"a link to nothing"
+        if (file.parent, _naming(file)) in names and not is_directory(file, start):
+            lost += [] if PACKED.search(file.name) and file.with_suffix("").exists() else [file]  # both are there
+        elif not start.strip(b"\0"):
+            empty.append(file.name)
+    if images and empty:
+        note(f"{path}: {first_of(empty)} empty and passed over; if that was a slice, export the series anew.")
+    return lost
+
+
+def _naming(file: Path) -> str:
+    """What names of a series' slices have in common, whatever their numbers."""
+    return re.sub(r"\d+", "#", PACKED.sub("", file.name.lower()))
 
 
 def _fits(group: Sequence[Slice]) -> bool:
@@ -161,15 +196,16 @@ def _without_localizers(group: list[Slice]) -> list[Slice]:
     return stack
 
 
-def _listed(groups: Sequence[Sequence[Slice]]) -> str:
-    return first_of([_described(group) for group in groups], 6, "; ")
+def _listed(groups: Sequence[Sequence[Slice]], among: Sequence[Sequence[Slice]]) -> str:
+    return first_of([_described(group, among) for group in groups], 6, "; ")
 
 
-def _described(group: Sequence[Slice]) -> str:
-    """Number, description, slices and spacing of a series."""
+def _described(group: Sequence[Slice], among: Sequence[Sequence[Slice]]) -> str:
+    """Number, description, slices and spacing of a series; and its UID, if another has its number."""
     first = group[0]
     steps = np.diff(sorted(one.height for one in group))
     apart = f", {np.median(steps):.2g} mm apart" if len(steps) and np.median(steps) > 0 else ""
     name = f' "{first.description[:40]}"' if first.description else ""
+    same = first.number and sum(other[0].number == first.number for other in among) > 1
     what = f"{first.modality or 'CT'}, {len(group)} slice{'s' if len(group) > 1 else ''}{apart}"
-    return f"series {first.number or first.series}{name} ({what})"
+    return f"series {first.number or first.series}{name} ({what}{f', UID {first.series}' if same else ''})"

@@ -92,6 +92,12 @@ def test_air_in_the_wrong_place_is_noticed(
     assert looked_at(np.where(outside(hu), -1000, change(hu)))
 
 
+@pytest.mark.parametrize("scale", [1500, 1920, 10000])
+def test_air_near_zero_with_noise_is_noticed_below_a_body_that_is_dense(hu: np.ndarray, scale: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 20, hu.shape)
+    assert "are above 1000, where only metal and dense bone lie" in looked_at((hu / 1000 + 1) * scale + noise)
+
+
 def test_padding_that_was_taken_for_a_large_number_is_noticed(hu: np.ndarray) -> None:
     assert "are above 20000, where nothing can be" in looked_at(np.where(outside(hu), 62512, hu))
 

@@ -89,6 +89,7 @@ def test_what_no_ct_holds_is_refused(tmp_path: Path, make_case: Make, make: Cont
     [
         (np.eye(4), "mm", "lies at 0 with voxels of just 1 mm, axes RAS, as where the geometry was lost"),
         (np.diag([-1.0, -1, 1, 1]), "mm", "lies at 0 with voxels of just 1 mm, axes LPS"),
+        (np.diag([8.0, 8, 10, 1]) @ SHEAR, "mm", "has axes 13 degrees off a right angle, as after a tilted gantry"),
         (np.diag([0.8, 0.8, 1, 1]), "mm", "spans only 10 x 29 x 34 mm"),
         (np.diag([40.0, 35, 30, 1]), "mm", "spans .* mm; no body is so wide, so its voxel sizes may be wrong"),
         (np.diag([8.0, 8, 10, 1]), "meter", "says that its lengths are in meters; they are taken as millimeters"),
@@ -102,6 +103,29 @@ def test_what_is_hardly_true_of_a_grid_is_said(
     nifti.to_filename(tmp_path / "scan.nii")
     with pytest.warns(InputNote, match=says):
         load_case(tmp_path / "scan.nii")
+
+
+@pytest.mark.filterwarnings("error")
+def test_sizes_that_no_float_holds_print_no_warning(tmp_path: Path, make_case: Make) -> None:
+    image, _, affine = turned(make_case())
+    data = bytearray(content(image, affine, (PIXDIM, "f", np.inf)))
+    data[252:254] = b"\1\0"  # a q-form of infinite voxels beside the s-form
+    (tmp_path / "scan.nii").write_bytes(data)
+    np.testing.assert_array_equal(load_case(tmp_path / "scan.nii").image, make_case().image)
+
+
+def test_two_axes_are_refused_as_such(tmp_path: Path) -> None:
+    flat = nib.Nifti1Image(np.zeros((9, 8), np.int16), np.diag([2.0, 3, 4, 1]))
+    flat.set_qform(flat.affine, 1)
+    flat.to_filename(tmp_path / "flat.nii")
+    with pytest.raises(InputError, match=r"has shape \(9, 8\), but a CT volume has three axes"):
+        load_case(tmp_path / "flat.nii")
+
+
+def test_a_side_that_is_too_long_is_named(tmp_path: Path) -> None:
+    nib.Nifti1Image(np.zeros((2, 2, 60), np.int16), np.diag([3.0, 3, 99, 1])).to_filename(tmp_path / "long.nii")
+    with pytest.raises(InputError, match=r"spans 6 x 6 x 5940 mm, which no CT does; export it anew with its geom"):
+        load_case(tmp_path / "long.nii")
 
 
 def test_nothing_is_said_of_an_ordinary_grid(tmp_path: Path, make_case: Make) -> None:

@@ -113,7 +113,43 @@ def test_pair_of_colors_or_short_of_voxels_is_refused(tmp_path: Path, make_case:
     content[70:72] = kind.to_bytes(2, "little")
     content[112:116] = np.float32(2).tobytes()  # a slope
     (tmp_path / "scan.hdr").write_bytes(content)
-    with pytest.raises(InputError, match=r"scan\.hdr (holds colors or complex numbers|is truncated or damaged)"):
+    with pytest.raises(InputError, match=r"scan\.(hdr holds colors or complex numbers|img is truncated)"):
+        load_case(tmp_path / "scan.hdr")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({252: bytes(4)}, r"scan\.hdr does not say how the patient lay .* taken as LAS"),
+        ({268: np.float32(200).tobytes()}, r"scan\.hdr has two orientations, up to 100\.0 mm apart; its s-form"),
+        ({280: bytes(48)}, r"scan\.hdr has an s-form that cannot be used; its q-form says where it lies"),
+        ({123: b"\1"}, r"scan\.hdr says that its lengths are in meters; they are taken as millimeters"),
+    ],
+    ids=["no codes", "two orientations", "empty s-form", "meters"],
+)
+def test_what_a_pair_says_of_its_orientation_is_told_as_of_one_file(
+    tmp_path: Path, make_case: Make, changes: dict[int, bytes], says: str
+) -> None:
+    image, _, affine = turned(make_case())
+    pair = nib.Nifti1Pair(image, affine)
+    pair.set_qform(affine, 1)
+    pair.to_filename(tmp_path / "scan.hdr")
+    content = bytearray((tmp_path / "scan.hdr").read_bytes())
+    for at, new in changes.items():
+        content[at : at + len(new)] = new
+    (tmp_path / "scan.hdr").write_bytes(content)
+    with pytest.warns(InputNote, match=says):
+        case = load_case(tmp_path / "scan.hdr")
+    if 252 not in changes:
+        np.testing.assert_array_equal(case.image, make_case().image)
+
+
+def test_pair_that_claims_more_than_memory_is_refused(tmp_path: Path, make_case: Make) -> None:
+    nib.Nifti1Pair(make_case().image, np.diag([0.1, 0.1, 0.1, 1])).to_filename(tmp_path / "scan.hdr")
+    content = bytearray((tmp_path / "scan.hdr").read_bytes())
+    content[42:48] = np.array([30000] * 3, "<i2").tobytes()
+    (tmp_path / "scan.hdr").write_bytes(content)
+    with pytest.raises(InputError, match=r"scan\.img is truncated: it is too short for the \(30000, 30000, 30000\)"):
         load_case(tmp_path / "scan.hdr")
 
 

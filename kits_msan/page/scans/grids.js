@@ -4,7 +4,7 @@ import { Broken } from "./header.js";
 import { roundHalfEven } from "./resampling.js";
 
 const SMALL = 100, WIDE = 1000, UNITS = { 1: "meter", 3: "micron" }; // mm: less and more than a body; codes of other units
-const EDGES = [0.01, 100], LONGEST = 4000, FARTHEST = 1e6, SAME_PLACE = 0.2; // mm; the last: of a voxel
+const EDGES = [0.01, 100], LONGEST = 4000, FARTHEST = 1e6, SAME_PLACE = 0.2, SKEW = 1; // mm; the last two: of a voxel, degrees
 
 const column = (affine, axis) => affine.map((row) => row[axis]);
 const length = (vector) => Math.hypot(...vector);
@@ -76,12 +76,13 @@ export function affineOf(name, header) {
 
 // A sentence for voxels of impossible size or place; empty if all is well.
 export function oddGeometry(affine, shape) {
-  const edges = edgesOf(affine), longest = Math.max(...edges.map((edge, axis) => edge * shape[axis]));
+  const edges = edgesOf(affine), sides = edges.map((edge, axis) => edge * shape[axis]);
   const anew = "export it anew with its geometry.";
   if (!affine.flat().every(Number.isFinite)) return `has an affine that is not finite; ${anew}`;
-  if (!(EDGES[0] <= Math.min(...edges) && Math.max(...edges) <= EDGES[1] && longest <= LONGEST)) {
+  if (!(EDGES[0] <= Math.min(...edges) && Math.max(...edges) <= EDGES[1])) {
     return `has voxels of ${edges.map(sixDigits).join(" x ")} mm, which no CT has; ${anew}`;
   }
+  if (Math.max(...sides) > LONGEST) return `spans ${spanned(sides)} mm, which no CT does; ${anew}`;
   if (!isGrid(affine)) return `has an affine whose axes lie in one plane; ${anew}`;
   if (Math.max(...affine.flat().map(Math.abs)) > FARTHEST) {
     return `lies farther from its origin than any scanner; ${anew}`;
@@ -93,11 +94,15 @@ export function oddGeometry(affine, shape) {
 export function oddGrid(name, header, affine) {
   const unit = UNITS[header.get("units") % 8], sides = edgesOf(affine).map((edge, axis) => edge * header.shape[axis]);
   const words = unit ? [`${name} says that its lengths are in ${unit}s; they are taken as millimeters.`] : [];
-  const size = sides.map(roundHalfEven).join(" x "), lost = affine.every((row, r) => row.every((value, c) => Math.abs(value) === (r === c ? 1 : 0)));
+  const size = spanned(sides), skew = skewOf(affine), lost = affine.every((row, r) => row.every((value, c) => Math.abs(value) === (r === c ? 1 : 0)));
   if (lost) {
     const axes = ["RL", "AP", "SI"].map((ends, axis) => ends[affine[axis][axis] > 0 ? 0 : 1]).join("");
     words.push(`${name} lies at 0 with voxels of just 1 mm, axes ${axes}, as where the geometry was lost on the way; `
       + "if so, export it anew.");
+  }
+  if (skew > SKEW) {
+    words.push(`${name} has axes ${roundHalfEven(skew)} degrees off a right angle, as after a tilted gantry; they are `
+      + "taken as at right angles, so its labels may be worse and volumes in ml too large.");
   }
   if ([...sides].sort((a, b) => a - b)[1] > WIDE) {
     words.push(`${name} spans ${size} mm; no body is so wide, so its voxel sizes may be wrong.`);
@@ -105,6 +110,15 @@ export function oddGrid(name, header, affine) {
     words.push(`${name} spans only ${size} mm; if that is more of a body than it seems, its voxel sizes are wrong.`);
   }
   return words.join(" ");
+}
+
+const spanned = (sides) => sides.map(roundHalfEven).join(" x ");
+
+// How far, in degrees, two of the axes are off a right angle at most.
+function skewOf(affine) {
+  const axes = [0, 1, 2].map((axis) => column(unitColumns(affine), axis));
+  const along = [[0, 1], [0, 2], [1, 2]].map(([a, b]) => Math.abs(axes[a].reduce((sum, v, k) => sum + v * axes[b][k], 0)));
+  return Math.asin(Math.min(1, Math.max(...along))) * 180 / Math.PI;
 }
 
 // A number as Python's `g` writes it.

@@ -2,13 +2,13 @@
 
 // Where each field lies: [offset, kind, count].
 const FIRST = {
-  size: 348, single: "n+1\0", start: 352, dim: [40, "Int16", 8], datatype: [70, "Int16"], bitpix: [72, "Int16"],
+  size: 348, single: "n+1\0", pair: "ni1\0", start: 352, dim: [40, "Int16", 8], datatype: [70, "Int16"], bitpix: [72, "Int16"],
   pixdim: [76, "Float32", 8], offset: [108, "Float32"], slope: [112, "Float32"], inter: [116, "Float32"],
   units: [123, "Uint8"], calMax: [124, "Float32"], calMin: [128, "Float32"], qformCode: [252, "Int16"], sformCode: [254, "Int16"],
   quaternion: [256, "Float32", 3], qoffset: [268, "Float32", 3], srow: [280, "Float32", 12], magic: [344, 4],
 };
 const SECOND = {
-  size: 540, single: "n+2\0", start: 544, dim: [16, "BigInt64", 8], datatype: [12, "Int16"], bitpix: [14, "Int16"],
+  size: 540, single: "n+2\0", pair: "ni2\0", start: 544, dim: [16, "BigInt64", 8], datatype: [12, "Int16"], bitpix: [14, "Int16"],
   pixdim: [104, "Float64", 8], offset: [168, "BigInt64"], slope: [176, "Float64"], inter: [184, "Float64"],
   units: [500, "Int32"], calMax: [192, "Float64"], calMin: [200, "Float64"], qformCode: [344, "Int32"], sformCode: [348, "Int32"],
   quaternion: [352, "Float64", 3], qoffset: [376, "Float64", 3], srow: [400, "Float64", 12], magic: [4, 4],
@@ -58,12 +58,17 @@ export class Header {
     this.view.setInt32(0, this.fields.size, this.little);
     const type = KINDS[this.get("datatype")];
     if (!type) throw new Broken(`data code ${this.get("datatype")} not recognized`);
-    if (magic !== this.fields.single) throw new Broken(`magic string ${JSON.stringify(magic)} is not valid for one file`);
-    if (this.get("offset") < this.fields.start) {
-      throw new Broken(`vox offset ${this.get("offset")} too low for single file`);
+    if (![this.fields.single, this.fields.pair].includes(magic)) { // some write a pair's into one file
+      throw new Broken(`magic string ${JSON.stringify(magic)} is not valid`);
+    }
+    if (!(this.start >= this.fields.start && this.start < Infinity)) {
+      throw new Broken(`vox offset ${this.start} too low for single file`);
     }
     this.set("bitpix", type[1] * 8);
-    for (let axis = 1; axis <= 3; axis++) this.set("pixdim", Math.abs(this.get("pixdim", axis)) || 1, axis);
+    for (let axis = 1; axis <= 3; axis++) {
+      const size = Math.abs(this.get("pixdim", axis)); // NaN stays, and is refused
+      this.set("pixdim", size === 0 ? 1 : size, axis);
+    }
     if (Math.abs(this.get("pixdim")) !== 1) this.set("pixdim", 1);
     for (const name of ["qformCode", "sformCode"]) {
       if (this.get(name) < 0 || this.get(name) > XFORM_CODES) this.set(name, 0);
@@ -72,7 +77,7 @@ export class Header {
 
   get shape() { return this.all("dim").slice(1, this.get("dim", 0) + 1); }
   get kind() { return KINDS[this.get("datatype")]; }
-  get start() { return this.get("offset"); }
+  get start() { return Math.trunc(this.get("offset")); }
 
   // [slope, intercept] that turn stored numbers into values.
   get scaling() {
@@ -115,6 +120,7 @@ export class Header {
   // A copy for labels on the same grid: one byte a voxel, three axes.
   forLabels() {
     const copy = new Header(this.bytes);
+    copy.bytes.set([...this.fields.single].map((letter) => letter.charCodeAt(0)), this.fields.magic[0]);
     for (let axis = 4; axis < 8; axis++) {
       copy.set("dim", 1, axis);
       copy.set("pixdim", 1, axis);

@@ -3,7 +3,7 @@
 
 const NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
 const SAMPLE = 2 ** 20, GAP = 50; // voxels that are looked at; HU between a padding and the next value
-const AIR = [-1100, -900], FAT = [-150, -30], BODY = [-300, 400], RAISED = [700, 1400];
+const AIR = [-1100, -900], FAT = [-150, -30], BODY = [-300, 400], RAISED = [700, 1400], DENSE = 1000;
 const TOO_HIGH = 20000; // HU; metal saturates far below
 
 // The rest of a sentence that begins with the file's name; empty if all is well.
@@ -111,7 +111,11 @@ function oddity(all) {
       return `${percent(raised)} are near ${Math.round(middle)}, where a body lies if 1024 was not taken off`;
     }
   }
-  const above = share(values, TOO_HIGH, 2 ** 15);
+  const dense = naturalShare(values, DENSE, 2 ** 15), above = share(values, TOO_HIGH, 2 ** 15);
+  const between = share(values, 150, DENSE);
+  if (air < 0.01 && (dense > Math.max(0.1, 2 * between) || naturalShare(values, 2 * DENSE, 2 ** 15) > 0.1)) {
+    return `${percent(dense)} are above ${DENSE}, where only metal and dense bone lie`;
+  }
   if (above > 0.01) return `${percent(above)} are above ${TOO_HIGH}, where nothing can be`;
   if (low >= 0) return "none but a padding is below 0, where fat and air would be";
   const zero = share(values.filter((value) => value > low), -20, 20); // the lowest may be the edge of a window

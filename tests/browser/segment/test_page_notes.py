@@ -13,6 +13,8 @@ from kits_msan.data.cases import load_case
 READ = "return (await readScan(name, new File([bytes], name))).note;"
 TILTED = nib.affines.from_matvec(nib.eulerangles.euler2mat(0.1, 0.05, -0.1) @ np.diag([4.0, 4, 5]), [12, -40, 7])
 
+SHEAR = np.array([[1, 0, 0, 0], [0, 1, -0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
 
 def scan(affine: np.ndarray, kind: type, unit: str = "mm", form: str = "sform") -> nib.Nifti1Image:
     air = np.random.default_rng(0).random((29, 30, 11)) < 0.4
@@ -38,12 +40,15 @@ def scan(affine: np.ndarray, kind: type, unit: str = "mm", form: str = "sform") 
         (np.diag([-3.5, -3, 1, 1]), 0),
         (np.diag([40.0, 35, 5, 1]), 1),
         (np.diag([90.0, 30, 5, 1]), 0),
+        (TILTED @ SHEAR, 1),
     ],
-    ids=["usual", "lost", "lost, turned", "small", "not so small", "wide", "long"],
+    ids=["usual", "lost", "lost, turned", "small", "not so small", "wide", "long", "sheared"],
 )
 def test_the_page_says_of_a_grid_what_python_says(
     run: Run, tmp_path: Path, kind: type, form: str, unit: str, affine: np.ndarray, count: int
 ) -> None:
+    if form == "qform" and count and not np.allclose(affine[:3, 1] @ affine[:3, 2], 0):
+        count = 0  # it cannot say a shear
     path = tmp_path / "scan.nii"
     nib.save(scan(affine, kind, unit, form), path)
     with warnings.catch_warnings(record=True) as caught:
