@@ -57,7 +57,8 @@ def number_maps(maps: Mapping[str, NDArray[Any]]) -> Figure:
         axes.imshow(values, cmap="RdBu_r", vmin=-4, vmax=4)
         for (i, j), value in np.ndenumerate(values):
             size = 7 if values.size > 4 else 9
-            axes.text(j, i, f"{value:.2g}", ha="center", va="center", fontsize=size)
+            color = "white" if abs(value) >= 3 else "black"  # on dark red or dark blue
+            axes.text(j, i, f"{value:.2g}", ha="center", va="center", fontsize=size, color=color)
         axes.set(title=name, xticks=[], yticks=[])
     return figure
 

@@ -69,6 +69,8 @@ def run_course(
                     break
                 seconds[notebook.name] = time.perf_counter() - started
                 note(record, notebook, seconds[notebook.name], out)
+                if not sys.stderr.isatty():  # nobody sees the bar
+                    print(f"{notebook.name}: {seconds[notebook.name]:.0f} s", flush=True)
         if failure:
             print(failure, file=sys.stderr)
             return 1
@@ -107,7 +109,7 @@ def execute(
             papermill.execute_notebook(
                 notebook, target, parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=False,
                 execution_timeout=timeout, store_widget_state=keep_widgets,
-                extra_arguments=["--log-level=ERROR"],  # the kernel's remarks would tear the progress bar
+                extra_arguments=["--log-level=CRITICAL"],  # its remarks would tear the progress bar, also at Ctrl-C
             )  # fmt: skip
 
     try:
@@ -195,12 +197,14 @@ def _progress(
                 if rest
                 else 0
             )
-            bar.set_description(f"[{len(seconds) + 1}/{len(shares)}] {rest[0]}" if rest else "done", refresh=False)
+            bar.set_description_str(f"[{len(seconds) + 1}/{len(shares)}]" if rest else "done", refresh=False)
+            bar.set_postfix_str(rest[0] if rest else "", refresh=False)
             bar.n, bar.total = round(now), round(now + left)
             bar.refresh()
 
-    layout = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed} elapsed, about {remaining} left"
-    with tqdm(total=round(sum(shares.values())), bar_format=layout) as bar:
+    # In a narrow terminal the end is cut off: the name. Where there is none, a bar each second would fill a file.
+    layout = "{desc} {percentage:3.0f}%|{bar:10}| {elapsed} elapsed, about {remaining} left{postfix}"
+    with tqdm(total=round(sum(shares.values())), bar_format=layout, disable=None) as bar:
         ticker = threading.Thread(target=tick, args=(bar,), daemon=True)
         ticker.start()
         try:

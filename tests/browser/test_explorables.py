@@ -89,3 +89,7 @@ def test_bootstrap(show) -> None:  # type: ignore[no-untyped-def]
     line(page).to_contain_text("zero lies outside")
     page.get_by_role("button", name="start over").click()
     line(page).to_contain_text("Nothing is drawn yet.")
+    assert page.locator("svg text").all_text_contents() == ["0", "1", "2", "3", "4", "points"]
+    page.set_viewport_size({"width": 380, "height": 800})
+    page.reload()
+    assert page.locator("svg").evaluate("svg => svg.getScreenCTM().a") > 0.8  # or its letters would be too small

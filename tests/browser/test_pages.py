@@ -109,7 +109,28 @@ def test_the_page_fits_a_phone(page: Page, pages: Path, requests: list[str]) -> 
     page.set_viewport_size({"width": 380, "height": 800})
     page.goto((pages / f"{NAME}.html").as_uri())
     Hand(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(fits)
+    menu = page.locator("header details")
+    page.get_by_text("more", exact=True).click()
+    assert page.evaluate(fits)
+    menu.locator("a").first.click(trial=True)  # nothing lies over it
+    page.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+    page.get_by_role("searchbox").fill("zebra")
+    box = page.locator("#found").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert page.evaluate(fits)
+
+
+def test_all_of_the_menu_is_reached_on_a_low_screen(page: Page, pages: Path) -> None:
+    page.set_viewport_size({"width": 1366, "height": 400})
+    page.goto((pages / "index.html").as_uri())
+    page.get_by_text("more", exact=True).click()
+    page.get_by_role("link", name="The package").click(trial=True)
+    page.mouse.click(1300, 350)  # somewhere else
+    expect(page.locator("header details")).not_to_have_attribute("open", "")
 
 
 def test_a_wide_table_scrolls_in_a_frame_that_the_keyboard_reaches(

@@ -2,12 +2,19 @@
 function bootstrap(el, given) {
   const values = given.values, count = values.length;
   begin(el);
-  const svg = draw("svg", el, { viewBox: "0 0 600 230", role: "img", "aria-label": "cases as dots, and a histogram of the means of the draws" });
+  const width = matchMedia("(max-width: 500px)").matches ? 340 : 600; // or on a phone the letters would shrink
+  const svg = draw("svg", el, { viewBox: `0 0 ${width} 244`, role: "img", "aria-label": "cases as dots, and a histogram of the means of the draws" });
   const low = Math.min(...values, 0), high = Math.max(...values, 0), pad = (high - low) * 0.05 + 0.1;
-  const x = (value) => 20 + ((value - low + pad) * 560) / (high - low + 2 * pad);
+  const span = high - low + 2 * pad, x = (value) => 20 + ((value - low + pad) * (width - 40)) / span;
   draw("line", svg, { x1: x(0), x2: x(0), y1: 10, y2: 205, class: "kits-x-axis" });
-  draw("text", svg, { x: x(0), y: 222, "text-anchor": "middle" }, "0");
-  draw("text", svg, { x: 590, y: 222, "text-anchor": "end" }, given.title);
+  draw("line", svg, { x1: 20, x2: width - 20, y1: 200, y2: 200, class: "kits-x-axis" });
+  const least = span / (width / 80), power = 10 ** Math.floor(Math.log10(least));
+  const tick = power * [1, 2, 5, 10].find((n) => n * power >= least), digits = Math.max(0, -Math.floor(Math.log10(tick)));
+  for (let n = Math.ceil((low - pad) / tick); n * tick <= high + pad; n++) {
+    draw("line", svg, { x1: x(n * tick), x2: x(n * tick), y1: 200, y2: 205, class: "kits-x-axis" });
+    draw("text", svg, { x: x(n * tick), y: 219, "text-anchor": "middle" }, fixed(n * tick, digits));
+  }
+  draw("text", svg, { x: width / 2, y: 238, "text-anchor": "middle" }, given.title);
   const dots = values.map((value, i) => draw("circle", svg, { cx: x(value), cy: 30 + (i % 6) * 9, class: "kits-x-case" }));
   const bars = draw("g", svg), marks = draw("g", svg);
   const buttons = make("div", el, { className: "kits-x-buttons" });
@@ -44,7 +51,7 @@ function bootstrap(el, given) {
     });
     bars.replaceChildren();
     marks.replaceChildren();
-    const step = (high - low + 2 * pad) / 80, heap = new Map();
+    const step = span / 80, heap = new Map();
     for (const mean of means) heap.set(Math.floor(mean / step), (heap.get(Math.floor(mean / step)) ?? 0) + 1);
     const most = Math.max(1, ...heap.values()), tall = Math.min(90, most * 12) / most;
     for (const [bin, n] of heap)

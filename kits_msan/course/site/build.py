@@ -163,15 +163,15 @@ def _first_page(notebooks: Sequence[Any], pages: Sequence[Page], links: Mapping[
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = readme[readme.index("```") : readme.index("## Start")]
     results = readme[readme.index("## Results") : readme.index("## The package")]
-    top = "![Kidneys and tumor of a synthetic patient: truth and two answers](docs/pictures/viewer.jpg)"
+    top = "![Kidneys and tumor of a synthetic patient; to a viewer that you can move](docs/pictures/viewer.jpg)"
     parts = [
         "<h1>A multi-scale attention network for kidney tumor segmentation</h1>",
-        _of_readme(top),
+        f'<a href="segment.html">{_of_readme(top)}</a>',
         "<p>A course in five notebooks. These pages show them after they have run. Read, search, answer the "
-        "questions, and move the drawings. To scroll through a scan, click on its viewer; then use the wheel or the "
-        "arrow keys. To change something, run the notebooks: <a href='readme.html'>how to start</a>. The networks "
-        "run in the pages too: <a href='segment.html'>segment a scan</a> without installing anything. This is "
-        "teaching material, not a medical device.</p>",
+        "questions, and move the drawings. The picture above leads to a viewer. To scroll through a scan, click on "
+        "its viewer; then use the wheel or the arrow keys. To change something, run the notebooks: "
+        "<a href='readme.html'>how to start</a>. The networks run in the pages too: <a href='segment.html'>segment a "
+        "scan</a> without installing anything. This is teaching material, not a medical device.</p>",
         _of_readme(commands),
     ]
     for notebook, page in zip(notebooks, pages, strict=True):

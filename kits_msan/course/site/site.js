@@ -78,13 +78,21 @@ function connect() {
     if (event.key === "Enter") list.querySelector("a")?.click();
   });
   field.addEventListener("focus", () => { list.hidden = !field.value.trim(); });
+  const menu = document.querySelector("header details");
   const close = () => { list.hidden = true; };
-  document.addEventListener("pointerdown", (event) => { if (!event.target.closest("[role=search]")) close(); });
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest("[role=search]")) close();
+    if (!menu.contains(event.target)) menu.open = false;
+  });
   field.closest("[role=search]").addEventListener("focusout", (event) => {
     if (event.relatedTarget && !event.relatedTarget.closest("[role=search]")) close();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") close();
+    if (event.key === "Escape") {
+      close();
+      if (menu.contains(document.activeElement)) menu.firstElementChild.focus(); // or the focus would be lost
+      menu.open = false;
+    }
     const typing = event.target.closest("input, select, textarea, .kits-viewer");
     if (event.key === "/" && !typing) {
       event.preventDefault();
