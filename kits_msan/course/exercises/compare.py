@@ -152,7 +152,8 @@ def shown(value: Any) -> str:
     except NOT_NUMBERS:
         if isinstance(value, np.ndarray):
             return f"an array of {value.dtype}"
-        return f"a{'n' * (type(value).__name__[0] in 'aeiouAEIO')} {type(value).__name__}"
+        kind = type(value).__name__ or "thing"
+        return f"a{'n' * (kind[0] in 'aeiouAEIO')} {kind}"
     if array.ndim == 0:
         return f"{array:.4g}"
     if array.size > 16 or array.ndim > 3:

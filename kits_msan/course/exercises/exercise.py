@@ -33,6 +33,8 @@ class Exercise:
     parts: the names of the parts of a result, each with what to look at where this part alone is wrong.
     then: what a function that is right in all trials does wrong nevertheless, or None: an argument that it ignores,
         where what is right depends on chance. It gets the function.
+    keeps: the names of arguments that a notebook uses afterwards, each with what to do if a function that is right in
+        all trials changes it.
     takes: the names of what a student's function is given, where they are not those of `solution`.
     stops: words of an error's text to what to do about it, where the general advice would not fit.
     tolerance: largest difference, relative or absolute, between equal numbers.
@@ -48,6 +50,7 @@ class Exercise:
     hint: str = "Go through the text above the exercise again, step by step."
     parts: Mapping[str, str] = field(default_factory=dict)
     then: Callable[[Callable[..., Any]], str | None] | None = None
+    keeps: Mapping[str, str] = field(default_factory=dict)
     takes: tuple[str, ...] = ()
     stops: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4

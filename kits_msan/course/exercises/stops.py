@@ -109,8 +109,16 @@ WORDS = {  # of an error's text
 
 def unanswered(error: BaseException) -> bool:
     """Whether an unfilled `...` was calculated with. (Errors on an index name `...` among what is allowed.)"""
-    text = str(error).lower()
+    text = text_of(error).lower()
     return "ellipsis" in text and "ellipsis (`...`)" not in text
+
+
+def text_of(error: BaseException) -> str:
+    """An error's text; nothing where it has none that can be had."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def kind_of(error: BaseException) -> str:
@@ -123,7 +131,7 @@ def advice(exercise: Exercise, error: BaseException, names: Iterable[str]) -> st
 
     names: of the arguments that the function was given.
     """
-    text, kind = str(error), kind_of(error)
+    text, kind = text_of(error), kind_of(error)
     for words, hint in (*exercise.stops.items(), *WORDS.items()):
         if words in text:
             return hint

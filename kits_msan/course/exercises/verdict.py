@@ -1,12 +1,8 @@
 """The sentence that an answer to an exercise earns: right, or wrong, why, and on which input."""
 
-import contextlib
-import copy
 import inspect
-import io
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,21 +12,15 @@ from kits_msan.course.exercises.compare import coarse, frozen, named, same, show
 from kits_msan.course.exercises.exercise import Exercise, Inputs, Mistakes
 from kits_msan.course.exercises.form import Tried, array_of
 from kits_msan.course.exercises.hints import hint_for, sure_hint
-from kits_msan.course.exercises.limits import LONGEST, interrupted_after
+from kits_msan.course.exercises.limits import LONGEST
 from kits_msan.course.exercises.numeric import ROUNDED
-from kits_msan.course.exercises.stops import advice, kind_of, unanswered
+from kits_msan.course.exercises.stops import advice, kind_of, text_of, unanswered
+from kits_msan.course.exercises.trials import StoppedError, changes, names_of, results_of, takes
 
 LINE = 200  # characters of an error's text that are shown
+USED: dict[int, tuple[Any, Any]] = {}  # iterators, which give their values once, with these
+STRANGE = (Exception,)  # what looking at an answer of a kind that nobody thought of may raise
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
-
-
-@dataclass
-class StoppedError(Exception):
-    """A student's function raised `error` on `arguments`, after it had given `results` for those before."""
-
-    error: BaseException
-    arguments: tuple[Any, ...]
-    results: list[Any]
 
 
 def verdict(exercise: Exercise, answer: Any) -> str:
@@ -38,35 +28,22 @@ def verdict(exercise: Exercise, answer: Any) -> str:
 
     Whatever a student's function raises becomes such a sentence.
     """
-    if _is_blank(answer):
-        return UNANSWERED
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        if exercise.inputs is None:
-            return _verdict_on_value(exercise, answer)
-        return _verdict_on_function(exercise, answer, exercise.inputs(np.random.default_rng(0)))
-
-
-def results_of(function: Callable[..., Any], trials: Inputs, seconds: float | None = None) -> tuple[list[Any], str]:
-    """What a function gives for each trial, on copies and frozen at once, and prints; raises StoppedError.
-
-    seconds: how long a trial may take; None: as long as it likes. With gradients, also where a cell turned them off.
-    """
-    results: list[Any] = []
-    printed = io.StringIO()
-    for arguments in trials:
-        try:
-            with contextlib.redirect_stdout(printed), torch.enable_grad(), interrupted_after(seconds):
-                results.append(frozen(function(*copy.deepcopy(arguments))))
-        except (Exception, KeyboardInterrupt, SystemExit) as error:
-            raise StoppedError(error, arguments, results) from error
-    return results, printed.getvalue()
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")
+            if _is_blank(answer):
+                return UNANSWERED
+            if exercise.inputs is None:
+                return _verdict_on_value(exercise, answer)
+            return _verdict_on_function(exercise, answer, exercise.inputs(np.random.default_rng(0)))
+    except STRANGE as error:
+        return f"Wrong: the check cannot look at your answer ({_told(error)}). Give plain numbers, lists or arrays."
 
 
 def _verdict_on_value(exercise: Exercise, answer: Any) -> str:
     if callable(answer):
         return "Wrong: the check wants a value, and this is a function; call it and pass on what it returns."
-    answer, wanted = frozen(answer), exercise.solution()
+    answer, wanted = _values(answer), exercise.solution()
     if same(answer, wanted, exercise.tolerance):
         return f"Right: {exercise.why}"
     if answer is None:
@@ -78,12 +55,21 @@ def _verdict_on_value(exercise: Exercise, answer: Any) -> str:
     return f"Wrong: {sure_hint(tried) or hint_for(tried)} It is not {shown(answer)}."
 
 
+def _values(answer: Any) -> Any:
+    """The values of an answer, also where they can be looked through only once, and were at an earlier check."""
+    if not isinstance(answer, Iterator):
+        return frozen(answer)
+    if id(answer) not in USED:
+        USED[id(answer)] = answer, frozen(answer)  # with the iterator, so that its id stays its own
+    return USED[id(answer)][1]
+
+
 def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str:
     if not callable(answer):
         return "Wrong: the check wants your function itself: its name, without brackets."
     names = list(inspect.signature(exercise.solution).parameters)
     wanted, _ = results_of(exercise.solution, trials)  # first, since an answer can change settings, as of torch
-    if not _takes(answer, len(names)):
+    if not takes(answer, len(names)):
         return (
             f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
             f"argument{'' if len(names) == 1 else 's'}, {', '.join(names)}, and it takes others."
@@ -101,7 +87,7 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     if was_rounded:
         failed = [i for i in range(len(trials)) if not same(results[i], wanted[i], exercise.tolerance, half=False)]
     if not failed:
-        still = _still_wrong(exercise, answer)
+        still = _still_wrong(exercise, answer, trials)
         return f"Wrong: {still}" if still else f"Right: {exercise.why}"
     smallest = min(failed, key=lambda i: _size((trials[i], wanted[i])))
     example = _example(exercise, trials[smallest], results[smallest], wanted[smallest])
@@ -117,8 +103,11 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     return f"Wrong: {hint} {example}"
 
 
-def _still_wrong(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
+def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs) -> str | None:
     """What an exercise says of a function that is right in all trials, if it is wrong nevertheless."""
+    for name, hint in exercise.keeps.items():
+        if changes(answer, trials, names_of(exercise.solution).index(name)):
+            return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
     if exercise.then is None:
         return None
     try:
@@ -147,17 +136,10 @@ def _equals(exercise: Exercise, results: list[Any], function: Callable[..., Any]
 
 def _order(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
     """What to say where a function takes the right arguments in another order."""
-    names, given = exercise.names, _names(answer)
+    names, given = exercise.names, names_of(answer)
     if given != names and sorted(given) == sorted(names):
         return f"the arguments of your function are in another order; the check gives {', '.join(names)}."
     return None
-
-
-def _names(function: Callable[..., Any]) -> list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except ValueError:  # a built-in function, which does not say what it takes
-        return []
 
 
 def _on_stop(
@@ -165,9 +147,8 @@ def _on_stop(
 ) -> str:
     if unanswered(stop.error):
         return UNANSWERED
-    lines, kind = str(stop.error).strip().splitlines(), kind_of(stop.error)
-    what = f"{kind}: {lines[0][:LINE]}{'…' if len(lines[0]) > LINE else ''}" if lines else kind
-    remedy = advice(exercise, stop.error, _names(exercise.solution))
+    what = _told(stop.error)
+    remedy = advice(exercise, stop.error, names_of(exercise.solution))
     if order := _order(exercise, answer):
         remedy = order[0].upper() + order[1:]
     count = len(stop.results)
@@ -179,6 +160,12 @@ def _on_stop(
     if isinstance(stop.error, KeyboardInterrupt):
         return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
     return f"Wrong: your function stopped with {what.rstrip('.')}. {remedy} The input was {given}.{before}"
+
+
+def _told(error: BaseException) -> str:
+    """An error's kind, and the first line of its text."""
+    lines, kind = text_of(error).strip().splitlines(), kind_of(error)
+    return f"{kind}: {lines[0][:LINE]}{'…' if len(lines[0]) > LINE else ''}" if lines else kind
 
 
 def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str, wanted: list[Any]) -> str:
@@ -220,16 +207,6 @@ def _difference(got: Any, want: Any) -> tuple[str, float, float] | None:
     off = np.abs(a - b)
     at = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off))), b.shape)
     return f"[{', '.join(map(str, at))}]" if b.ndim else "", float(a[at]), float(b[at])
-
-
-def _takes(answer: Any, count: int) -> bool:
-    try:
-        inspect.signature(answer, follow_wrapped=False).bind(*[None] * count)
-    except TypeError:
-        return False
-    except ValueError:  # a built-in function, which does not say what it takes
-        pass
-    return True
 
 
 def _size(value: Any) -> int:

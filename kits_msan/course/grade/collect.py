@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode, from_dict
+from nbformat import NotebookNode, convert, from_dict
 
 from kits_msan.course.exercises.checks import BUILDS, EXERCISES
 from kits_msan.course.paths import NOTEBOOKS
@@ -66,7 +66,10 @@ def code_cells(path: Path) -> list[NotebookNode]:
 
     The cell of the parameters is tagged. Raises InputError for a file that is no notebook.
     """
-    cells = read_json(path, AGAIN).get("cells")
+    notebook = _upgraded(read_json(path, AGAIN))
+    cells = notebook.get("cells")
+    if (language := _language(notebook)) and "python" not in language.lower():
+        raise InputError(f"{path} is a notebook in {spelled(language)}, and the course is in Python; {AGAIN}.")
     if not isinstance(cells, list):
         raise InputError(f"{path} holds no list of cells; {AGAIN}.")
     known = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type", "code") == "code"]
@@ -159,6 +162,24 @@ def _text(source: Any) -> str:
     """A cell's text, which a file holds in one piece or in lines; what is no text counts as none."""
     parts = source if isinstance(source, list) else [source]
     return spelled("".join(part for part in parts if isinstance(part, str)))
+
+
+def _upgraded(notebook: dict[str, Any]) -> dict[str, Any]:
+    """A notebook of an old Jupyter's, whose cells lie in sheets, as one of today's."""
+    try:
+        return convert(from_dict(notebook), 4) if "worksheets" in notebook else notebook
+    except Exception:  # it is none, whatever it holds
+        return notebook
+
+
+def _language(notebook: dict[str, Any]) -> str:
+    """The language that a notebook names, or nothing."""
+    metadata: Any = notebook.get("metadata")
+    for place, key in (("language_info", "name"), ("kernelspec", "language")):
+        told = metadata.get(place) if isinstance(metadata, dict) else None
+        if isinstance(told, dict) and isinstance(told.get(key), str):
+            return str(told[key])
+    return ""
 
 
 def _is_parameters(cell: dict[str, Any]) -> bool:

@@ -73,10 +73,32 @@ def _stay() -> None:
     ZMQInteractiveShell.ask_exit = end_cell  # type: ignore[method-assign]
 
 
+def _keep_streams() -> None:
+    """After each cell give back `sys.stdout` and `sys.stderr`, which a cell may close or lose; Jupyter needs them.
+
+    A cell of a student's could else stall the notebook, or take the word from the checks of later cells.
+    """
+    from ipykernel.iostream import OutStream
+    from ipykernel.zmqshell import ZMQInteractiveShell
+
+    run = ZMQInteractiveShell.run_cell_async
+
+    async def run_cell(self: Any, *arguments: Any, **options: Any) -> Any:
+        streams = sys.stdout, sys.stderr
+        try:
+            return await run(self, *arguments, **options)
+        finally:
+            sys.stdout, sys.stderr = streams
+
+    ZMQInteractiveShell.run_cell_async = run_cell  # type: ignore[method-assign]
+    OutStream.close = lambda self: None  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     from ipykernel.kernelapp import launch_new_instance
 
     _limit()
     _refuse_connections()
     _stay()
+    _keep_streams()
     launch_new_instance()

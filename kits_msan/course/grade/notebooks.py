@@ -1,8 +1,12 @@
 """One student's notebook: prepared, run in a kernel with limits, and read."""
 
 import atexit
+import contextlib
 import logging
+import os
 import re
+import secrets
+import signal
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +35,11 @@ RIGHT = "right"
 WRONG = "wrong"
 UNANSWERED = "unanswered"
 NOT_RUN = "not run"
-WORDS = {"Right": RIGHT, "Wrong": WRONG, "Not answered yet": UNANSWERED, "Not built yet": UNANSWERED}
+WORDS = {"Right": RIGHT, "Wrong": WRONG, "Not answered yet": UNANSWERED}
+NOT_BUILT = "Not built yet:"  # how `built` begins, in place of a verdict
+OWN = re.compile(
+    r"\b(?=checks\.|built\()"
+)  # the names that a check of the teacher's needs, whatever a student calls so
 
 
 @dataclass(frozen=True)
@@ -112,8 +120,15 @@ def _prepared(cells: list[NotebookNode], teacher: list[NotebookNode], data: Path
             prepared.append(cell)
         if at == start:
             prepared.append(code_cell(_setup(data)))
-        prepared += [code_cell(checks[number], check=number) for number in here]
-    return prepared + [code_cell(source, check=number) for number, source in checks.items() if number not in last]
+        prepared += [_check(number, checks[number]) for number in here]
+    return prepared + [_check(number, source) for number, source in checks.items() if number not in last]
+
+
+def _check(number: str, source: str) -> NotebookNode:
+    """A check of the teacher's, with names of its own and a mark by which its verdict is known."""
+    mark = f"{secrets.token_hex(8)} "
+    own = "from kits_msan import checks as _kits_checks\nfrom kits_msan.course import built as _kits_built\n"
+    return code_cell(f"{own}_kits_checks.MARK = {mark!r}\n{OWN.sub('_kits_', source)}", check=number, mark=mark)
 
 
 def _setup(data: Path) -> str:
@@ -147,6 +162,8 @@ def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
                     if kernel := getattr(manager.provisioner, "process", None):
                         kernel.kill()
                     raise
+                finally:
+                    _end_children(manager)
         except (DeadKernelError, TimeoutError):
             return ENDED
         except Exception as error:
@@ -154,12 +171,23 @@ def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
     return ""
 
 
+def _end_children(manager: AsyncKernelManager) -> None:
+    """End what the notebook started and left running; it shares the kernel's group of processes."""
+    group = getattr(manager.provisioner, "pgid", None)
+    if group and group != os.getpgrp():
+        with contextlib.suppress(OSError):  # there is none left
+            os.killpg(group, signal.SIGKILL)
+
+
 def _said(cell: NotebookNode, failure: str) -> tuple[str, str]:
     """(result, sentence) of the teacher's check in a cell that was run."""
-    printed = [one.text for one in cell.outputs if one.output_type == "stream" and one.name == "stdout"]
-    lines = [line for line in "".join(printed).splitlines() if line.partition(":")[0] in WORDS]
-    if lines:  # the check's own is the last: what the student's function printed came before
-        return WORDS[lines[-1].partition(":")[0]], lines[-1]
+    text = "".join(one.text for one in cell.outputs if one.output_type == "stream" and one.name == "stdout")
+    _, marked, verdict = text.partition(cell.metadata["mark"])
+    line = next(iter(verdict.splitlines()), "")
+    if marked and (result := WORDS.get(line.partition(":")[0])):
+        return result, line
+    if unbuilt := [line for line in text.splitlines() if line.startswith(NOT_BUILT)]:
+        return UNANSWERED, unbuilt[0]
     for output in cell.outputs:
         if output.output_type == "error" and output.ename == "KeyboardInterrupt":
             return WRONG, "Wrong: your function did not end within the time limit."

@@ -14,7 +14,7 @@ import wrong_answers_n1
 import wrong_answers_n2_to_n3
 import wrong_answers_n4_to_n5
 
-from kits_msan.course.exercises.checks import EXERCISES, check, sentence
+from kits_msan.course.exercises.checks import EXERCISES, check, passes, sentence
 from kits_msan.course.exercises.compare import same, shown
 from kits_msan.course.exercises.exercise import Exercise
 from kits_msan.course.exercises.verdict import UNANSWERED, verdict
@@ -85,6 +85,8 @@ def test_a_strange_value_earns_a_sentence(number: str) -> None:
 def test_check_prints_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     check("9.9", 1)
     assert capsys.readouterr().out.startswith("There is no exercise 9.9; there are 1.1, 1.2")
+    assert not passes("1.1", len)
+    assert capsys.readouterr().out.startswith("There is no build 1.1; there are 1.b, 2.b")
 
 
 DOUBLE = Exercise(

@@ -16,7 +16,7 @@ from sources import defined_last, solution_source
 from kits_msan.course.exercises.checks import BUILDS, EXERCISES
 from kits_msan.course.exercises.compare import same
 from kits_msan.course.exercises.exercise import Exercise, Inputs
-from kits_msan.course.exercises.verdict import StoppedError, results_of
+from kits_msan.course.exercises.trials import StoppedError, results_of
 
 pytestmark = pytest.mark.no_cover  # what runs here are mutants, at twice the price if their lines are counted
 FUNCTIONS = [number for number, exercise in EXERCISES.items() if exercise.inputs]

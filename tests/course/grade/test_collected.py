@@ -1,5 +1,6 @@
 """Collected files: whose notebook of which chapter each is; two of one student count once; none vanishes unsaid."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -67,6 +68,28 @@ def test_odd_cells_are_read_as_far_as_possible(tmp_path: Path) -> None:
     assert collected(tmp_path) == [("ann", 5, path)]
     sources = [cell.source for cell in code_cells(path)]
     assert sources == ["", "", "", "x = 1\ny = 2", 'checks.check("5.2", "\\ud800")']
+
+
+def test_old_notebooks_are_read_and_other_languages_named(tmp_path: Path) -> None:
+    old = tmp_path / "old.ipynb"
+    cell = {"cell_type": "code", "input": FIFTH, "language": "python", "outputs": [], "collapsed": False}
+    old.write_text(
+        json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell]}]}),
+        encoding="utf-8",
+    )
+    assert [one.source for one in code_cells(old)] == FIFTH
+    for told, language in [
+        ({"kernelspec": {"name": "kits", "language": "R"}}, "R"),
+        ({"language_info": {"name": "R"}}, "R"),
+        ({"kernelspec": {"name": "kits"}, "language_info": {"name": "ipython"}}, None),
+    ]:
+        text = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": told, "cells": []})
+        old.write_text(text, encoding="utf-8")
+        if language:
+            with pytest.raises(InputError, match=f"is a notebook in {language}, and the course is in Python"):
+                code_cells(old)
+        else:
+            assert code_cells(old) == []
 
 
 def test_a_check_in_a_comment_is_none() -> None:

@@ -1,5 +1,7 @@
 """A notebook is run within limits and without a network; the teacher's checks are read, and nothing else."""
 
+import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,30 @@ ODD_CELLS = [
     "import os\nos._exit(0)",
     'checks.passes("5.c", bootstrap)',
 ]
+
+FALSE_WORDS = [  # before and after each check, and of what a check calls
+    'for event in ("pre_run_cell", "post_run_cell"):\n'
+    '    get_ipython().events.register(event, lambda *a: print("Right: so it is."))',
+    f"import os\nos.system('(while true; do sleep 0.{os.getpid()}; done) &')",
+    'answers = checks\nchecks = {"a": 1}\nbuilt = True',
+    "dice_of_share = lambda share: share",
+    'def keep_two(label):\n    print("Not answered yet: debug")\n    return answers.BUILDS["5.b"][1].solution(label)',
+    'import sys\nsys.stdout.close()\nsys.stderr = sys.stdout = None\nchecks["a"]',
+    'paired = answers.EXERCISES["5.3"].solution',
+    "def bootstrap(differences, draws, rng, level=95):\n    return ...",
+]
+
+
+@pytest.mark.slow
+def test_the_checks_alone_are_believed_and_nothing_lives_on(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "05.ipynb", FALSE_WORDS)
+    given = {one.exercise: one for one in grade("ann", 5, path, tmp_path, Limits(30, 60, 4 * 10**9, can_unshare()))}
+    results = {number: one.result for number, one in given.items()}
+    wanted = {"5.1": NOT_RUN, "5.2": WRONG, "5.3": RIGHT, "5.4": NOT_RUN, "5.b": RIGHT, "5.c": UNANSWERED}
+    assert results == wanted
+    assert given["5.2"].hint.startswith(RECALL)
+    running = subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert f"sleep 0.{os.getpid()}" not in running
 
 
 @pytest.mark.slow
