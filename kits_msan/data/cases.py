@@ -5,6 +5,7 @@ rows run from front to back, columns from the patient's right to left. KiTS19 fi
 other file is brought to this order on reading and its segmentation is written back on the file's own grid.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from kits_msan.formats.dicom import read_series
 from kits_msan.formats.foreign import PAIR, other_half
 from kits_msan.formats.grids import affine_in_kits_order, say_odd_grid, spacing_of
 from kits_msan.formats.hounsfield import check_hounsfield
-from kits_msan.formats.nifti import new_header, write_image, write_labels
+from kits_msan.formats.nifti import check_finite, new_header, write_image, write_labels
 from kits_msan.formats.others import are_one_study, check_beside_series, say_passed_over
 from kits_msan.formats.series import is_dicom_folder
 from kits_msan.formats.volumes import ENDINGS, Cyst, is_scan_name, read_header, read_image, read_labels
@@ -92,8 +93,8 @@ def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | No
     like: another label, a case folder or a file, on whose grid they shall lie.
     Raises InputError as `load_case` does, and where they do not lie on that one's points.
     """
-    file = _label_file(path)
     with _permitted(path):
+        file = _label_file(path)
         there = _is_there(file)
     if like is None or not there:
         return load_case(path, image=False, cyst=cyst)  # which says what is missing
@@ -110,7 +111,9 @@ def find_cases(path: str | Path) -> list[Path]:
     folder of these. Raises InputError if there is none, and for two of one name.
     """
     path = Path(path)
-    if not path.exists() and not path.is_symlink():
+    with _permitted(path):
+        there = _is_there(path)
+    if not there:
         raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
     if not path.is_dir():
         if not (is_scan_name(path.name) and path.is_file()):
@@ -157,13 +160,20 @@ def save_segmentation(labels: NDArray[np.uint8], case: Case, path: str | Path) -
 
 
 def save_case(case: Case, folder: str | Path) -> None:
-    """Write `folder`/imaging.nii.gz and segmentation.nii.gz, as KiTS19 lays a case out."""
+    """Write `folder`/imaging.nii.gz and segmentation.nii.gz, as KiTS19 lays a case out.
+
+    Raises InputError, before anything is written, for values that are no labels and for two shapes.
+    """
     folder = Path(folder)
-    header = case.header or new_header(case.shape, case.affine)
+    if case.image is not None and case.label is not None and case.image.shape != case.label.shape:
+        raise InputError(f"{case.name} has an image of {case.image.shape} and a label of {case.label.shape} voxels.")
     if case.image is not None:
-        write_image(folder / IMAGE, case.image, header)
+        check_finite(folder / IMAGE, case.image)
+    header = case.header or new_header(case.shape, case.affine)
     if case.label is not None:
         write_labels(folder / LABEL, case.label, header)
+    if case.image is not None:
+        write_image(folder / IMAGE, case.image, header)
 
 
 def window(image: NDArray[Any], limits: Sequence[float] = WINDOW) -> NDArray[np.float32]:
@@ -205,11 +215,15 @@ def _label_file(path: str | Path) -> Path:
 
 @contextmanager
 def _permitted(path: str | Path) -> Iterator[None]:
-    """Within the block a file or folder that may not be read is an InputError."""
+    """Within the block a file that may not be read is an InputError, and so is a name that none can have."""
     try:
         yield
     except PermissionError as error:
         raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InputError(f"{path} is too long for a file's name; name a NIfTI file or a case folder.") from error
 
 
 def _is_there(file: Path) -> bool:

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError, note
 from kits_msan.formats.grids import LPS_TO_RAS, check_geometry, in_file_order, shape_after, to_kits_order
 from kits_msan.formats.headers import Slice
-from kits_msan.formats.nifti import new_header
+from kits_msan.formats.nifti import as_whole, new_header
 from kits_msan.formats.pixels import AIR, PixelReader
 from kits_msan.formats.series import SAME_DIRECTION, choose_series
-from kits_msan.formats.volumes import as_whole
 
 UNEVEN = 0.1  # share by which the steps between slices may differ
 UPRIGHT = 0.2  # pixels that a stack may slide sideways before it counts as tilted

@@ -75,9 +75,28 @@ def inflated_length(path: Path, enough: float = math.inf) -> int:
     return total
 
 
+def as_whole(values: NDArray, dtype: type[np.integer]) -> NDArray:
+    """Finite numbers, rounded and clipped to what `dtype` can hold; still of their own type."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if values.dtype.kind == "f":
+        return np.clip(np.rint(values), low, high)
+    own = np.iinfo(values.dtype)  # numpy refuses limits beyond it
+    return np.clip(values, max(low, own.min), min(high, own.max))
+
+
+def check_finite(path: str | Path, voxels: NDArray[Any]) -> None:
+    """Raise InputError for voxels that are to be written to `path` and are not finite."""
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        raise InputError(f"the voxels for {path} hold NaN or infinite values; give every voxel in HU.")
+
+
 def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1Header) -> None:
-    """Write a (D, H, W) volume of HU as int16 NIfTI on the grid of `header`."""
-    _write(path, voxels, np.int16, header)
+    """Write a (D, H, W) volume of HU as int16 NIfTI on the grid of `header`, rounded and clipped as on reading.
+
+    Raises InputError for voxels that are not finite.
+    """
+    check_finite(path, voxels)
+    _write(path, voxels if voxels.dtype == np.int16 else as_whole(voxels, np.int16), np.int16, header)
 
 
 def write_labels(path: str | Path, labels: NDArray[np.uint8], header: nib.Nifti1Header) -> None:

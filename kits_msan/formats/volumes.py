@@ -7,13 +7,13 @@ memory than its array.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_choice
 from kits_msan.formats import foreign
 from kits_msan.formats.grids import (
     affine_in_kits_order,
@@ -25,7 +25,7 @@ from kits_msan.formats.grids import (
     to_kits_order,
 )
 from kits_msan.formats.headers import is_dicom_file
-from kits_msan.formats.nifti import BROKEN, open_nifti, read_to_end, reason
+from kits_msan.formats.nifti import BROKEN, as_whole, open_nifti, read_to_end, reason
 
 NIFTI = (".nii", ".nii.gz")
 ENDINGS = (*NIFTI, *foreign.ENDINGS)
@@ -67,6 +67,8 @@ def read_labels(
     Raises InputError as `read_image` does, for values that are no such label, and for labels that do not lie on the
     image's points.
     """
+    if cyst is not None:
+        check_choice("meaning of a cyst", cyst, get_args(Cyst))
     with _opened(path) as (voxels, header, stream):
         transform = onto_grid(path, header, *image) if image else to_kits_order(header)
         out = np.empty(shape_after(voxels.shape, transform), np.uint8)
@@ -90,15 +92,6 @@ def read_grid(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, flo
     """
     with _opened(path) as (voxels, header, _):
         return shape_after(voxels.shape, to_kits_order(header)), spacing_of(affine_in_kits_order(header))
-
-
-def as_whole(values: NDArray, dtype: type[np.integer]) -> NDArray:
-    """Finite numbers, rounded and clipped to what `dtype` can hold; still of their own type."""
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    if values.dtype.kind == "f":
-        return np.clip(np.rint(values), low, high)
-    own = np.iinfo(values.dtype)  # numpy refuses limits beyond it
-    return np.clip(values, max(low, own.min), min(high, own.max))
 
 
 @contextmanager

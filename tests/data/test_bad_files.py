@@ -5,6 +5,7 @@ import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,6 +20,7 @@ from kits_msan.data.cases import (
     find_cases,
     load_case,
     load_label,
+    save_case,
     save_segmentation,
 )
 from kits_msan.data.prepare import prepare
@@ -133,6 +135,42 @@ def test_label_beyond_tumor(tmp_path: Path) -> None:
     write(tmp_path / "case_00000" / LABEL, labels() + np.uint8(1))
     with pytest.raises(InputError, match="holds the label 3; labels are 0, 1"):
         load_case(tmp_path / "case_00000")
+
+
+@pytest.mark.parametrize("function", [load_case, load_label, find_cases])
+def test_a_name_that_no_file_can_have(function: Callable[[str], object]) -> None:
+    with pytest.raises(InputError, match=r"^x{300} is too long for a file's name; name a NIfTI file"):
+        function("x" * 300)
+
+
+def test_cyst_must_be_one_of_two(tmp_path: Path) -> None:
+    write(tmp_path / "case_00000" / LABEL, labels() + np.uint8(1))
+    with pytest.raises(InputError, match="unknown meaning of a cyst 'Kidney'; choose one of kidney, tumor"):
+        load_label(tmp_path / "case_00000", cyst="Kidney")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"label": labels() + np.uint8(5)}, "hold 5, 6, 7; only 0, 1"),
+        ({"label": labels()[1:]}, r"made has an image of \(20, 7, 5\) and a label of \(19, 7, 5\) voxels"),
+        ({"image": np.full(volume().shape, np.nan)}, "hold NaN or infinite values; give every voxel in HU"),
+    ],
+)
+def test_a_case_that_cannot_be_kept_leaves_no_half(tmp_path: Path, parts: dict[str, Any], says: str) -> None:
+    case = Case("made", **{"image": volume(), "label": labels(), "spacing": (3, 1, 1), "affine": affine(0), **parts})
+    with pytest.raises(InputError, match=says):
+        save_case(case, tmp_path / "made")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_values_that_are_no_int16_are_kept_as_they_are_read(tmp_path: Path) -> None:
+    image = volume().astype(np.float64)
+    image[0, 0, :3] = 40_000, -40_000, -0.9
+    save_case(Case("made", image, None, (3, 1, 1), affine(0)), tmp_path)  # type: ignore[arg-type]
+    read = load_case(tmp_path).image
+    assert read is not None
+    assert read[0, 0, :3].tolist() == [32767, -32768, -1]
 
 
 @pytest.mark.parametrize("function", [load_case, load_label, find_cases])
