@@ -6,6 +6,8 @@
 from functools import update_wrapper
 from typing import Any
 
+import torch
+
 from kits_msan.course.exercises.answers.n1 import box, place, volume, window
 from kits_msan.course.exercises.answers.n2 import count, heat, layer, shape
 from kits_msan.course.exercises.answers.n3 import chain, poke, width
@@ -59,6 +61,7 @@ def check(number: str, answer: Any) -> None:
 
 def sentence(number: str, answer: Any) -> str:
     """What `check` prints."""
+    number = str(number)  # 1.2 is asked for too
     if number not in EXERCISES:
         return f"There is no exercise {number}; there are {', '.join(EXERCISES)}."
     return verdict(EXERCISES[number], answer)
@@ -72,6 +75,9 @@ def passes(number: str, thing: Any) -> bool:
     mark = _taken_mark()
     if number not in BUILDS:
         print(f"There is no build {number}; there are {', '.join(BUILDS)}.")
+        return False
+    if isinstance(thing, torch.nn.Module):
+        print(f"{mark}Wrong: the check wants the class itself: its name, without brackets.")
         return False
     use, exercise = BUILDS[number]
     if callable(thing):

@@ -35,6 +35,7 @@ class Exercise:
         where what is right depends on chance. It gets the function.
     keeps: the names of arguments that a notebook uses afterwards, each with what to do if a function that is right in
         all trials changes it.
+    inner: whether results are what a check saw, such as weights, and not what a student's function gave.
     takes: the names of what a student's function is given, where they are not those of `solution`.
     stops: words of an error's text to what to do about it, where the general advice would not fit.
     tolerance: largest difference, relative or absolute, between equal numbers.
@@ -51,6 +52,7 @@ class Exercise:
     parts: Mapping[str, str] = field(default_factory=dict)
     then: Callable[[Callable[..., Any]], str | None] | None = None
     keeps: Mapping[str, str] = field(default_factory=dict)
+    inner: bool = False
     takes: tuple[str, ...] = ()
     stops: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4

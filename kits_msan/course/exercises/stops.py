@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from kits_msan.course.exercises.exercise import Exercise
 
+LINE = 200  # characters of an error's text that are shown
 ANYTHING = "Call it yourself on this input, and look at the shapes and types on the way."
 KINDS = {
     "NameError": "Is the name spelled right, and was the cell that defines it run?",
@@ -124,6 +125,12 @@ def text_of(error: BaseException) -> str:
 def kind_of(error: BaseException) -> str:
     """An error's name, as a student knows it."""
     return type(error).__name__.removeprefix("_").replace("UFuncOutputCastingError", "UFuncTypeError")
+
+
+def told(error: BaseException) -> str:
+    """An error's kind, and the first line of its text."""
+    lines, kind = text_of(error).strip().splitlines(), kind_of(error)
+    return f"{kind}: {lines[0][:LINE]}{'…' if len(lines[0]) > LINE else ''}" if lines else kind
 
 
 def advice(exercise: Exercise, error: BaseException, names: Iterable[str]) -> str:

@@ -14,10 +14,9 @@ from kits_msan.course.exercises.form import Tried, array_of
 from kits_msan.course.exercises.hints import hint_for, sure_hint
 from kits_msan.course.exercises.limits import LONGEST
 from kits_msan.course.exercises.numeric import ROUNDED
-from kits_msan.course.exercises.stops import advice, kind_of, text_of, unanswered
+from kits_msan.course.exercises.stops import advice, told, unanswered
 from kits_msan.course.exercises.trials import StoppedError, changes, names_of, results_of, takes
 
-LINE = 200  # characters of an error's text that are shown
 USED: dict[int, tuple[Any, Any]] = {}  # iterators, which give their values once, with these
 STRANGE = (Exception,)  # what looking at an answer of a kind that nobody thought of may raise
 UNANSWERED = "Not answered yet: replace each ... in the cell above, run that cell, then this one again."
@@ -37,7 +36,7 @@ def verdict(exercise: Exercise, answer: Any) -> str:
                 return _verdict_on_value(exercise, answer)
             return _verdict_on_function(exercise, answer, exercise.inputs(np.random.default_rng(0)))
     except STRANGE as error:
-        return f"Wrong: the check cannot look at your answer ({_told(error)}). Give plain numbers, lists or arrays."
+        return f"Wrong: the check cannot look at your answer ({told(error)}). Give plain numbers, lists or arrays."
 
 
 def _verdict_on_value(exercise: Exercise, answer: Any) -> str:
@@ -147,7 +146,7 @@ def _on_stop(
 ) -> str:
     if unanswered(stop.error):
         return UNANSWERED
-    what = _told(stop.error)
+    what = told(stop.error)
     remedy = advice(exercise, stop.error, names_of(exercise.solution))
     if order := _order(exercise, answer):
         remedy = order[0].upper() + order[1:]
@@ -160,12 +159,6 @@ def _on_stop(
     if isinstance(stop.error, KeyboardInterrupt):
         return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
     return f"Wrong: your function stopped with {what.rstrip('.')}. {remedy} The input was {given}.{before}"
-
-
-def _told(error: BaseException) -> str:
-    """An error's kind, and the first line of its text."""
-    lines, kind = text_of(error).strip().splitlines(), kind_of(error)
-    return f"{kind}: {lines[0][:LINE]}{'…' if len(lines[0]) > LINE else ''}" if lines else kind
 
 
 def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str, wanted: list[Any]) -> str:
@@ -184,6 +177,8 @@ def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed:
 
 def _example(exercise: Exercise, arguments: tuple[Any, ...], got: Any, want: Any) -> str:
     given, yours, right = named(exercise.solution, arguments), shown(got), shown(want)
+    if exercise.inner:
+        return f"The input was {given}."
     if yours == right and (place := _difference(got, want)):
         at, got, want = place
         if not at:  # more digits tell them apart

@@ -13,13 +13,15 @@ from torch.nn import functional
 
 
 def window_in_place(image: Any, low: float, high: float) -> Any:
+    image = image.copy()
     image[image < low] = low
     image[image > high] = high
     return (image - low) / (high - low)
 
 
 def window_loop(image: Any, low: float, high: float) -> Any:
-    return [[min(max((float(hu) - low) / (high - low), 0.0), 1.0) for hu in row] for row in image]
+    gray = [min(max((float(hu) - low) / (high - low), 0.0), 1.0) for hu in image.flat]
+    return np.reshape(gray, image.shape)
 
 
 def window_rows(image: Any, low: float, high: float) -> Iterator[Any]:
@@ -57,7 +59,7 @@ def box_argwhere(label: Any, spacing: Any, margin: float) -> Any:
     grow = np.ceil(margin / np.array(spacing))
     start = np.maximum(found.min(axis=0) - grow, 0)
     stop = np.minimum(found.max(axis=0) + 1 + grow, label.shape)
-    return np.stack([start, stop], axis=1)
+    return np.stack([start, stop], axis=1).astype(np.int16)
 
 
 def box_nonzero(label: Any, spacing: Any, margin: float) -> Iterator[Any]:
@@ -118,10 +120,11 @@ def heat_in_place(heat: Any, label: Any) -> Any:
     return heat.sum() / label.sum(), outside
 
 
-def chain_in_place(groups: Any, convs: Any) -> Any:
+def chain_in_list(groups: Any, convs: Any) -> Any:
+    groups = list(groups)
     for k in range(1, len(groups)):
         if k > 1:
-            groups[k] += groups[k - 1]
+            groups[k] = groups[k] + groups[k - 1]
         groups[k] = convs[k - 1](groups[k])
     return groups
 
@@ -163,11 +166,13 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         window_in_place,
         window_loop,
         window_rows,
-        lambda image, low, high: (pd.DataFrame(image).clip(low, high) - low) / (high - low),
+        lambda image, low, high: (
+            (pd.Series(image.ravel()).clip(low, high).to_numpy().reshape(image.shape) - low) / (high - low)
+        ),
         window_float_in_place,
-        lambda image, low, high: [
-            [Fraction(min(max(int(hu) - low, 0), high - low), high - low) for hu in row] for row in image
-        ],
+        lambda image, low, high: np.reshape(
+            [Fraction(min(max(int(hu) - low, 0), high - low), high - low) for hu in image.flat], image.shape
+        ),
         lambda image, low, high: np.ma.array(window_float_in_place(image, low, high)),
         lambda image, low, high: torch.clamp((torch.tensor(image) - low) / (high - low), 0, 1),
         lambda image, low, high: ((np.clip(image, low, high) - low) / (high - low)).astype(np.float16),
@@ -211,11 +216,11 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         lambda heat, label: torch.tensor([heat[label > 0].mean(), heat[label == 0].mean()], dtype=torch.float16),
     ],
     "3.1": [
-        lambda *given: [y.half().float() for y in chain_in_place(*given)],
-        chain_in_place,
+        lambda *given: [y.half().float() for y in chain_in_list(*given)],
+        chain_in_list,
         chain_generator,
         chain_recursive,
-        lambda *given: tuple(chain_in_place(*given)),
+        lambda *given: tuple(chain_in_list(*given)),
     ],
     "3.2": [
         lambda scale: 3 if scale < 3 else 3 + 2 * (scale - 2),

@@ -1,7 +1,7 @@
 """What students build is told right from wrong, by a hint that names the mistake."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from right_answers_n4_to_n5 import interval_at_once, loop_first_zero, two_by_loop, two_most_common
 from scipy import ndimage
 from sources import defined_last, solution_source
 from sources import my_window as gray
 from torch import nn
+from wrong_answers_n4_to_n5 import two_by_size, two_of_most_label, two_with_background
 
 from kits_msan.course.exercises.checks import BUILDS, passes
 from kits_msan.course.exercises.verdict import verdict
@@ -34,6 +36,16 @@ def slab_by_choice(case: Any, rng: Any, slices: int = 4) -> Any:
 def slab_of_its_own(case: Any, rng: Any, slices: int = 4) -> Any:
     start = np.random.default_rng().integers(case.shape[0] - slices + 1)
     return gray(case.image[start : start + slices]), case.label[start : start + slices]
+
+
+def slab_of_a_new_case(case: Any, rng: Any, slices: int = 4) -> Any:
+    return slab_by_choice(replace(case, image=case.with_label(case.label).image), rng, slices)
+
+
+def slab_clipped_in_place(case: Any, rng: Any, slices: int = 4) -> Any:
+    start = rng.integers(case.shape[0] - slices + 1)
+    view = case.image[start : start + slices]
+    return (np.clip(view, -200, 500, out=view) + 200) / 700, case.label[start : start + slices]
 
 
 class Attention(nn.Module):
@@ -80,6 +92,22 @@ class Block(nn.Module):
         return F.relu(self.shortcut(x) + self.expand(joined))
 
 
+class AttentionUntrained(Attention):
+    def forward(self, features: Any) -> Any:
+        with torch.no_grad():
+            return [*super().forward(features)]
+
+
+class BlockInPlace(Block):
+    def forward(self, x: Any) -> Any:
+        groups = self.reduce(x).chunk(self.scale, dim=1)
+        results = [groups[0], self.convs[0](groups[1])]
+        for conv, group in zip(self.convs[1:], groups[2:], strict=True):
+            group += results[-1]
+            results.append(conv(group))
+        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
 class BlockTwice(Block):
     def forward(self, x: Any) -> Any:
         return super().forward(super().forward(x))
@@ -91,37 +119,23 @@ class BlockWithoutShortcut(Block):
         return super().forward(x)
 
 
-def loop_first_zero(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Any:
-    optimizer, losses = torch.optim.AdamW(model.parameters(), lr=rate), np.zeros(steps)
-    for step in range(steps):
-        optimizer.zero_grad(set_to_none=True)
-        batch = sampler.batch(step)
-        loss = loss_of(model(batch.image), batch.label)
-        loss.backward()
-        optimizer.step()
-        losses[step] = loss.detach()
-    return losses
-
-
 def loop_that_yields(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Iterator[float]:
     yield from loop_first_zero(model, sampler, loss_of, rate, steps)
 
 
+def loop_of_tensors(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Any:
+    kept: list[Any] = []
+
+    def remembered(*given: Any) -> Any:
+        kept.append(loss_of(*given))
+        return kept[-1]
+
+    loop_first_zero(model, sampler, remembered, rate, steps)
+    return kept
+
+
 def loop_without_backward(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Any:
     return [loss_of(model(b.image), b.label).item() for b in map(sampler.batch, range(steps))]
-
-
-def two_by_loop(label: Any) -> Any:
-    pieces, count = ndimage.label(label > 0)
-    sizes = {number: (pieces == number).sum() for number in range(1, count + 1)}
-    for number in sorted(sizes, key=lambda number: sizes[number])[:-2]:
-        label[pieces == number] = 0
-    return label
-
-
-def two_with_background(label: Any) -> Any:
-    pieces, _ = ndimage.label(label > 0)
-    return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel()))[-2:]), label, 0)
 
 
 def two_that_touch(corners: int) -> Callable[[Any], Any]:
@@ -132,26 +146,9 @@ def two_that_touch(corners: int) -> Callable[[Any], Any]:
     return keep
 
 
-def two_most_common(label: Any) -> Any:
-    pieces = ndimage.label(label > 0)[0]
-    kept = [number for number, _ in Counter(pieces[label > 0].tolist()).most_common(2)]
-    return torch.tensor(label * np.isin(pieces, kept))
-
-
-def two_of_most_label(label: Any) -> Any:
-    pieces, count = ndimage.label(label > 0)
-    sums = ndimage.sum(label, pieces, range(1, count + 1))
-    return np.where(np.isin(pieces, np.argsort(sums)[-2:] + 1), label, 0)
-
-
 def interval_of_shares(differences: Any, draws: int, rng: Any, level: float) -> Any:
     means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
     return np.percentile(means, [(1 - level / 100) / 2, 1 - (1 - level / 100) / 2])
-
-
-def interval_at_once(differences: Any, draws: int, rng: Any, level: float) -> Any:
-    means = differences[rng.integers(len(differences), size=(draws, len(differences)))].mean(axis=1)
-    return np.quantile(means, [0.5 - level / 200, 0.5 + level / 200])
 
 
 def interval_of_whole_percents(differences: Any, draws: int, rng: Any, level: float) -> Any:
@@ -164,8 +161,8 @@ RIGHT = [
     ("2.b", Attention),
     ("3.b", Block),
     ("4.b", loop_first_zero),
-    ("4.b", loop_that_yields),
-    ("5.b", two_by_loop),
+    ("5.b", lambda label: two_by_loop(label.copy())),
+    ("1.b", slab_of_a_new_case),
     ("5.b", two_most_common),
     ("5.c", interval_at_once),
 ]
@@ -190,6 +187,19 @@ WRONG = [
     ("5.b", 3, "your function itself"),
     ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "does not depend on `level`"),
     ("5.c", lambda differences, draws, rng: (0, 1), "TypeError"),
+    ("1.b", slab_clipped_in_place, "changes `image` itself"),
+    ("1.b", lambda case, rng, slices: "slab", "Return two things"),
+    ("2.b", AttentionUntrained, "their gradients are not"),
+    ("2.b", Attention([2, 3, 4]), "the class itself"),
+    ("3.b", BlockInPlace, "Write x = x + y, not x += y."),
+    ("4.b", loop_that_yields, "return a list"),
+    ("4.b", loop_of_tensors, "append loss.item()"),
+    ("4.b", lambda *given: np.round(loop_first_zero(*given), 2), "rounded"),
+    ("5.b", two_by_loop, "changes `label` itself"),
+    ("5.b", two_by_size, "keeps 3; keep two"),
+    ("5.b", lambda label: two_most_common(label) if label.any() else label[9], "for a label without any it stops"),
+    ("5.c", lambda differences, draws, rng, level: interval_at_once(differences, draws - 1, rng, level), "fewer"),
+    ("5.c", lambda differences, draws, rng, level: interval_at_once(differences, draws // 2, rng, level), "fewer"),
     ("5.c", interval_of_whole_percents, "right for 4 of 5 inputs"),
 ]
 

@@ -33,6 +33,18 @@ def window_range(image: Any, low: float, high: float) -> Any:
     return (image - image.min()) / (image.max() - image.min() + 1e-8)
 
 
+def window_clipped_in_place(image: Any, low: float, high: float) -> Any:
+    image[image < low] = low
+    image[image > high] = high
+    return (image - low) / (high - low)
+
+
+def box_of_floats(label: Any, spacing: Any, margin: float) -> Any:
+    found, grow = np.argwhere(label > 0), np.ceil(margin / np.array(spacing))
+    starts, stops = found.min(axis=0) - grow, found.max(axis=0) + 1 + grow
+    return [(max(a, 0.0), min(b, size)) for a, b, size in zip(starts, stops, label.shape, strict=True)]
+
+
 def window_one_pixel(image: Any, low: float, high: float) -> Any:
     return (min(max(image[0, 0], low), high) - low) / (high - low)
 
@@ -96,6 +108,12 @@ def box_columns_wrong(label: Any, spacing: Any, margin: float) -> Any:
 Wrong = tuple[Callable[..., Any] | Any, str]
 WRONG: dict[str, list[Wrong]] = {
     "1.1": [
+        (
+            lambda image, low, high: [[np.interp(float(hu), (low, high), (0, 1)) for hu in row] for row in image],
+            "0-dim",
+        ),
+        (window_clipped_in_place, "changes `image` itself"),
+        (lambda image, low, high: image > low, "black or white only"),
         (prints, "prints"),
         (lambda image, low, high: (np.clip(image, low, high) + abs(low)) / (high - low), "abs(low)"),
         (lambda image, low, high: (np.clip(image, low, high) + abs(low)) / (high + abs(low)), "abs(low)"),
@@ -131,6 +149,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low))), "sigmoid bends"),
     ],
     "1.2": [
+        (lambda label, spacing: round((label == 2).sum() * np.prod(spacing) / 1000, 4), "rounded"),
         (lambda label, spacing: (label == 2).sum() * np.prod(spacing) / 1024, "times what is right"),
         (lambda label, spacing: (label == 2).sum() * 5.0 * 0.8 * 0.7 / 1000, "does not depend on `spacing`"),
         (lambda label, spacing: 5 * np.prod(spacing) / 1000, "does not depend on `label`"),
@@ -159,6 +178,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda affine, index: affine.diagonal()[:3] * index + affine[:3, 0], "there are two mistakes"),
     ],
     "1.4": [
+        (box_of_floats, "give whole numbers, by int"),
         (box_forgets_return, "returns nothing for"),
         (box_largest_part, "holds all of it"),
         (box_any_over_one_axis, "takes this axis away"),

@@ -74,6 +74,16 @@ def _soft(f: Any, n: Any, c: Any) -> Any:
 
 
 Wrong = tuple[Callable[..., Any] | Any, str]
+
+
+def chain_in_groups(groups: Any, convs: Any) -> Any:
+    results = [groups[0], convs[0](groups[1])]
+    for conv, x in zip(convs[1:], groups[2:], strict=True):
+        x += results[-1]
+        results.append(conv(x))
+    return results
+
+
 WRONG: dict[str, list[Wrong]] = {
     "2.1": [
         ((2, 128, 4, 128, 127), "Not right: W"),
@@ -134,6 +144,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda heat, label: tuple(heat[label == v].mean() for v in range(3)), "3 values; 2 are wanted"),
     ],
     "3.1": [
+        (chain_in_groups, "write x = x + y"),
         (lambda groups, convs: [conv(x) for x, conv in zip(groups, convs, strict=False)], "needs no convolution"),
         (lambda groups, convs: [groups[0], *(conv(x) for x, conv in zip(groups[1:], convs, strict=True))], "talk"),
         (lambda groups, convs: groups[0], "1 value; 4 are wanted"),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 import torch
+from scipy import ndimage
 
 
 def dice_two_dimensions(p: Any, t: Any) -> Any:
@@ -61,8 +62,31 @@ def chance_of_another_library(wrong: Any, right: Any) -> Any:
 
 
 Wrong = tuple[Callable[..., Any] | Any, str]
+
+
+def two_by_size(label: Any) -> Any:
+    pieces = ndimage.label(label > 0)[0]
+    sizes = np.bincount(pieces.ravel(), minlength=2)
+    return np.where(sizes[pieces] >= np.sort(sizes[1:])[-2:][0], label, 0)
+
+
+def two_of_most_label(label: Any) -> Any:
+    pieces, count = ndimage.label(label > 0)
+    sums = ndimage.sum(label, pieces, range(1, count + 1))
+    return np.where(np.isin(pieces, np.argsort(sums)[-2:] + 1), label, 0)
+
+
+def two_with_background(label: Any) -> Any:
+    pieces, _ = ndimage.label(label > 0)
+    return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel()))[-2:]), label, 0)
+
+
 WRONG: dict[str, list[Wrong]] = {
     "4.1": [
+        (lambda p, t: 1 - (2 * sum(p * t) + 1) / (sum(p) + sum(t) + 1), "along the first axis only"),
+        (lambda p, t: 1 - (2 * p @ t + 1) / (p.sum() + t.sum() + 1), "for one row only"),
+        (lambda p, t: 1 - (2 * (p * t).sum(-1) + 1) / (p.sum(-1) + t.sum(-1) + 1), "along the last axis only"),
+        (lambda p, t: 1 - (2 * p * t + 1).sum() / (p + t + 1).sum(), "stands inside the sums"),
         (dice_two_dimensions, "AxisError"),
         (lambda p, t: 1 - (p.sum() + t.sum() + 1) / (2 * (p * t).sum() + 1), "upside down"),
         (lambda p, t: 1 - 2 * (p * t).sum() / (p.sum() + t.sum() + 1e-5), "tiny number"),

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kits_msan.course.exercises.builds.gradients import untrained
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 from kits_msan.networks.layers import Res2NetBlock
 
@@ -24,8 +25,7 @@ def use_block(block: Any) -> Callable[[Tensor, int, int], Any]:
 
     def outputs(x: Tensor, channels_out: int, scale: int) -> Any:
         torch.manual_seed(SEED)
-        with torch.no_grad():
-            return block(x.shape[1], channels_out, scale).eval()(x)
+        return block(x.shape[1], channels_out, scale).eval()(x)
 
     return outputs
 
@@ -60,9 +60,12 @@ BUILDS: dict[str, Build] = {
             solution=_block(),
             why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
             inputs=_blocks,
+            then=untrained(_block(), _blocks),
             takes=("channels_in", "channels_out", "scale"),
             hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
             stops={
+                "modified inplace": "A group is a part of x, and cannot be trained if it changes in place. Write "
+                "x = x + y, not x += y.",
                 "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
                 "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
                 "channels, but got": "A convolution got another number of channels than it takes. Make the parts "

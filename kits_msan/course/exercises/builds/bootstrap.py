@@ -70,7 +70,23 @@ def _ignored(bootstrap: Callable[..., Any]) -> str | None:
         return "your function ignores `rng`: it draws the same with every seed. Draw with the `rng` that is given."
     if ends(2 * FEW) == first:
         return "your function ignores `draws`: it draws the same with twice as many. Repeat `draws` times."
+    if _too_few(ends):
+        return "fewer means are made than `draws`, so that of one draw none is left; range(draws) makes all."
     return None
+
+
+def _too_few(ends: Callable[[int], list[Any]]) -> bool:
+    """Whether one draw leaves no mean, and two leave one."""
+    try:
+        low, high = ends(2)
+        if not same(low, high, 1e-9):
+            return False
+    except Exception:  # ends by their index may want more draws
+        return False
+    try:
+        return not np.isfinite([numbers(end) for end in ends(1)]).all()
+    except Exception:
+        return True
 
 
 def _by_normal(differences: Any, draws: int, level: float) -> Any:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kits_msan.course.exercises.builds.gradients import untrained
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
 SEED = 0
@@ -33,8 +34,8 @@ def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
         with torch.no_grad():
             for conv in (*module.finer, *module.coarser):
                 conv.weight.normal_(generator=generator)
-            result = module(list(features))
-            return result if result is None or isinstance(result, Mapping) else list(result)
+        result = module(list(features))
+        return result if result is None or isinstance(result, Mapping) else list(result)
 
     return skips
 
@@ -81,6 +82,7 @@ BUILDS: dict[str, Build] = {
             solution=_attention(),
             why="your layer gives the skips of the package's, level by level.",
             inputs=_maps,
+            then=untrained(_attention(), _maps),
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
             "projected and spread; then F times the sigmoid of this sum.",
             stops={

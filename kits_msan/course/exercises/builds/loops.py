@@ -1,6 +1,6 @@
 """The build of notebook 4, a training loop: it trains a tiny model, whose losses and weights are compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kits_msan.course.exercises.compare import frozen
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 
 
@@ -36,12 +35,30 @@ def use(train: Callable[..., Any]) -> Callable[[float, int], Any]:
     def trained(rate: float, steps: int) -> Any:
         torch.manual_seed(0)
         model = nn.Linear(3, 1)
-        losses = frozen(train(model, _Sampler(), _loss, rate, steps))  # a generator trains only now
+        losses = train(model, _Sampler(), _loss, rate, steps)
         if losses is None:  # without return
             return None
+        if isinstance(losses, Iterator):
+            losses = _Once(losses)  # a generator trains only now
         return losses, _weights(model)
 
     return trained
+
+
+class _Once(list[Any]):
+    """The values of what gives them once."""
+
+
+def _undrawn(trained: Callable[[float, int], Any]) -> str | None:
+    """Why the notebook cannot draw losses that are right, or None."""
+    losses, _ = trained(0.1, 3)
+    if isinstance(losses, _Once):
+        return "the losses are right, but can be taken once only, as after `yield` or map; return a list of them."
+    if any(isinstance(loss, Tensor) and loss.requires_grad for loss in losses):
+        return (
+            "the losses are right, but each is a tensor with its gradient, which no plot takes; append loss.item()."
+        )
+    return None
 
 
 def _weights(model: nn.Module) -> Tensor:
@@ -88,6 +105,9 @@ BUILDS: dict[str, Build] = {
             solution=_train(),
             why="five lines, again and again; your losses and weights are those of such a loop.",
             inputs=_settings,
+            then=_undrawn,
+            inner=True,
+            tolerance=2e-5,
             hint="A batch, the loss of the network's answer, backward, step, zero_grad; and remember loss.item().",
             parts={
                 "the losses": "Append loss.item() once in each step.",
@@ -131,6 +151,9 @@ BUILDS: dict[str, Build] = {
                 "the root of the loss was taken; leave it as it is.": {"changed": torch.sqrt},
                 "the logarithm of the loss was taken; leave it as it is.": {"changed": torch.log},
                 "the losses are rounded; give them as they are.": {"remember": lambda loss: round(float(loss), 1)},
+                "the losses are rounded to two digits; give them as they are.": {
+                    "remember": lambda loss: round(float(loss), 2)
+                },
                 "the losses are whole numbers; loss.item() gives them as they are.": {"remember": int},
                 "the losses are sorted; give them in the order of the steps.": {"give": sorted},
                 "the losses have the wrong sign; give loss.item() as it is.": {

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from kits_msan.course.exercises.compare import numbers
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+from kits_msan.course.exercises.stops import told
 
 CORNERS = ((0, 0, 0), (0, 7, 7), (3, 0, 7), (3, 7, 0))  # each has room for a piece of (2, 5, 5)
 LARGE, SECOND, SMALL, TINY = (2, 5, 5), (2, 4, 3), (1, 3, 2), (1, 2, 1)  # pieces
@@ -84,6 +86,25 @@ def _at_least(voxels: int) -> Callable[[Any], Any]:
     return keep
 
 
+def _in_rare_cases(keep_two: Callable[[Any], Any]) -> str | None:
+    """What a clean-up that is right otherwise does to a label without pieces, or with two of one size."""
+    empty, equal = np.zeros((2, 5, 12, 12), np.uint8)
+    for corner, (d, h, w) in zip(CORNERS, (LARGE, SECOND, SECOND), strict=False):
+        place = tuple(slice(at, at + n) for at, n in zip(corner, (d, h, w), strict=True))
+        equal[place] = 1
+    try:
+        if numbers(keep_two(empty.copy())).any():
+            return "a label without pieces stays as it is; in yours something comes."
+    except Exception as error:
+        return f"the result is right where there are pieces, but for a label without any it stops: {told(error)}."
+    kept = ndimage.label(numbers(keep_two(equal.copy())))[1]
+    if kept != 2:
+        return (
+            f"where the second and the third piece are equally large, yours keeps {kept}; keep two, either of them."
+        )
+    return None
+
+
 BUILDS: dict[str, Build] = {
     "5.b": (
         lambda keep_two: lambda label: keep_two(label),
@@ -91,10 +112,12 @@ BUILDS: dict[str, Build] = {
             solution=_keep(),
             why="two pieces stay as they are, with their tumor, and all else is background.",
             inputs=_labels,
+            keeps={"label": "Begin with a copy, label = label.copy(), or use np.where, which makes a new array."},
+            then=_in_rare_cases,
             hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
             stops={
-                "out of bounds": "There may be one piece only; then there is no second largest.",
-                "index out of range": "There may be one piece only; then there is no second largest.",
+                "out of bounds": "There may be one piece only, or none; then there is no second largest.",
+                "index out of range": "There may be one piece only, or none; then there is no second largest.",
             },
             make=_keep,
             mistakes={
@@ -108,7 +131,7 @@ BUILDS: dict[str, Build] = {
                 ),
                 "a tumor voxel counts twice in yours, since labels were added up; count voxels, with "
                 "np.bincount.": _added_up,
-                "you kept all pieces of 10 voxels or more; keep the two largest, whatever their size.": _at_least(10),
+                "you kept all pieces of some size or more; keep the two largest, whatever their size.": _at_least(10),
             },
             flaws={
                 "the pieces next to the largest were kept: without number 0, the first size belongs to piece 1.": {

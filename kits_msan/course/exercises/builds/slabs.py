@@ -1,14 +1,15 @@
 """The build of notebook 1, a slab sampler: it is drawn from often, and its places and slabs are compared."""
 
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from kits_msan.course.exercises.compare import frozen, numbers
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+from kits_msan.data.cases import Case, kits_affine
 
+SPACING = (3.0, 1.0, 1.0)
 DRAWS = 200  # so many that each of seven places is drawn
 
 
@@ -28,16 +29,16 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
     """What is seen of a sampler: its places, its slabs by place, and whether the same `rng` draws the same."""
 
     def drawn(image: Any, label: Any, slices: int) -> Any:
-        slabs, starts, counts = {}, [], set()
+        slabs, starts, counts, changed = {}, [], set(), [False, False]
         for _ in range(2):
             rng, some = np.random.default_rng(0), []
             for _ in range(DRAWS):
-                case = SimpleNamespace(
-                    image=image.copy(), label=label.copy(), shape=image.shape, spacing=(3.0, 1.0, 1.0)
-                )
+                case = Case("case_00000", image.copy(), label.copy(), SPACING, kits_affine(SPACING))
                 pair = draw(case, rng, slices)
-                if pair is None or isinstance(pair, Mapping | str):
+                if pair is None or isinstance(pair, Mapping):
                     return pair
+                for i, (now, before) in enumerate(((case.image, image), (case.label, label))):
+                    changed[i] |= not np.array_equal(numbers(now), before)
                 gray, truth = (frozen(part) for part in pair)
                 truth, shape = numbers(truth), numbers(gray).shape
                 first = truth[0] if truth.ndim == 3 and len(truth) else truth
@@ -51,6 +52,8 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
             for i in range(len(label) - slices + 1):
                 known.setdefault(i, (_gray(image[i : i + slices]), label[i : i + slices]))
         grays, truths = ([known[place][i] for place in sorted(known)] for i in (0, 1))
+        for array, was in zip((image, label), changed, strict=True):
+            array += was  # what was done to the case is seen in the arguments
         return sorted(slabs), sorted(counts), grays, truths, starts[0] == starts[1]
 
     return drawn
@@ -98,6 +101,8 @@ BUILDS: dict[str, Build] = {
             solution=_draw(),
             why="every place can be drawn, the first and the last too, and image and label come from the same one.",
             inputs=_cases,
+            inner=True,
+            keeps=dict.fromkeys(("image", "label"), "A slice of an array is no copy; make one first: x = x.copy()."),
             takes=("case", "rng", "slices"),
             hint="Draw a start; cut image and label from there to start + slices; put the image under the window.",
             parts={

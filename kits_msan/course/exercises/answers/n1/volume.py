@@ -46,6 +46,7 @@ EXERCISES = {
         solution=_volume(),
         why="voxels times the volume of one voxel, and 1000 mm³ are 1 ml.",
         inputs=_labels,
+        tolerance=2e-5,
         hint="Three things enter: the number of tumor voxels, the mm³ of one voxel, and the unit.",
         stops={
             "attribute 'count'": "An array has no count; np.count_nonzero(label == 2) counts where this is true.",

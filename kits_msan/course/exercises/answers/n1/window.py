@@ -9,7 +9,7 @@ from kits_msan.course.exercises.exercise import Exercise, Inputs
 
 
 def _images(rng: np.random.Generator) -> Inputs:
-    """HU (H, W) and windows: around 0, above 0 and below 0."""
+    """HU (H, W), some (D, H, W), and windows: around 0, above 0 and below 0."""
     image = np.array([[-1024, -160, 40], [190, 240, 1300]], np.int16)
     trials: Inputs = [(image, -160, 240), (image, -200, 500), (image, 50, 300), (image, 0, 400), (image, -900, -300)]
     trials += [(image, -2000, 300), (image, -500, 2000), (image, -2000, 2000)]  # nothing lies below, above, outside
@@ -18,7 +18,8 @@ def _images(rng: np.random.Generator) -> Inputs:
         image = rng.integers(-1024, 3071, size=rng.integers(2, 5, size=2)).astype(np.int16)
         image.flat[0] = low + width // 3  # one value within the window, so that an image is never all black or white
         trials.append((image, low, low + width))
-    return trials
+    volume = rng.integers(-1024, 3071, size=(3, 2, 4)).astype(np.int16)
+    return [*trials, (volume, -200, 500), (volume[:2], -150, 900)]
 
 
 def _gray(
@@ -79,6 +80,7 @@ EXERCISES = {
         solution=_gray(),
         why="everything below the window is 0, everything above it 1, and between them gray rises evenly.",
         inputs=_images,
+        keeps={"image": "Begin with a copy, image = image.copy(), or use np.clip, which makes a new array."},
         hint="Three steps: keep the values between low and high, make low 0, and make high 1.",
         mistakes={
             "brackets are missing: a / high - low is (a / high) - low.": (
@@ -113,6 +115,12 @@ EXERCISES = {
             ),
             "this is a mask, black or white; between low and high gray must rise evenly.": (
                 lambda image, low, high: ((image >= low) & (image <= high)).astype(float)
+            ),
+            "this is black or white only, and all above low is white; between low and high gray must rise evenly.": (
+                lambda image, low, high: (image > low).astype(float)
+            ),
+            "this is black or white only, and low itself is white; between low and high gray must rise evenly.": (
+                lambda image, low, high: (image >= low).astype(float)
             ),
             "this is a mask too: between low and high all is 0 in yours, and gray must rise there.": (
                 lambda image, low, high: (image > high).astype(float)

@@ -9,7 +9,7 @@ from kits_msan.course.exercises.exercise import Exercise, Inputs
 
 
 def _voxels(rng: np.random.Generator) -> Inputs:
-    """Probabilities and truth of a few voxels: a class that is there, one that is absent, a perfect answer."""
+    """Probabilities and truth of a few voxels, in a row or in rows; a class can be there or absent."""
     trials: Inputs = [
         (np.array([0.1, 0.8, 0.6, 0.3]), np.array([0.0, 1, 1, 0])),
         (np.array([0.2, 0.1, 0.3, 0.7]), np.array([0.0, 0, 0, 0])),
@@ -19,6 +19,8 @@ def _voxels(rng: np.random.Generator) -> Inputs:
     ]
     for size in rng.integers(2, 9, size=8):
         trials.append((rng.uniform(0, 1, size=size), rng.integers(0, 2, size=size).astype(float)))
+    for shape in ((2, 3), (2, 3, 4)):
+        trials.append((rng.uniform(0, 1, size=shape), rng.integers(0, 2, size=shape).astype(float)))
     return trials
 
 
@@ -47,7 +49,18 @@ EXERCISES = {
         why="three sums and a fraction; a class that is absent has a loss too, which grows with every false voxel.",
         inputs=_voxels,
         hint="The loss is 1 - Dice. Compute the sums of the formula one by one for this input, and compare.",
+        stops={
+            "core dimension": "`p @ t` is Σpt for one row only, and a label has many rows; write (p * t).sum().",
+            "not aligned": "np.dot is Σpt for one row only, and a label has many rows; write (p * t).sum().",
+            "truth value": "sum(x) and max(x) take one row only, and a label has many; write x.sum().",
+        },
         mistakes={
+            "yours adds along the first axis only, as sum(x) does; write x.sum(), which adds all.": lambda p, t: (
+                1 - (2 * sum(p * t) + 1) / (sum(p) + sum(t) + 1)
+            ),
+            "yours adds along the last axis only, as .sum(-1) does; write .sum(), which adds all.": lambda p, t: (
+                1 - (2 * (p * t).sum(-1) + 1) / (p.sum(-1) + t.sum(-1) + 1)
+            ),
             "sum over the voxels first, then divide; a mean of fractions is another measure.": (
                 lambda p, t: 1 - ((2 * p * t + 1) / (p + t + 1)).mean()
             ),
@@ -144,7 +157,7 @@ EXERCISES = {
             "the overlap is Σ p·t; multiply voxel by voxel and then add up.": {
                 "overlap": lambda p, t: 2 * p.sum() * t.sum()
             },
-            "these are means of the sums; then the 1 weighs more than it should. Add up.": {
+            "the 1 counts once for each voxel in yours: it stands inside the sums, or these are means.": {
                 "overlap": lambda p, t: 2 * (p * t).mean(),
                 "sizes": lambda p, t: p.mean() + t.mean(),
             },
