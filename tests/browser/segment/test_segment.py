@@ -63,6 +63,11 @@ def test_the_vote_is_that_of_python(opened: Page, folder: Path, tmp_path: Path) 
     opened.get_by_label("attention weights").select_option(index=1)
     idle(opened)
     expect(opened.locator(".kits-viewer")).to_contain_text("attention 0")
+    opened.set_viewport_size({"width": 380, "height": 800})
+    caption, frame = (opened.locator(place).bounding_box() for place in ("caption", ".ks-table"))
+    assert caption
+    assert frame
+    assert caption["width"] <= frame["width"]  # the table is wider, and scrolls
 
 
 def load_case_label(path: Path) -> np.ndarray:
