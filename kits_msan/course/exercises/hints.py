@@ -13,7 +13,7 @@ import torch
 
 from kits_msan.course.exercises.compare import NOT_NUMBERS, frozen, named, numbers, shown
 from kits_msan.course.exercises.form import Tried, array_of, form_hint
-from kits_msan.course.exercises.numeric import gaps, nearly, not_numbers, relation, rounded, with_argument
+from kits_msan.course.exercises.numeric import flat, gaps, nearly, not_numbers, relation, rounded, with_argument
 
 TEXT = (str, type(None))
 LISTS = (list, tuple, np.ndarray, torch.Tensor)
@@ -92,6 +92,15 @@ def _unused(tried: Tried) -> str | None:
         if len(tried.trials[0]) > 1 and changes and not any(changes):
             return f"your answer does not depend on `{name}`, and the right one does."
     return None
+
+
+def constant_hint(tried: Tried) -> str | None:
+    """What to say of an answer in the right form that is always the same, whatever is right; first of all hints."""
+    row = flat(tried.results)
+    if row is None or not row.size or len(tried.trials) == 1 or _first((form_hint,), tried):
+        return None
+    one = tried.same(row, np.full_like(row, row[0])) and np.isfinite(row[0])
+    return _constant(tried) or (f"every number of your answer is {row[0]:g}, whatever it is given." if one else None)
 
 
 def _constant(tried: Tried) -> str | None:

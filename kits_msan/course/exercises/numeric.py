@@ -19,7 +19,7 @@ STEPS = (2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 255, 256, 512, 1000, 1024
 
 def relation(tried: Tried) -> str | None:
     """A sign, a factor or an offset that is the same in all trials."""
-    got, want = _flat(tried.results), _flat(tried.wanted)
+    got, want = flat(tried.results), flat(tried.wanted)
     if got is None or want is None or got.shape != want.shape or np.unique(want).size < 3:
         return None
     factor, offset = np.polyfit(want, got, 1) if np.isfinite(got).all() else (0.0, 0.0)
@@ -66,7 +66,7 @@ def with_argument(tried: Tried) -> str | None:
 
 def rounded(tried: Tried) -> str | None:
     """What is right, rounded in one of many ways."""
-    got, want = _flat(tried.results), _flat(tried.wanted)
+    got, want = flat(tried.results), flat(tried.wanted)
     if got is None or want is None or got.shape != want.shape:
         return None
     ways = [np.trunc(want), *(np.round(want, digits) for digits in range(7))]
@@ -78,19 +78,20 @@ def rounded(tried: Tried) -> str | None:
 
 def nearly(tried: Tried) -> str | None:
     """Results that are off by little."""
-    got, want = _flat(tried.results), _flat(tried.wanted)
+    got, want = flat(tried.results), flat(tried.wanted)
     if got is None or want is None or got.shape != want.shape or not np.isfinite(got).all():
         return None
     off = np.abs(got - want)
     if (off > NEARLY * np.abs(want)).any():
         return None
     most = (off[want != 0] / np.abs(want[want != 0])).max()
-    return f"nearly: yours is off by up to {most:.1%}. Was a number rounded, added or drawn by chance on the way?"
+    size = f"up to {most:.1%}" if most >= 0.0005 else "less than 0.1%"
+    return f"nearly: yours is off by {size}. Was a number rounded, added or drawn by chance on the way?"
 
 
 def gaps(tried: Tried) -> str | None:
     """Some numbers of each result are right, and all others the same, such as 0."""
-    got, want = _flat(tried.results), _flat(tried.wanted)
+    got, want = flat(tried.results), flat(tried.wanted)
     if got is None or want is None or got.shape != want.shape or want.size == len(tried.wanted):
         return None
     wrong = ~np.isclose(got, want, rtol=1e-3, atol=1e-3)
@@ -101,7 +102,7 @@ def gaps(tried: Tried) -> str | None:
 
 def not_numbers(tried: Tried) -> str | None:
     """Results that are nan or infinite."""
-    got, want = _flat(tried.results), _flat(tried.wanted)
+    got, want = flat(tried.results), flat(tried.wanted)
     if got is None or want is None or not np.isfinite(want).all() or np.isfinite(got).all():
         return None
     often = "sometimes" if np.isfinite(got).any() else "always"
@@ -109,7 +110,7 @@ def not_numbers(tried: Tried) -> str | None:
     return f"your answer is {often} {what}: is something divided by zero, or a mean taken of nothing?"
 
 
-def _flat(values: list[Any]) -> NDArray[np.float64] | None:
+def flat(values: list[Any]) -> NDArray[np.float64] | None:
     """All numbers of all trials in one row; None where something is not a number."""
     try:
         arrays = [

@@ -11,7 +11,7 @@ import torch
 from kits_msan.course.exercises.compare import coarse, frozen, named, same, shown
 from kits_msan.course.exercises.exercise import Exercise, Inputs, Mistakes
 from kits_msan.course.exercises.form import Tried, array_of
-from kits_msan.course.exercises.hints import hint_for, sure_hint
+from kits_msan.course.exercises.hints import constant_hint, hint_for, sure_hint
 from kits_msan.course.exercises.limits import LONGEST
 from kits_msan.course.exercises.numeric import ROUNDED
 from kits_msan.course.exercises.stops import advice, told, unanswered
@@ -94,7 +94,7 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     hint = (
         (ROUNDED if was_rounded else None)
         or _order(exercise, answer)
-        or _made(exercise, exercise.single, results, trials)
+        or _known(tried)
         or sure_hint(tried)
         or _made(exercise, exercise.double, results, trials)
         or hint_for(tried)
@@ -114,6 +114,14 @@ def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs)
     except StoppedError:  # it may not be made for what is tried there
         return None
     return str(hint) if hint else None
+
+
+def _known(tried: Tried) -> str | None:
+    """The hint of a known mistake, which is only a guess where the answer is always the same."""
+    constant, made = constant_hint(tried), _made(tried.exercise, tried.exercise.single, tried.results, tried.trials)
+    if constant and made:
+        return f"{constant.partition(';')[0].rstrip('.')}. Perhaps {made}"
+    return constant or made
 
 
 def _made(exercise: Exercise, mistakes: Mistakes, results: list[Any], trials: Inputs) -> str | None:

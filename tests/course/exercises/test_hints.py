@@ -242,3 +242,8 @@ def test_a_check_changes_no_random_numbers(number: str, of: Callable[[str, Any],
     before = torch.get_rng_state()
     of(number, lambda *arguments: torch.manual_seed(3))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_tiny_share_is_said_in_words() -> None:
+    exercise = Exercise(lambda n: n, "n.", inputs=INVERSE.inputs, tolerance=1e-6)
+    assert "off by less than 0.1%" in verdict(exercise, lambda n: n * (1 + 1e-5 * n**3 / 64))

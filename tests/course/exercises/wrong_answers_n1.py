@@ -108,6 +108,8 @@ def box_columns_wrong(label: Any, spacing: Any, margin: float) -> Any:
 Wrong = tuple[Callable[..., Any] | Any, str]
 WRONG: dict[str, list[Wrong]] = {
     "1.1": [
+        (lambda image, low, high: np.zeros_like(image), "every number of your answer is 0, whatever it is given."),
+        (lambda image, low, high: np.ones_like(image), "every number of your answer is 1, whatever it is given."),
         (
             lambda image, low, high: [[np.interp(float(hu), (low, high), (0, 1)) for hu in row] for row in image],
             "0-dim",

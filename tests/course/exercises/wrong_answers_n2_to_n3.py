@@ -133,6 +133,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda channels: np.prod(channels), "multiplied all channels"),
     ],
     "2.4": [
+        (lambda heat, label: (0, 0), "your function gives (0, 0) whatever it is given. Perhaps"),
         (lambda heat, label: heat[label > 0].mean(), "one value"),
         (lambda heat, label: (heat[label > 0].mean(), heat[label == 0].std()), "Not right: the mean outside"),
         (lambda heat, label: (heat[label > 0].std(), heat[label == 0].mean()), "Not right: the mean inside"),
@@ -167,6 +168,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda channels, scale: (scale - 1) * 54 * (channels // scale) ** 2, "always 2 times"),
     ],
     "3.4": [
+        (lambda layer, size: size, "your width is as large as `size`"),
         (poke_row_only, "from top to bottom"),
         (poke_against_corner, "right for"),
         (poke_no_comparison, "compared with 0"),

@@ -97,6 +97,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda p, t: np.array([1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)]), "pair of brackets too many"),
     ],
     "4.2": [
+        (lambda step: 0, "your function gives 0 whatever it is given. Perhaps `//`"),
         (rate_late, "first of the second stair"),
         (rate_at_150, "right for"),
         (lambda step: 1e-3 if step < 2e5 else 1e-5, "right for"),

@@ -203,7 +203,7 @@ EXERCISES = {
             "you compared with 0; a layer with a bias answers an empty input too. Compare with that.": {
                 "compare": False
             },
-            "in yours, the whole row seems to change. Poke one voxel only; compare with the empty map's answer.": {
+            "your width is as large as `size`. Poke one voxel only, not a row, and find the columns that change.": {
                 "place": lambda middle: (0, 0, 1, middle)
             },
             "the voxel that you poked is one to the left of the middle; the middle of `size` is size // 2.": {
