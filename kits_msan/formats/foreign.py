@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError, note
 from kits_msan.formats.grids import LPS_TO_RAS
 from kits_msan.formats.nifti import MOST_DEFLATE, check_length, new_header, no_remarks, settle_orientation
-from kits_msan.formats.text_headers import check_lengths, check_one_file, check_whole, say_other_labels, says_axes
+from kits_msan.formats.text_headers import (
+    check_lengths,
+    check_one_file,
+    check_whole,
+    header_of,
+    say_other_labels,
+    says_axes,
+)
 
 PAIR = (".hdr", ".img")
 ENDINGS = (".mha", ".nrrd", *PAIR)
@@ -67,14 +74,15 @@ def plain_name(path: Path) -> Iterator[str]:
 def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     import SimpleITK
 
-    check_one_file(path)
+    text, start = header_of(path)
+    check_one_file(path, text)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(_kind(path))  # whatever the case of its name
     with plain_name(path) as name:
         if not _survives(path, name):
             raise ValueError("SimpleITK cannot read it")
         reader.SetFileName(name)
-        image = _execute(path, reader)
+        image = _execute(path, reader, (text, start))
     voxels = SimpleITK.GetArrayFromImage(image)
     if voxels.ndim != 3:
         raise InputError(f"{path} has {voxels.ndim} axes, but a CT volume has three axes; extract one volume first.")
@@ -82,16 +90,16 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     affine[:3] = LPS_TO_RAS @ affine[:3]
-    check_lengths(path)
-    say_other_labels(path)
-    if not says_axes(path):
+    check_lengths(path, text)
+    say_other_labels(path, text)
+    if not says_axes(path, text):
         codes = "".join(nib.aff2axcodes(affine))
         note(f"{path} does not say how the patient lay; its axes are taken as {codes}.")
     return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], affine)
 
 
-def _execute(path: Path, reader: Any) -> Any:
-    """SimpleITK's image."""
+def _execute(path: Path, reader: Any, header: tuple[bytes, int]) -> Any:
+    """SimpleITK's image; header: of `header_of`."""
     import SimpleITK
 
     try:
@@ -104,7 +112,7 @@ def _execute(path: Path, reader: Any) -> Any:
                 f"{path} is too short for the {size} voxels of its header; remove it and fetch it again."
             )
         if bits := BITS.match(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())):
-            check_whole(path, math.prod(size) * int(bits[1]) // 8)
+            check_whole(path, header, math.prod(size) * int(bits[1]) // 8)
         return reader.Execute()
     except RuntimeError as error:  # SimpleITK's only kind
         raise ValueError("SimpleITK cannot read it") from error

@@ -40,12 +40,12 @@ def header_of(path: Path) -> tuple[bytes, int]:
         return b"".join(lines), file.tell()
 
 
-def check_whole(path: Path, length: int) -> None:
+def check_whole(path: Path, header: tuple[bytes, int], length: int) -> None:
     """Raise InputError unless the file's packed voxels are `length` bytes and fit their checksum.
 
     The libraries beneath SimpleITK make up what they cannot unpack, and compare no checksum.
     """
-    text, start = header_of(path)
+    text, start = header
     if not PACKED.search(text) or SKIPPED.search(text):
         return
     total, stream = 0, zlib.decompressobj(EITHER)
@@ -65,18 +65,17 @@ def check_whole(path: Path, length: int) -> None:
         )
 
 
-def check_one_file(path: Path) -> None:
+def check_one_file(path: Path, text: bytes) -> None:
     """Raise InputError for a header alone, whose voxels are in another file."""
-    if found := ELSEWHERE.search(header_of(path)[0]):
+    if found := ELSEWHERE.search(text):
         name = found[1].decode("utf-8", "replace").strip()[:100]
         raise InputError(
             f"{path} is a header alone, and its voxels are in another file ({name}); save both as one {path.suffix}."
         )
 
 
-def check_lengths(path: Path) -> None:
+def check_lengths(path: Path, text: bytes) -> None:
     """Raise InputError for a file without a length for each axis; say if lengths or values have another unit."""
-    text, _ = header_of(path)
     if NO_AXIS.search(text) or (_kind(path) == ".mha" and not SPACING.search(text)):
         raise InputError(f"{path} does not say how long its voxels are along each axis; export it anew.")
     units = UNITS.search(text)
@@ -87,16 +86,15 @@ def check_lengths(path: Path) -> None:
         note(f"{path} says how its values are to be rescaled (ElementToIntensityFunction); they are taken as stored.")
 
 
-def says_axes(path: Path) -> bool:
+def says_axes(path: Path, text: bytes) -> bool:
     """Whether the header says where the patient's left and head are."""
-    text, _ = header_of(path)
     return all(re.search(pattern, text, re.MULTILINE) for pattern in SAYS_AXES[_kind(path)])
 
 
-def say_other_labels(path: Path) -> None:
+def say_other_labels(path: Path, text: bytes) -> None:
     """Say where 3D Slicer's names of labels are those of others: kidney is 1 here, and tumor 2."""
     told: dict[bytes, dict[str, str]] = {}
-    for number, what, value in SEGMENT.findall(header_of(path)[0]):
+    for number, what, value in SEGMENT.findall(text):
         told.setdefault(number, {})[what.decode()] = value.decode("utf-8", "replace").strip()
     names = {one.get("LabelValue", ""): one.get("Name", "") for one in told.values()}
     for value, name in names.items():

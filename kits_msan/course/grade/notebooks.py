@@ -37,9 +37,8 @@ UNANSWERED = "unanswered"
 NOT_RUN = "not run"
 WORDS = {"Right": RIGHT, "Wrong": WRONG, "Not answered yet": UNANSWERED}
 NOT_BUILT = "Not built yet:"  # how `built` begins, in place of a verdict
-OWN = re.compile(
-    r"\b(?=checks\.|built\()"
-)  # the names that a check of the teacher's needs, whatever a student calls so
+# The names that a check of the teacher's needs, whatever a student calls so
+OWN = re.compile(r"\b(?=checks\.|built\()")
 
 
 @dataclass(frozen=True)
