@@ -117,10 +117,12 @@ def main() -> None:
     parser.add_argument("--profile", choices=PROFILES, default="laptop")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=12)
+    parser.add_argument("--eager", action="store_true", help="without torch.compile, which takes minutes to warm up")
     args = parser.parse_args()
     profile, device = PROFILES["smoke" if args.quick else args.profile], pick_device(args.device)
     repeats = 2 if args.quick else args.repeats
-    variants = (False, True) if device.type == "cuda" and not args.quick else (False,)  # torch.compile
+    compiles = device.type == "cuda" and not (args.quick or args.eager)
+    variants = (False, True) if compiles else (False,)
 
     rows: list[Row] = []
     details: dict[str, Any] = {"profile": profile.name, "device": device.type}

@@ -1,6 +1,6 @@
 """The profiles: every number that differs between a laptop, a GPU and the paper, in one place."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from kits_msan.errors import check_choice
@@ -26,6 +26,7 @@ class Profile:
     learning_rate: float
     schedule: str  # "steps": divided by 10 every quarter, as the paper does; "one-cycle": ours, for short runs
     loss: str  # "dice": the paper's; "dice-ce": with weighted cross-entropy, ours, for short runs
+    together: int = 0  # slabs of a batch whose Dice is one; 0: all, as in the paper's batch of two
     optimizer: str = "adamw"  # the paper's Adam where the decay is zero; or "muon", ours, for short runs
     weight_decay: float = 0.0
     augment: str = ""  # names or groups of `augment.py`, joined by commas; the paper names none
@@ -51,6 +52,8 @@ SHIPPED = Profile(  # data/checkpoints: finer than the laptop's, slabs twice as 
     optimizer="muon", weight_decay=1e-2, augment="rotation,scale,shift,contrast,gamma,noise,blur",
     tumor_share=0.3, kidney_share=0.35, fresh=5, sure=0.99,
 )  # fmt: skip
+# The same for a GPU, which has the same time for eight times the slabs: their losses are still those of pairs
+SHIPPED_GPU = replace(SHIPPED, name="shipped-gpu", batch=16, together=2, fresh=1)
 GPU = Profile(
     "gpu", train_cases=160, test_cases=24, spacing=(2.5, 1.6, 1.6), grid=(96, 256, 256), width=32, poolings=4,
     slab=4, batch=8, steps=4000, learning_rate=2e-3, schedule="one-cycle", loss="dice-ce",
@@ -64,7 +67,7 @@ PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move
 POSITIVE = ("width", "poolings", "slab", "batch", "steps")  # numbers that cannot be zero
 MOST = 1e9  # of any number in a profile
 
-PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, SHIPPED, GPU, PAPER)}
+PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, SHIPPED, SHIPPED_GPU, GPU, PAPER)}
 
 
 def get_profile(profile: str | Profile) -> Profile:

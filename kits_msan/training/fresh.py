@@ -19,7 +19,7 @@ from kits_msan.errors import InputError
 from kits_msan.phantom.make import MOST_CASES, PHANTOM_VERSION, case_seed, patient_of, phantom_case
 from kits_msan.profiles import Profile
 
-AHEAD = 4  # phantoms that are made before they are needed
+AHEAD = 4  # phantoms that each process makes before they are needed
 CANDIDATES = 3  # of which the best becomes the patient
 SMALL = 45.0  # mm across
 
@@ -27,14 +27,16 @@ SMALL = 45.0  # mm across
 class FreshPhantoms:
     """The patients of each step: `profile.train_cases` at a time, and every `profile.fresh` steps the oldest goes.
 
-    Which they are depends on seed and step alone, so a run that resumes meets the same ones. A process beside the
-    training makes them ahead. Use it in a `with` block.
+    Which they are depends on seed and step alone, so a run that resumes meets the same ones. Processes beside the
+    training, by default one, make them ahead. Use it in a `with` block.
     """
 
-    def __init__(self, profile: Profile, seed: int) -> None:
-        self.profile, self.seed = profile, seed
+    def __init__(self, profile: Profile, seed: int, processes: int = 1) -> None:
+        self.profile, self.seed, self._ahead = profile, seed, AHEAD * processes
         self._cases: dict[int, Future[StoredCase]] = {}
-        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _live_as_long_as_the_training)
+        self._pool = ProcessPoolExecutor(
+            processes, multiprocessing.get_context("spawn"), _live_as_long_as_the_training
+        )
 
     def __enter__(self) -> "FreshPhantoms":
         return self
@@ -51,7 +53,7 @@ class FreshPhantoms:
         """The cases from which the slabs of a step are drawn; waits for those that are not made yet."""
         first = step // self.profile.fresh
         end = first + self.profile.train_cases
-        for index in range(first, end + AHEAD):
+        for index in range(first, end + self._ahead):
             if index not in self._cases:
                 self._cases[index] = self._pool.submit(_make, self.profile, self.seed, index)
         for index in [index for index in self._cases if index < first]:

@@ -6,8 +6,9 @@ happened: weights, optimizer, log and step are all there is to remember.
 """
 
 import math
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kits_msan.data.prepare import open_cases
-from kits_msan.data.slabs import SlabSampler
+from kits_msan.data.slabs import Batch, SlabSampler
 from kits_msan.data.split import Split, refuse_test_cases
 from kits_msan.data.store import fingerprint, is_store, split_of
 from kits_msan.devices import THIS_MACHINE, Machine
@@ -26,6 +27,7 @@ from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
 from kits_msan.profiles import Profile
 from kits_msan.threads import adapted
+from kits_msan.training.ahead import drawn_ahead, helpers
 from kits_msan.training.fresh import FreshPhantoms, refuse_too_many_steps
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
@@ -83,6 +85,13 @@ def train(
     TrainingStopped, a KeyboardInterrupt, after a signal (see `StopSignals`) and a checkpoint.
     """
     fabric = build_fabric(machine, profile.batch)
+    share = profile.batch // fabric.world_size
+    if profile.together and share % profile.together:
+        raise InputError(
+            f"profile {profile.name} takes {profile.together} slabs together, but a process would get {share}; "
+            "choose fewer devices."
+        )
+    drawing = helpers(fabric)
     names, held_out = _training_cases(data, profile, split, validate)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
@@ -108,7 +117,7 @@ def train(
             )  # fmt: skip
         if overwrite:
             first_then_others(fabric, folder.clear)
-        fresh = stack.enter_context(FreshPhantoms(profile, seed)) if data is None else None
+        fresh = stack.enter_context(FreshPhantoms(profile, seed, max(drawing, 1))) if data is None else None
         folder.about["data"] = fresh.fingerprint() if fresh else fingerprint(cases)
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimizer = OPTIMIZERS[profile.optimizer](
@@ -117,29 +126,33 @@ def train(
         )  # fmt: skip
         model, optimizer = fabric.setup(network, optimizer)
         first = folder.resume(network, optimizer)
-        loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight))
+        loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight, profile.together))
         sampler = SlabSampler(fresh.at(first) if fresh else cases[: len(names)], profile, seed)
-        share = profile.batch // fabric.world_size
+
+        def draw(step: int) -> Callable[[], Batch]:
+            nonlocal sampler
+            if fresh and step % profile.fresh == 0:
+                sampler = SlabSampler(fresh.at(step), profile, seed)
+            return partial(sampler.batch, step, fabric.global_rank * share, share)  # this process's share
+
         steps: Iterable[int] = range(first, profile.steps)
         if fabric.device.type == "cpu" and fabric.world_size == 1:
             steps = adapted(steps)
+        batches = stack.enter_context(closing(drawn_ahead(steps, draw, drawing)))
 
         model.train()
-        for step in tqdm(
-            steps, TITLES.get(name, name), profile.steps, initial=first, disable=not (progress and first_process)
+        for step, batch in tqdm(
+            batches, TITLES.get(name, name), profile.steps, initial=first, disable=not (progress and first_process)
         ):
             rate = learning_rate(profile, step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            if fresh and step % profile.fresh == 0:
-                sampler = SlabSampler(fresh.at(step), profile, seed)
-            batch = sampler.batch(step, fabric.global_rank * share, share)  # this process's share
             image, label = fabric.to_device((batch.image, batch.label))  # (N, 1, D, H, W), (N, D, H, W)
             loss = loss_of(model(image), label)
             fabric.backward(loss)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            _check_finite(loss, step, sampler)
+            _check_finite(loss, step, batch)
             folder.note(step + 1, rate, float(loss.detach()))
             if held_out and is_scored(step + 1, profile.steps):
                 scores = validation_scores(fabric, network, cases[len(names) :], profile)
@@ -173,9 +186,9 @@ def _training_cases(
     return hold_out(split.train, validate)
 
 
-def _check_finite(loss: Tensor, step: int, sampler: SlabSampler) -> None:
+def _check_finite(loss: Tensor, step: int, batch: Batch) -> None:
     if not torch.isfinite(loss):
-        names = ", ".join(sampler.batch(step).names)
+        names = ", ".join(batch.names)
         raise FloatingPointError(
             f"the loss is {loss.item()} at step {step}, on slabs of {names}; look at these cases, "
             "lower the learning rate or train with 32-bit floats."

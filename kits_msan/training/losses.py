@@ -1,6 +1,7 @@
 """The losses: Dice (the paper's), Dice with cross-entropy (for short runs), and deep supervision around either.
 
-Both are fractions of sums over the whole batch. Where several processes share a batch, they share the sums too.
+Both are fractions of sums over the whole batch, or over groups of its slabs. Where several processes share a batch,
+they share the sums of the whole one too.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,15 +36,16 @@ class DiceLoss(nn.Module):
 
     In: logits (N, 3, D, H, W), target (N, D, H, W) integer. Out: a scalar, 0 (perfect) to 1.
     Sums run over the whole batch, since most slabs hold no tumor; `smooth` voxels keep an absent class defined.
+    together: slabs over which they run instead, see `Profile`; then the loss is the mean over such groups.
     """
 
-    def __init__(self, smooth: float = SMOOTH) -> None:
+    def __init__(self, smooth: float = SMOOTH, together: int = 0) -> None:
         super().__init__()
-        self.smooth = smooth
+        self.smooth, self.together = smooth, together
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
-        sums = _overlap_and_total(logits.float().softmax(1), _one_hot(target))
-        overlap, total = sum_over_processes(torch.stack(sums))
+        sums = _overlap_and_total(logits.float().softmax(1), _one_hot(target), self.together)
+        overlap, total = _shared(torch.stack(sums), self.together)
         return _dice_loss(overlap, total, self.smooth)
 
 
@@ -52,18 +54,19 @@ class DiceCrossEntropyLoss(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, weight: Sequence[float] = CLASS_WEIGHTS) -> None:
+    def __init__(self, weight: Sequence[float] = CLASS_WEIGHTS, together: int = 0) -> None:
         super().__init__()
+        self.together = together
         self.register_buffer("weight", torch.tensor(weight))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
         truth = _one_hot(target)
         likelihoods = logits.float().log_softmax(1)  # one for both losses
-        hits = (likelihoods * truth).sum(VOXELS)  # (3,)
-        overlap, total = _overlap_and_total(likelihoods.exp(), truth)
-        sums = torch.stack([overlap, total, hits, truth.sum(VOXELS)])
-        overlap, total, hits, voxels = sum_over_processes(sums)
-        return _dice_loss(overlap, total) - (hits @ self.weight) / (voxels @ self.weight)
+        hits = _sums(likelihoods * truth, self.together)  # (G, 3)
+        overlap, total = _overlap_and_total(likelihoods.exp(), truth, self.together)
+        sums = torch.stack([overlap, total, hits, _sums(truth, self.together)])
+        overlap, total, hits, voxels = _shared(sums, self.together)
+        return _dice_loss(overlap, total) - ((hits @ self.weight) / (voxels @ self.weight)).mean()
 
 
 def _one_hot(target: Tensor) -> Tensor:
@@ -71,13 +74,23 @@ def _one_hot(target: Tensor) -> Tensor:
     return torch.stack([target == value for value in range(CLASS_COUNT)], 1).float()
 
 
-def _overlap_and_total(probabilities: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """What Dice is made of, for each class: two of (N, 3, D, H, W) -> two of (3,)."""
-    return (probabilities * truth).sum(VOXELS), probabilities.sum(VOXELS) + truth.sum(VOXELS)
+def _sums(x: Tensor, together: int) -> Tensor:
+    """(N, 3, D, H, W) -> (G, 3): the sums of G groups of so many slabs each; 0 is one group of all."""
+    return x.unflatten(0, (-1, together)).sum((1, 3, 4, 5)) if together else x.sum(VOXELS)[None]
+
+
+def _shared(sums: Tensor, together: int) -> Tensor:
+    """Processes share the sums of their whole batch; a smaller group lies within one of them."""
+    return sums if together else sum_over_processes(sums)
+
+
+def _overlap_and_total(probabilities: Tensor, truth: Tensor, together: int) -> tuple[Tensor, Tensor]:
+    """What Dice is made of, for each class: two of (N, 3, D, H, W) -> two of (G, 3)."""
+    return _sums(probabilities * truth, together), _sums(probabilities, together) + _sums(truth, together)
 
 
 def _dice_loss(overlap: Tensor, total: Tensor, smooth: float = SMOOTH) -> Tensor:
-    return 1 - ((2 * overlap + smooth) / (total + smooth))[1:].mean()  # without background
+    return 1 - ((2 * overlap + smooth) / (total + smooth))[:, 1:].mean()  # without background
 
 
 class DeepSupervisionLoss(nn.Module):
@@ -99,13 +112,13 @@ class DeepSupervisionLoss(nn.Module):
         return self.loss(output, target) + self.weight * extra
 
 
-LOSSES: dict[str, Callable[[], nn.Module]] = {"dice": DiceLoss, "dice-ce": DiceCrossEntropyLoss}
+LOSSES: dict[str, Callable[..., nn.Module]] = {"dice": DiceLoss, "dice-ce": DiceCrossEntropyLoss}
 
 
-def build_loss(name: str, weight: float = SUPERVISION_WEIGHT) -> DeepSupervisionLoss:
+def build_loss(name: str, weight: float = SUPERVISION_WEIGHT, together: int = 0) -> DeepSupervisionLoss:
     """One of LOSSES, ready for networks with and without deep supervision, whose `weight` it takes.
 
-    Raises InputError for another name.
+    together: see `DiceLoss`. Raises InputError for another name.
     """
     check_choice("loss", name, LOSSES)
-    return DeepSupervisionLoss(LOSSES[name](), weight)
+    return DeepSupervisionLoss(LOSSES[name](together=together), weight)

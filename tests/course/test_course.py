@@ -24,7 +24,10 @@ def test_good_parameters_give_the_profile() -> None:
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"profile": "labtop"}, "unknown profile 'labtop'; choose one of smoke, laptop, shipped, gpu, paper."),
+        (
+            {"profile": "labtop"},
+            "unknown profile 'labtop'; choose one of smoke, laptop, shipped, shipped-gpu, gpu, paper.",
+        ),
         ({"profile": None}, "the parameter profile is None; it must be a name, such as smoke."),
         ({"device": "gpu"}, "unknown device 'gpu'; choose one of auto, cpu, cuda, mps."),
         ({"train": "false"}, "the parameter train is 'false'; it must be True or False, with a capital letter."),

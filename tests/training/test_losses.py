@@ -45,6 +45,18 @@ def test_dice_sums_over_the_batch() -> None:
     assert DiceLoss()(logits, true).item() == pytest.approx(1 - (1 + 3 / 4) / 2)
 
 
+@pytest.mark.parametrize("name", ["dice", "dice-ce"])
+def test_slabs_taken_together_have_the_mean_loss_of_their_groups(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 3, 2, 4, 5, generator=generator)
+    true = torch.randint(0, 3, (6, 2, 4, 5), generator=generator)
+    true[:2] = 0  # a pair without kidney and tumor, whose Dice falls with the first voxel that is found
+    pairs = [build_loss(name)(logits[i : i + 2], true[i : i + 2]) for i in (0, 2, 4)]
+    together = build_loss(name, together=2)(logits, true)
+    torch.testing.assert_close(together, torch.stack(pairs).mean())
+    assert abs(together - build_loss(name)(logits, true)) > 0.01
+
+
 @pytest.mark.parametrize("smooth", [1.0, 1e-5])
 @pytest.mark.parametrize("seed", range(3))
 def test_dice_equals_monais(seed: int, smooth: float) -> None:

@@ -47,10 +47,10 @@ def test_papers_profile_is_the_papers() -> None:
 
 
 def test_profiles_by_name() -> None:
-    assert list(PROFILES) == ["smoke", "laptop", "shipped", "gpu", "paper"]
+    assert list(PROFILES) == ["smoke", "laptop", "shipped", "shipped-gpu", "gpu", "paper"]
     assert all(get_profile(name).name == name for name in PROFILES)
     assert get_profile(PAPER) is PAPER
     with pytest.raises(
-        InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, shipped, gpu, paper"
+        InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, shipped, shipped-gpu, gpu, paper"
     ):
         get_profile("desktop")
