@@ -199,20 +199,21 @@ def short_table(results: Mapping[str, Any]) -> list[str]:
     return [caption(results), "", *table([line for part in parts for line in part["rows"] if "goal" in line])]
 
 
-def between(text: str, lines: Sequence[str], name: str) -> str:
-    """The text with these lines between its two markers, of which the first names the file of the figures."""
-    new = "\n".join([f"<!-- benchmarks {name} -->", *lines, "<!-- end of benchmarks -->"])
-    changed, count = re.subn(r"<!-- benchmarks .*<!-- end of benchmarks -->", lambda _: new, text, flags=re.DOTALL)
+def between(text: str, lines: Sequence[str], name: str, what: str) -> str:
+    """The text with these lines between the two markers of `what`; the first also names the file of the figures."""
+    new = "\n".join([f"<!-- {what} {name} -->", *lines, f"<!-- end of {what} -->"])
+    changed, count = re.subn(rf"<!-- {what} .*<!-- end of {what} -->", lambda _: new, text, flags=re.DOTALL)
     if count != 1:
-        raise SystemExit("the markers of the table of benchmarks are missing.")
+        raise SystemExit(f"the markers of the table of {what} are missing.")
     return changed
 
 
 def write_tables(path: Path) -> None:
     results = json.loads(path.read_text(encoding="utf-8"))
+    what = "benchmarks on a GPU" if results["machine"]["gpu"] else "benchmarks"
     for page, lines in ((HERE / "README.md", long_table(results)), (HERE.parent / "README.md", short_table(results))):
         text = page.read_text(encoding="utf-8")
-        page.write_text(between(text, lines, path.name), encoding="utf-8")
+        page.write_text(between(text, lines, path.name, what), encoding="utf-8")
 
 
 def _rounded(value: float) -> float:

@@ -54,6 +54,23 @@ KEPT = [
     "optimizer's step took 0.45 of the time (processor time, one thread, medians of 40 in turn, busy machine).",
 ]
 
+ON_GPU_KEPT = [
+    "Instance normalization whose result is put back in channels_last_3d. Before, it left the default order, and "
+    "each convolution after it copied its input back. The step of the 3D U-Net took 41 ms instead of 48 (profile "
+    "gpu), and 33 instead of 30 (profile shipped-gpu, 8 channels); that of MSAN-V2 + DS 38.5 instead of 39.7 "
+    "(shipped-gpu). Medians of 8 on the H200, one way after the other, not in turn. The rows above are from before.",
+    "Batches drawn ahead by threads (training/ahead.py): a slab of profile shipped-gpu takes 6 ms on a core, so the "
+    "16 of a step take longer than the step.",
+]
+ON_GPU_TRIED = [
+    "The default memory order, which was reported to be 24 % faster with instance normalization (PyTorch's issue "
+    "59168): 40 ms instead of 48 with 32 channels (profile gpu), as fast as the way that was kept; but with 8 "
+    "channels 38 instead of 30 (shipped-gpu), and MSAN-V2 + DS 51 instead of 40.",
+    "Our own sums (networks/norms.py) on a GPU: 44 ms (gpu), 39 (shipped-gpu). The same as one compiled function: 32 "
+    "(shipped-gpu), after 20 s of compiling. cuDNN's search for the fastest convolution: within 2 % for the 3D "
+    "U-Net, and MSAN-V2 + DS slower (45 ms, not 40).",
+]
+
 
 class Trainer:
     """A network with its optimizer and one batch."""
@@ -133,6 +150,7 @@ def main() -> None:
         interleaved(sides, 2)  # to warm up
         runs = interleaved(sides, repeats)
         note = ", compiled" if compiled else ""
+        note += "" if profile.name in ("laptop", "smoke") else f", profile {profile.name}"
         for peer in PEERS:
             for name in MODELS:
                 goal = GOALS.get(name) if peer == "dynunet" and not compiled else None
@@ -156,7 +174,8 @@ def main() -> None:
         channels=profile.width, precision=precision, optimizer=profile.optimizer,
     )  # fmt: skip
     part = "step" if profile.name in ("laptop", "smoke") else f"step_{profile.name}"
-    record(part, rows, args, method, kept=KEPT, tried=TRIED, **details)
+    kept, tried = (ON_GPU_KEPT, ON_GPU_TRIED) if device.type == "cuda" else (KEPT, TRIED)
+    record(part, rows, args, method, kept=kept, tried=tried, **details)
 
 
 if __name__ == "__main__":

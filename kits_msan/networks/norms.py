@@ -1,4 +1,4 @@
-"""Instance normalization as the networks use it: `nn.InstanceNorm3d`, in less time on a processor.
+"""Instance normalization as the networks use it: `nn.InstanceNorm3d`, in less time.
 
 Its values, gradients and weights are PyTorch's. To read the networks, take it for that one and read on.
 """
@@ -15,14 +15,16 @@ ROW = 64  # numbers that are added side by side: less is slow, more leaves longe
 class InstanceNorm(nn.InstanceNorm3d):
     """`nn.InstanceNorm3d` that keeps the memory order channels_last_3d, (N, C, D, H, W) -> the same.
 
-    PyTorch's leaves that order, so each convolution after it copies its input back. On a GPU it is PyTorch's own.
+    PyTorch's leaves that order, so each convolution after it copies its input back. On a GPU and in bfloat16, whose
+    own rounding is far above that of PyTorch's long sums, its result is put back in order.
     Without gradients it writes over its input, which in the networks is a convolution's output.
     """
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        if x.device.type != "cpu" or torch.compiler.is_compiling() or x[0, 0].numel() == 1:
+        kind = x.device.type
+        if kind not in ("cpu", "cuda") or torch.compiler.is_compiling() or x[0, 0].numel() == 1:
             return super().forward(x)  # which refuses a single voxel
-        if x.dtype != torch.float32:  # bfloat16, whose own rounding is far above that of PyTorch's long sums
+        if kind == "cuda" or x.dtype != torch.float32:
             return super().forward(x).contiguous(memory_format=torch.channels_last_3d)
         if not torch.is_grad_enabled():
             return _normalize_in_place(x, self.weight, self.bias, self.eps)
