@@ -93,14 +93,15 @@ def test_recorded_results_are_valid(path: Path) -> None:
     check(json.loads(path.read_text(encoding="utf-8")))
 
 
+@pytest.mark.parametrize("what", ["benchmarks", "benchmarks on a GPU"])
 @pytest.mark.parametrize(("page", "kind"), [(ROOT / "README.md", "short"), (FOLDER / "README.md", "long")])
-def test_tables_in_the_pages_are_those_of_the_results(page: Path, kind: str, common: Any) -> None:
+def test_tables_in_the_pages_are_those_of_the_results(page: Path, kind: str, what: str, common: Any) -> None:
     text = page.read_text(encoding="utf-8")
-    [name] = re.findall(r"<!-- benchmarks (\S+) -->", text)
+    [name] = re.findall(rf"<!-- {what} (\S+) -->", text)
     results = json.loads((FOLDER / "results" / name).read_text(encoding="utf-8"))
     lines = {"short": common.short_table, "long": common.long_table}[kind](results)
-    assert common.between(text, lines, name) == text
-    changed: str = common.between(text, [*lines[:-1], lines[-1].replace("1", "2")], name)
+    assert common.between(text, lines, name, what) == text
+    changed: str = common.between(text, [*lines[:-1], lines[-1].replace("1", "2")], name, what)
     assert changed != text
 
 
