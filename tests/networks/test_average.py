@@ -1,4 +1,4 @@
-"""The mean of two trainings of a network."""
+"""What ships: a network, or the mean of several trainings of it."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def written(path: Path, name: str, weights: int, width: int = 2, **more: object)
 def test_each_weight_is_the_mean_and_the_description_is_that_of_the_newer(tmp_path: Path) -> None:
     old = written(tmp_path / "old.safetensors", "msan_v1", 0, seed=1)
     new = written(tmp_path / "new.safetensors", "msan_v1", 1, seed=2)
-    average(old, new, tmp_path / "mean.safetensors")
+    average([old, new], tmp_path / "mean.safetensors")
     first, second, mean = (load_model(path).state_dict() for path in (old, new, tmp_path / "mean.safetensors"))
     assert any(not torch.equal(first[name], second[name]) for name in first)
     for name, value in mean.items():
@@ -41,12 +41,21 @@ def test_each_weight_is_the_mean_and_the_description_is_that_of_the_newer(tmp_pa
     assert about == load_checkpoint(new)[1] | {"mean_with": digest(old)}
 
 
+def test_one_network_stays_itself_in_half_the_bytes(tmp_path: Path) -> None:
+    new = written(tmp_path / "new.safetensors", "msan_v1", 1, seed=2)
+    average([new], tmp_path / "out.safetensors")
+    whole, half = load_checkpoint(new), load_checkpoint(tmp_path / "out.safetensors")
+    assert half[1] == whole[1]
+    assert all(torch.equal(half[0][name].float(), value.bfloat16().float()) for name, value in whole[0].items())
+    assert {tensor.dtype for tensor in half[0].values()} == {torch.float16}
+
+
 @pytest.mark.parametrize(("name", "width"), [("unet3d", 2), ("msan_v1", 4)])
 def test_two_different_networks_have_no_mean(tmp_path: Path, name: str, width: int) -> None:
     old = written(tmp_path / "old.safetensors", name, 0, width=width)
     new = written(tmp_path / "new.safetensors", "msan_v1", 0)
     with pytest.raises(InputError, match="different networks"):
-        average(old, new, tmp_path / "mean.safetensors")
+        average([old, new], tmp_path / "mean.safetensors")
     assert not (tmp_path / "mean.safetensors").exists()
 
 
@@ -56,5 +65,5 @@ def test_its_command_says_in_a_sentence_what_is_missing(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip() == "average: none does not exist; name a checkpoint, such as RUN/model.safetensors."
-    done = subprocess.run(words[:-1], capture_output=True, text=True)
-    assert (done.returncode, done.stderr.strip()) == (1, "average: name three files, OLD NEW OUT.")
+    done = subprocess.run(words[:-2], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (1, "average: name the files, [OLD ...] NEW OUT.")
