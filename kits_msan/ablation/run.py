@@ -27,6 +27,7 @@ from kits_msan.data.store import is_store, split_of
 from kits_msan.devices import THIS_MACHINE, Machine, pick_device
 from kits_msan.errors import InputError
 from kits_msan.files import only_user, refuse_results, removed_on_bad_input
+from kits_msan.formats.volumes import Cyst
 from kits_msan.networks.checkpoints import MODEL, digest, load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
@@ -94,6 +95,7 @@ def run_ablation(
     seeds: Sequence[int] = (0,),
     checkpoints: Path | None = None,
     split: Split | None = None,
+    cyst: Cyst | None = None,
     machine: Machine = THIS_MACHINE,
     overwrite: bool = False,
     progress: bool = True,
@@ -104,7 +106,8 @@ def run_ablation(
     names: the five of MODELS, and any of PEERS and VARIANTS beside them.
     seeds: each trains all networks anew, in `out`/seed-<seed>/<name>; all of the first come before any of the second,
     and a seed is scored as soon as its networks are there. checkpoints: a folder of that layout, or of one seed's.
-    machine: its devices train a network each, see `side_by_side`.
+    cyst: what the label 3 of KiTS21 and KiTS23 counts as. machine: its devices train a network each, see
+    `side_by_side`.
 
     What is finished is not done again: networks are loaded, and a seed's scores kept if its networks are the same
     files. See `write` for the files under `out`. Raises InputError as `train` and `load_all` do, for an `out` with
@@ -124,7 +127,8 @@ def run_ablation(
     about = {
         "data": describe_data(data, split, bool(profile.fresh)),
         "train": [] if profile.fresh else list(split.train), "test": list(split.test),
-        "profile": asdict(profile), "test_data": {path.name: _content(path) for path in paths}, "networks": {},
+        "profile": asdict(profile), "test_data": {path.name: _content(path) for path in paths},
+        "meaning_of_cysts": cyst, "networks": {},
     }  # fmt: skip
     strata, store = case_strata(data), None if profile.fresh else data
     failures: list[str] = []
@@ -136,9 +140,9 @@ def run_ablation(
             refuse_other_runs([folder / name for folder in folders.values() for name in names], profile, split)
         if jobs or not all(is_scored(folder, names, done.get(str(seed), {})) for seed, folder in folders.items()):
             for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
-                labeled(path)  # one that cannot be scored is not to be met after hours of training and scoring
+                labeled(path, cyst)  # one that cannot be scored is not to be met after hours of training and scoring
         if jobs or (not checkpoints and (out / "store").is_dir()):  # which shows if the training cases are the same
-            store = _shared_store(store, out / "store", profile, split, machine, progress)
+            store = _shared_store(store, out / "store", profile, split, machine, progress, cyst)
         waiting: dict[int, list[Future[None]]] = {}
         if checkpoints is None and machine.devices > 1:
             waiting = stack.enter_context(_in_background(jobs, store, profile, machine, overwrite, progress))
@@ -157,7 +161,7 @@ def run_ablation(
             refuse_mixed(folder, names, bool(checkpoints))
             if not is_scored(folder, names, done.get(str(seed), {})):  # of perhaps more networks than these
                 kept = [without_seed(results, seed)] if results else []
-                scored = score_cases(models, paths, seed, strata, device=machine.device, progress=progress)
+                scored = score_cases(models, paths, seed, strata, device=machine.device, cyst=cyst, progress=progress)
                 results = join([*kept, scored])
                 done[str(seed)] = {name: digest(path) for name, path in paths_of(folder, names).items()}
             assert results is not None
@@ -192,14 +196,15 @@ def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwri
 
 
 def _shared_store(
-    data: Path | None, out: Path, profile: Profile, split: Split | None, machine: Machine, progress: bool
-) -> Path | None:
+    data: Path | None, out: Path, profile: Profile, split: Split | None, machine: Machine, progress: bool,
+    cyst: Cyst | None = None,
+) -> Path | None:  # fmt: skip
     """What all trainings read: a store made of `data` at `out`, or `data` itself where it is one."""
     pick_device(machine.device)  # one that is not there is not to be met after hours of preparing
     if data is None or is_store(data) or profile.fresh:  # `train` refuses a folder for a profile that makes phantoms
         return data
     with removed_on_bad_input(out):
-        prepare(data, out, profile, split or split_of(data), strict=True, progress=progress)
+        prepare(data, out, profile, split or split_of(data), strict=True, progress=progress, cyst=cyst)
     return out
 
 

@@ -1,15 +1,18 @@
-"""Two ablations in one folder: the store and the runs that they share, and the networks of others."""
+"""Two ablations in one folder, and what is asked before hours of work: the runs, the test cases, what a cyst is."""
 
 import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pandas as pd
 import pytest
 from untrained import untrained
 
 from kits_msan.ablation.run import run_ablation, train_all
-from kits_msan.data.cases import LABEL
+from kits_msan.data.cases import LABEL, load_label
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, InUseError
@@ -75,3 +78,21 @@ def test_all_test_cases_are_read_before_one_is_scored(
     with pytest.raises(InputError, match="case_00003 has no label to compare with"):
         run_ablation(own, SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_cysts_count_as_what_is_asked_for_in_training_and_test(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    """In labels of KiTS21 and KiTS23, in which 3 is a cyst."""
+    own, out, once = tmp_path / "data", tmp_path / "out", replace(tiny, steps=1)
+    shutil.copytree(data, own)
+    for name in (*NAMES, "case_00003"):
+        case = load_label(own / name)
+        assert case.label is not None
+        nib.Nifti1Image(np.where(case.label == 2, 3, case.label), case.affine).to_filename(own / name / LABEL)
+    with pytest.raises(InputError, match=r"holds the label 3; .* --cyst kidney .* to `prepare`, `ablation`"):
+        run_ablation(own, once, out, names=["unet3d"], progress=False)
+    results = run_ablation(own, once, out, names=["unet3d"], cyst="tumor", progress=False)
+    wanted = run_ablation(data, once, tmp_path / "wanted", names=["unet3d"], progress=False)
+    pd.testing.assert_frame_equal(results.scores, wanted.scores)
+    with pytest.raises(InputError, match="holds an ablation with another meaning of cysts"):
+        run_ablation(own, once, out, names=["unet3d"], cyst="kidney", progress=False)
