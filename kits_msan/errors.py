@@ -16,6 +16,10 @@ class InputError(ValueError):
     """Input from outside the package that it cannot work with; the message names it and the remedy."""
 
 
+class InUseError(InputError):
+    """Another process is using a folder: what lies there is not this one's to remove."""
+
+
 class InputNote(UserWarning):
     """What was chosen for the user, in one sentence."""
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InUseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,11 +77,13 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def removed_on_bad_input(*folders: Path) -> Iterator[None]:
-    """If the block raises InputError, take away those of the folders that are new, and new parents left empty."""
+    """If the block raises InputError, not InUseError, take away the folders that are new, and parents left empty."""
     new = [folder for folder in folders if not folder.exists()]
     parents = [parent for folder in new for parent in folder.parents if not parent.exists()]
     try:
         yield
+    except InUseError:
+        raise
     except InputError:
         for folder in new:
             shutil.rmtree(folder, ignore_errors=True)
@@ -124,7 +126,7 @@ def refuse_file(path: Path, overwrite: bool, ending: str, begins: str = "") -> N
 
 @contextmanager
 def only_user(folder: Path, what: str) -> Iterator[None]:
-    """Keep the folder, which is made, to this process. Raises InputError where another `what` uses it.
+    """Keep the folder, which is made, to this process. Raises InUseError where another `what` uses it.
 
     The lock is the operating system's: it vanishes with a process that is killed. An empty folder is taken away.
     """
@@ -136,7 +138,7 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise InputError(f"{folder} is in use by another {what}; wait for it or name another folder.") from error
+        raise InUseError(f"{folder} is in use by another {what}; wait for it or name another folder.") from error
     try:
         yield
     finally:
@@ -227,8 +229,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    os.umask(mask := os.umask(0))
     return mask
 
 

@@ -27,7 +27,6 @@ READERS: dict[str, Callable[[Path], object]] = {
     "split.json": lambda folder: load_split(["case_00000"], folder / "split.json"),
     CONFIG: lambda folder: RunFolder(folder, {"seed": 0}, 5).is_finished(),
     RECORD: lambda folder: begin(folder, {"seed": 0}, overwrite=False),
-    "manifest.json": case_strata,
     "about.json": load_results,
 }
 
@@ -42,15 +41,22 @@ def test_damaged_note_is_named_with_the_remedy(tmp_path: Path, name: str, damage
     assert (tmp_path / name).read_bytes() == damage  # nothing is lost
 
 
+@pytest.mark.parametrize("note", [*DAMAGES, b'{"cases": ["of mine"]}'], ids=range(len(DAMAGES) + 1))
+def test_a_manifest_that_is_not_of_phantoms_is_somebodys_own(tmp_path: Path, note: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(note)
+    assert case_strata(tmp_path) == {}
+    assert describe_data(tmp_path, load_split(["case_00000"])).startswith(f"cases of {tmp_path.name}, 1 for training")
+
+
 @pytest.mark.parametrize("note", [{"cases": [{"drawn": 1}]}, {"cases": 5}, {"cases": [{}]}])
-def test_manifest_of_phantoms_that_lacks_a_part_is_named(tmp_path: Path, note: object) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps(note), encoding="utf-8")
+def test_manifest_of_phantoms_that_lacks_a_part_is_named(tmp_path: Path, note: dict[str, object]) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"phantom_version": 4, **note}), encoding="utf-8")
     with pytest.raises(InputError, match=r"manifest\.json lacks a part; make the cases again"):
         case_strata(tmp_path)
 
 
 def test_phantoms_with_a_damaged_manifest_are_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_bytes(b"{")
+    (tmp_path / "manifest.json").write_bytes(b'{"phantom_version": 4')
     assert not phantoms_are_fresh(tmp_path)
     with pytest.raises(InputError, match=r"manifest\.json is damaged or not JSON; make the cases again"):
         describe_data(tmp_path, load_split(["case_00000"]))

@@ -54,7 +54,7 @@ def describe_data(data: Path, split: Split | None = None, fresh: bool = False) -
     kind = (
         f"phantoms version {made['phantom_version']}, seed {made.get('seed')}"
         if "phantom_version" in made
-        else f"cases of {data.name}"
+        else f"cases of {data.resolve().name}"
     )
     trained_on = "new phantoms" if fresh else len(split.train)
     return f"{kind}, {trained_on} for training and {len(split.test)} for test"
@@ -88,11 +88,9 @@ def results_so_far(
     results, _ = load_results(out)
     old = read_json(out / ABOUT, "name another folder or add --overwrite")
     for key, value in json.loads(json.dumps(about)).items():
-        if key != "networks" and old.get(key) != value:
-            raise InputError(
-                f"{out} holds an ablation with another {key.replace('_', ' ')}; name another folder or add "
-                "--overwrite."
-            )
+        if key not in ("data", "networks") and old.get(key) != value:  # data: words, which a renamed folder changes
+            what = {"train": "list of training cases", "test": "list of test cases"}.get(key, key.replace("_", " "))
+            raise InputError(f"{out} holds an ablation with another {what}; name another folder or add --overwrite.")
     return results, old["networks"]
 
 
@@ -118,8 +116,11 @@ def _read(folder: Path) -> Results:
 
 
 def _manifest(data: Path) -> dict[str, Any]:
+    """What is noted of phantoms; nothing where the file is somebody else's."""
     path = data / MANIFEST
-    return read_json(path, PHANTOMS_ANEW) if path.exists() else {}
+    if not path.is_file() or b"phantom_version" not in path.read_bytes():
+        return {}
+    return read_json(path, PHANTOMS_ANEW)
 
 
 def _phrase(about: Mapping[str, Any]) -> str:

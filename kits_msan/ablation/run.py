@@ -19,14 +19,15 @@ from kits_msan.ablation.results import (
     write,
 )
 from kits_msan.ablation.scoring import Results, join, labeled, score_cases
-from kits_msan.ablation.trained import as_trained, folder_of, paths_of, refuse_mixed
+from kits_msan.ablation.trained import as_trained, folder_of, is_scored, paths_of, refuse_mixed, refuse_other_runs
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import is_store, split_of
 from kits_msan.devices import THIS_MACHINE, Machine, pick_device
 from kits_msan.errors import InputError
-from kits_msan.files import removed_on_bad_input
+from kits_msan.files import only_user, refuse_results, removed_on_bad_input
+from kits_msan.formats.volumes import Cyst
 from kits_msan.networks.checkpoints import MODEL, digest, load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
@@ -52,26 +53,29 @@ def train_all(
     data: a folder of cases, of which `out`/store is made for all networks, or a store; None where the profile makes
     its phantoms while it trains.
     machine: with several devices, each trains a network of its own, see `side_by_side`.
-    What is finished is loaded, what was stopped is resumed. Raises as `train` does, and InputError for trainings side
-    by side that failed.
+    What is finished is loaded, what was stopped is resumed. Raises as `train` does, and InputError for an `out` in
+    use and for trainings side by side that failed.
     """
     split = split or (split_of(data) if data is not None else None)
-    jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
-    if jobs or (out / "store").is_dir():
-        data = _shared_store(data, out / "store", profile, split, machine, progress)
-    if machine.devices > 1:
-        with _in_background(jobs, data, profile, machine, overwrite, progress) as waiting:
-            errors = [str(error) for future in waiting.get(seed, []) if (error := future.exception())]
-        if errors:
-            raise InputError(" ".join(errors))
-        machine, overwrite = replace(machine, devices=1), False  # all are there, to be loaded
-    return {
-        name: train(
-            name, data, profile, out / name,
-            split=split, seed=seed, machine=machine, overwrite=overwrite, progress=progress,
-        )
-        for name in names
-    }  # fmt: skip
+    with _alone(out, "training"):
+        jobs = _jobs(names, {seed: out}, out / "logs", overwrite)
+        if not overwrite:
+            refuse_other_runs([out / name for name in names], profile, split)
+        if jobs or (out / "store").is_dir():
+            data = _shared_store(data, out / "store", profile, split, machine, progress)
+        if machine.devices > 1:
+            with _in_background(jobs, data, profile, machine, overwrite, progress) as waiting:
+                errors = [str(error) for future in waiting.get(seed, []) if (error := future.exception())]
+            if errors:
+                raise InputError(" ".join(errors))
+            machine, overwrite = replace(machine, devices=1), False  # all are there, to be loaded
+        return {
+            name: train(
+                name, data, profile, out / name,
+                split=split, seed=seed, machine=machine, overwrite=overwrite, progress=progress,
+            )
+            for name in names
+        }  # fmt: skip
 
 
 def load_all(folder: Path, names: Sequence[str] = tuple(MODELS)) -> dict[str, Network]:
@@ -91,6 +95,7 @@ def run_ablation(
     seeds: Sequence[int] = (0,),
     checkpoints: Path | None = None,
     split: Split | None = None,
+    cyst: Cyst | None = None,
     machine: Machine = THIS_MACHINE,
     overwrite: bool = False,
     progress: bool = True,
@@ -101,11 +106,13 @@ def run_ablation(
     names: the five of MODELS, and any of PEERS and VARIANTS beside them.
     seeds: each trains all networks anew, in `out`/seed-<seed>/<name>; all of the first come before any of the second,
     and a seed is scored as soon as its networks are there. checkpoints: a folder of that layout, or of one seed's.
-    machine: its devices train a network each, see `side_by_side`.
+    cyst: what the label 3 of KiTS21 and KiTS23 counts as. machine: its devices train a network each, see
+    `side_by_side`.
 
     What is finished is not done again: networks are loaded, and a seed's scores kept if its networks are the same
     files. See `write` for the files under `out`. Raises InputError as `train` and `load_all` do, for an `out` with
-    scores of something else, and, after all else is done, for trainings side by side that failed.
+    scores of something else or in use, for a test case that cannot be scored, before anything is trained or scored,
+    and, after all else is done, for trainings side by side that failed.
     """
     data, out = Path(data), Path(out)
     if is_store(data):
@@ -120,18 +127,22 @@ def run_ablation(
     about = {
         "data": describe_data(data, split, bool(profile.fresh)),
         "train": [] if profile.fresh else list(split.train), "test": list(split.test),
-        "profile": asdict(profile), "test_data": {path.name: _content(path) for path in paths}, "networks": {},
+        "profile": asdict(profile), "test_data": {path.name: _content(path) for path in paths},
+        "meaning_of_cysts": cyst, "networks": {},
     }  # fmt: skip
-    results, done = results_so_far(out, about, overwrite)
     strata, store = case_strata(data), None if profile.fresh else data
-    jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
-    if jobs:
-        for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
-            labeled(path)  # one that cannot be scored is not to be met after hours of training
-    if jobs or (not checkpoints and (out / "store").is_dir()):  # which shows if the training cases are still the same
-        store = _shared_store(store, out / "store", profile, split, machine, progress)
     failures: list[str] = []
     with ExitStack() as stack:
+        stack.enter_context(_alone(out, "ablation"))
+        results, done = results_so_far(out, about, overwrite)
+        jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
+        if not (checkpoints or overwrite):
+            refuse_other_runs([folder / name for folder in folders.values() for name in names], profile, split)
+        if jobs or not all(is_scored(folder, names, done.get(str(seed), {})) for seed, folder in folders.items()):
+            for path in tqdm(paths, "reading the test cases", disable=not progress, leave=False):
+                labeled(path, cyst)  # one that cannot be scored is not to be met after hours of training and scoring
+        if jobs or (not checkpoints and (out / "store").is_dir()):  # which shows if the training cases are the same
+            store = _shared_store(store, out / "store", profile, split, machine, progress, cyst)
         waiting: dict[int, list[Future[None]]] = {}
         if checkpoints is None and machine.devices > 1:
             waiting = stack.enter_context(_in_background(jobs, store, profile, machine, overwrite, progress))
@@ -148,13 +159,11 @@ def run_ablation(
             else:
                 models = load_all(folder, names)
             refuse_mixed(folder, names, bool(checkpoints))
-            digests = {name: digest(path) for name, path in paths_of(folder, names).items()}
-            scored_before = done.get(str(seed), {})  # by the networks' names: perhaps of more than these
-            if any(scored_before.get(name) != value for name, value in digests.items()):
+            if not is_scored(folder, names, done.get(str(seed), {})):  # of perhaps more networks than these
                 kept = [without_seed(results, seed)] if results else []
-                scored = score_cases(models, paths, seed, strata, device=machine.device, progress=progress)
+                scored = score_cases(models, paths, seed, strata, device=machine.device, cyst=cyst, progress=progress)
                 results = join([*kept, scored])
-                done[str(seed)] = digests
+                done[str(seed)] = {name: digest(path) for name, path in paths_of(folder, names).items()}
             assert results is not None
             write(results, out, about | {"networks": done})
     if failures:
@@ -168,6 +177,14 @@ def _content(case: Path) -> str:
     return "-".join(digest(case / name)[:8] for name in (IMAGE, LABEL) if (case / name).exists())
 
 
+@contextmanager
+def _alone(out: Path, what: str) -> Iterator[None]:
+    """Within the block no other `what` changes the store and the runs in `out`. Raises InputError if one does."""
+    refuse_results(out, overwrite=True)  # a file, or a link to nothing
+    with only_user(out, what):
+        yield
+
+
 def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwrite: bool) -> list[Job]:
     """The trainings that are not finished, seed after seed."""
     return [
@@ -179,14 +196,15 @@ def _jobs(names: Sequence[str], folders: Mapping[int, Path], logs: Path, overwri
 
 
 def _shared_store(
-    data: Path | None, out: Path, profile: Profile, split: Split | None, machine: Machine, progress: bool
-) -> Path | None:
+    data: Path | None, out: Path, profile: Profile, split: Split | None, machine: Machine, progress: bool,
+    cyst: Cyst | None = None,
+) -> Path | None:  # fmt: skip
     """What all trainings read: a store made of `data` at `out`, or `data` itself where it is one."""
     pick_device(machine.device)  # one that is not there is not to be met after hours of preparing
     if data is None or is_store(data) or profile.fresh:  # `train` refuses a folder for a profile that makes phantoms
         return data
     with removed_on_bad_input(out):
-        prepare(data, out, profile, split or split_of(data), strict=True, progress=progress)
+        prepare(data, out, profile, split or split_of(data), strict=True, progress=progress, cyst=cyst)
     return out
 
 

@@ -15,6 +15,7 @@ from kits_msan.cleanup import keep_kidneys, keep_sure
 from kits_msan.data.cases import Case, load_case
 from kits_msan.data.resampling import resample_case
 from kits_msan.errors import InputError
+from kits_msan.formats.volumes import Cyst
 from kits_msan.inference import common_profile, segment
 from kits_msan.metrics import dice_scores, surface_scores, tumor_measures
 from kits_msan.networks.layers import Network
@@ -69,16 +70,17 @@ def score_cases(
     strata: Mapping[str, Mapping[str, object]] | None = None,
     *,
     device: str = "auto",
+    cyst: Cyst | None = None,
     progress: bool = True,
 ) -> Results:
     """Everything that the ablation tells of networks trained with one seed; the vote is that of the paper's five.
 
-    strata: more columns of `scores` for cases by name, such as the contrast phase.
+    strata: more columns of `scores` for cases by name, such as the contrast phase. cyst: as in `load_case`.
     Raises InputError for a case without label and for networks trained at different spacings.
     """
     each = []
     for path in tqdm(paths, f"scoring seed {seed}", disable=not progress, leave=False):
-        each.append(_score_case(models, path, dict((strata or {}).get(path.name, {})), device))
+        each.append(_score_case(models, path, dict((strata or {}).get(path.name, {})), device, cyst))
     whole = join(each)
     keys = ["model", "target", "bin"]
     whole.calibration = whole.calibration.drop(columns="case").groupby(keys, sort=False, as_index=False).sum()
@@ -87,8 +89,10 @@ def score_cases(
     return whole
 
 
-def _score_case(models: Mapping[str, Network], path: Path, more: dict[str, object], device: str) -> Results:
-    case, truth = labeled(path)
+def _score_case(
+    models: Mapping[str, Network], path: Path, more: dict[str, object], device: str, cyst: Cyst | None
+) -> Results:
+    case, truth = labeled(path, cyst)
     raw, counts = _segment(models, case, device)
     plain = {name: labels.copy() for name, labels in raw.items()}
     for labels in plain.values():
@@ -139,9 +143,9 @@ def _segment(
     return dict(zip((*models, "ensemble", MEAN), found, strict=True)), counts
 
 
-def labeled(path: Path) -> tuple[Case, NDArray[np.uint8]]:
+def labeled(path: Path, cyst: Cyst | None = None) -> tuple[Case, NDArray[np.uint8]]:
     """A test case and its labels (D, H, W). Raises InputError as `load_case` does, and without labels."""
-    case = load_case(path)
+    case = load_case(path, cyst=cyst)
     if case.label is None:
         raise InputError(f"{path} has no label to compare with.")
     return case, case.label

@@ -1,13 +1,17 @@
 """The networks that an ablation compares: where they lie, and what they say of their training."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from kits_msan.data.split import Split
 from kits_msan.errors import InputError, first_of, note
-from kits_msan.networks.checkpoints import MODEL, load_checkpoint, load_model
+from kits_msan.files import read_json
+from kits_msan.networks.checkpoints import MODEL, digest, load_checkpoint, load_model
 from kits_msan.profiles import Profile
+from kits_msan.training.runs import CONFIG
+from kits_msan.training.settings import difference
 
 
 def folder_of(root: Path, seed: int, flat: bool) -> Path:
@@ -43,6 +47,27 @@ def as_trained(
     if first == folder and len(seeds) == 1:
         seeds = [int(told[0].get("seed", seeds[0]))]
     return profiles[0], seeds, Split(tuple(cases), split.test)
+
+
+def refuse_other_runs(runs: Iterable[Path], profile: Profile, split: Split | None) -> None:
+    """Raise InputError if one of these run folders began with another profile or other training cases.
+
+    It is asked before the store that all of them read is touched.
+    """
+    cases = [] if profile.fresh or split is None else list(split.train)
+    wanted = json.loads(json.dumps({"profile": asdict(profile), "cases": cases}))
+    for run in runs:
+        old = read_json(run / CONFIG, "name another folder or add --overwrite") if (run / CONFIG).exists() else wanted
+        if differs := [key for key in wanted if old.get(key) != wanted[key]]:
+            raise InputError(
+                f"{run} holds a run with another {difference(differs[0], old, wanted)}; name another folder or add "
+                "--overwrite."
+            )
+
+
+def is_scored(folder: Path, names: Sequence[str], scored: Mapping[str, str]) -> bool:
+    """Whether the networks in a folder are all there, and are those with these digests."""
+    return all(path.exists() and scored.get(name) == digest(path) for name, path in paths_of(folder, names).items())
 
 
 def refuse_mixed(folder: Path, names: Sequence[str], given: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kits_msan.commands.options import (
     Command,
+    add_cyst,
     add_training,
     excluded,
     path,
@@ -39,6 +40,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--devices", type=positive, default=1, metavar="N",
         help="networks trained at once, each on a GPU of its own or on one thread (default: 1)",
     )  # fmt: skip
+    add_cyst(command)
     add_training(command)
 
 
@@ -59,7 +61,7 @@ def _run(args: argparse.Namespace) -> None:
             run_ablation(
                 args.data, profile, args.out, names=names,
                 seeds=range(args.seed, args.seed + args.seeds), checkpoints=args.checkpoints,
-                split=split, machine=machine, overwrite=args.overwrite,
+                split=split, cyst=args.cyst, machine=machine, overwrite=args.overwrite,
             )  # fmt: skip
         except KeyboardInterrupt:
             if args.overwrite:

@@ -1,11 +1,16 @@
 """`kits-msan evaluate`: segmentations to scores."""
 
 import argparse
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
 from kits_msan.commands.output import complain
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, first_of, note
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -15,6 +20,10 @@ def _options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--out", type=path, required=True, metavar="scores.csv", help="a row a case")
     command.add_argument(
+        "--split", type=path, metavar="FILE",
+        help='score the test part alone, of a JSON such as {"train": [names], "test": [names]} (default: all)',
+    )  # fmt: skip
+    command.add_argument(
         "--surface", action="store_true", help="also surface Dice and 95 %% Hausdorff distance (slow)"
     )
     add_cyst(command)
@@ -22,20 +31,57 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from kits_msan.files import refuse_file, write_csv
-    from kits_msan.metrics import SCORES, bootstrap_interval, score_folders
+    from kits_msan.files import atomic_file, refuse_file, write_csv
+    from kits_msan.metrics import SCORES
 
     refuse_file(args.out, args.overwrite, ".csv", begins=",".join(["case", *SCORES]))
     _say_what_is_odd(args.predictions, args.truth)
     failed: dict[str, str] = {}
-    scores = score_folders(args.predictions, args.truth, surface=args.surface, cyst=args.cyst, failed=failed)
-    if len(failed) == 1 and scores.empty:
-        raise InputError(*failed.values())
-    for reason in failed.values():
-        complain(reason)
-    if scores.empty:
-        raise InputError(f"none of {len(failed)} segmentations can be scored, for the reasons above.")
-    write_csv(args.out, scores)
+    with atomic_file(args.out) as temporary:  # a folder that cannot be written is met before the scoring
+        scores = _scores(args, failed)
+        if len(failed) == 1 and scores.empty:
+            raise InputError(*failed.values())
+        for reason in failed.values():
+            complain(reason)
+        if scores.empty:
+            raise InputError(f"none of {len(failed)} segmentations can be scored, for the reasons above.")
+        _show(scores)
+        write_csv(temporary, scores)
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(failed) + len(scores)} segmentations cannot be scored, for the reasons above; "
+            f"the scores of the others are in {args.out}."
+        )
+
+
+def _scores(args: argparse.Namespace, failed: dict[str, str]) -> "pd.DataFrame":
+    """As `score_folders`, of all predictions, or of those of the test cases of --split."""
+    import pandas as pd
+
+    from kits_msan.data.cases import case_name, find_cases
+    from kits_msan.data.split import load_split
+    from kits_msan.metrics import SUFFIX, score_folders
+
+    score = partial(score_folders, surface=args.surface, cyst=args.cyst, failed=failed)
+    if args.split is None:
+        return score(args.predictions, args.truth)
+    test = load_split(args.truth, args.split).require("test")
+    truths = {case_name(file): file for file in find_cases(args.truth)}
+    found: dict[str, Path] = {}
+    for file in find_cases(args.predictions):
+        name = case_name(file) if case_name(file) in truths else SUFFIX.sub("", case_name(file))
+        if found.setdefault(name, file) is not file:
+            raise InputError(f"{found[name]} and {file} are both of {name}; move one of them away.")
+    if absent := [name for name in test if name not in found]:
+        if len(absent) == len(test):
+            raise InputError(f"{args.predictions} holds no test case of {args.split}, which names {first_of(test)}.")
+        note(f"{args.predictions} lacks {len(absent)} of the {len(test)} test cases: {first_of(absent)}.")
+    return pd.concat([score(found[name], truths[name]) for name in test if name in found], ignore_index=True)
+
+
+def _show(scores: "pd.DataFrame") -> None:
+    from kits_msan.metrics import SCORES, bootstrap_interval
+
     with_one = scores["tumor_ml"] > 0
     for score in SCORES:
         values = 100 * (scores[score].where(with_one) if score == "tumor" else scores[score])
@@ -44,11 +90,6 @@ def _run(args: argparse.Namespace) -> None:
     if not with_one.all():
         alarms = (scores["called_ml"] > 0) & ~with_one
         print(f"tumor is of the cases with one; called in {alarms.sum()} of the {(~with_one).sum()} others")
-    if failed:
-        raise InputError(
-            f"{len(failed)} of {len(failed) + len(scores)} segmentations cannot be scored, for the reasons above; "
-            f"the scores of the others are in {args.out}."
-        )
 
 
 def _say_what_is_odd(predictions: Path, truth: Path) -> None:

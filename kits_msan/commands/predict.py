@@ -6,12 +6,16 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kits_msan.commands.options import Command, add_device, path
 from kits_msan.commands.output import complain
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import in_words
+
+if TYPE_CHECKING:
+    from kits_msan.networks.layers import Network
 
 VOXEL_BYTES = 3  # of int16 image and uint8 labels; beside them memory hardly grows with the scan
 
@@ -56,6 +60,8 @@ def _run(args: argparse.Namespace) -> None:
         _refuse_what_is_no_series(paths, args.series)
     checkpoints = [file for given in args.checkpoint for file in checkpoint_files(given)]
     models = [load_model(checkpoint) for checkpoint in checkpoints]
+    checkpoints, models = _each_once(checkpoints, models)
+    _say_what_was_trained_on(names, checkpoints)
     networks_are = f"The networks expect {spacing_note(models)}."
     if len(models) > len(args.checkpoint):  # a folder was named
         networks_are = f"{len(models)} networks vote: {', '.join(model.name for model in models)}. {networks_are}"
@@ -87,6 +93,35 @@ def _run(args: argparse.Namespace) -> None:
     if failed:
         raise InputError(
             f"{failed} of {len(scans)} scans failed, for the reasons above; the others are in {args.out}."
+        )
+
+
+def _each_once(checkpoints: Sequence[Path], models: Sequence["Network"]) -> tuple[list[Path], list["Network"]]:
+    """The checkpoints and their networks without those that are there already: a network has one vote."""
+    from kits_msan.networks.checkpoints import digest
+
+    kept: dict[str, tuple[Path, Network]] = {}
+    again = []
+    for file, model in zip(checkpoints, models, strict=True):
+        if kept.setdefault(digest(file), (file, model))[1] is not model:
+            again.append(str(file))
+    if again:
+        how_many = "1 network votes" if len(kept) == 1 else f"{len(kept)} networks vote"
+        note(f"{first_of(again)} came before, with the same weights, and has no second vote; {how_many}.")
+    return [file for file, _ in kept.values()], [model for _, model in kept.values()]
+
+
+def _say_what_was_trained_on(names: Sequence[str], checkpoints: Sequence[Path]) -> None:
+    """By names alone, and so no more than a note: phantoms have names of KiTS19's, too."""
+    from kits_msan.networks.checkpoints import load_checkpoint
+
+    told = [load_checkpoint(file)[1] for file in checkpoints]
+    learned = {str(case) for about in told for key in ("cases", "validation") for case in about.get(key) or []}
+    if both := sorted(learned & set(names)):
+        networks = "this network was" if len(checkpoints) == 1 else "these networks were"
+        note(
+            f"{len(both)} of {len(names)} scans have names of cases that {networks} trained on ({first_of(both)}); "
+            "if they are the same patients, their scores are too good; `evaluate --split` scores test cases alone."
         )
 
 

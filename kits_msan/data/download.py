@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
-from kits_msan.data.kits19 import format_cases, geometry, grid, misfit, name_of
+from kits_msan.data.kits19 import damage, format_cases, geometry, grid, misfit, name_of
 from kits_msan.errors import InputError, own_command
 from kits_msan.files import in_words, refuse_full_disk
 
@@ -63,13 +63,14 @@ def download(
 ) -> list[Path]:
     """Fetch cases of KiTS19 into `out`/case_XXXXX/imaging.nii.gz and segmentation.nii.gz; return the folders.
 
-    cases: ids, see `parse_cases`. Files that are here and of the right length are left alone, others replaced.
+    cases: ids, see `parse_cases`. Files that are here and of the right length are left alone, damaged ones replaced.
     workers: files fetched at once. timeout: seconds without a byte after which a try is given up.
     backoff: seconds before the second try, doubled from try to try.
     table: the geometry that files must fit, by default the shipped one, see `geometry`.
     Proxies and certificates are taken from the usual environment variables (HTTPS_PROXY, REQUESTS_CA_BUNDLE).
-    Raises InputError before anything is fetched if there is too little space or another download runs in `out`,
-    and at the end if some files failed, with the reasons and the command to go on with.
+    Raises InputError before anything is fetched if there is too little space, another download runs in `out` or a
+    whole file of another scan is in the place of a case's; and at the end if some files failed, with the reasons and
+    the command to go on with.
     """
     table = geometry() if table is None else table
     ids, out = sorted(set(cases)), Path(out)
@@ -126,11 +127,16 @@ def _show_license(out: Path) -> None:
 
 
 def _is_here(file: RemoteFile, table: pd.DataFrame) -> bool:
-    """Whether the file is in place and of the right length; if so, what a killed run left beside it is removed."""
+    """Whether the file is in place and of the right length; if so, what a killed run left beside it is removed.
+
+    Raises InputError for one that is whole and of another scan: it is somebody's own.
+    """
     if not file.path.exists():
         return False
     # what fails the quick look can still be whole: gzip files may have several members
     if misfit(file.path, file.name, table, quick=True) and (reason := misfit(file.path, file.name, table)):
+        if not damage(file.path):
+            raise InputError(f"{file.path} {reason}, and is never replaced; move it away or name another --out.")
         print(f"{file.path} {reason}; it will be replaced.")
         return False
     file.discard()

@@ -80,19 +80,31 @@ def misfit(path: Path, name: str, table: pd.DataFrame, quick: bool = False) -> s
     a truncated file at once, blind to a flipped bit, and strict about files of several gzip members.
     """
     wanted_shape, wanted_spacing = grid(table, name)
+    if reason := damage(path, quick):
+        return reason
+    header = nib.load(path).header
+    assert isinstance(header, nib.Nifti1Header)
     try:
-        image = nib.load(path)
-        if not (isinstance(image, nib.Nifti1Image) and isinstance(image.dataobj, nib.arrayproxy.ArrayProxy)):
-            return "is not NIfTI"
-        shape, spacing = _in_kits_order(image.header)
-        promised = int(image.dataobj.offset) + math.prod(shape) * image.get_data_dtype().itemsize
-        held = _closing_length(path) if quick else inflated_length(path)
+        shape, spacing = _in_kits_order(header)
     except BROKEN as error:
-        return f"is truncated, damaged or not NIfTI ({str(error).strip().splitlines()[0] if str(error) else 'empty'})"
+        return f"is no case of KiTS19 ({error})"
     if shape != wanted_shape:
         return f"has shape {shape}, but {name} has {wanted_shape}"
     if not np.allclose(spacing, wanted_spacing, rtol=0, atol=SPACING_ERROR):
         return f"has spacing {millimeters(spacing, 3)}, but {name} has {millimeters(wanted_spacing, 3)}"
+    return None
+
+
+def damage(path: Path, quick: bool = False) -> str | None:
+    """Why the .nii.gz at `path` is no whole file, of whatever scan, as the end of a sentence; quick: see `misfit`."""
+    try:
+        image = nib.load(path)
+        if not (isinstance(image, nib.Nifti1Image) and isinstance(image.dataobj, nib.arrayproxy.ArrayProxy)):
+            return "is not NIfTI"
+        promised = int(image.dataobj.offset) + math.prod(image.shape) * image.get_data_dtype().itemsize
+        held = _closing_length(path) if quick else inflated_length(path)
+    except BROKEN as error:
+        return f"is truncated, damaged or not NIfTI ({str(error).strip().splitlines()[0] if str(error) else 'empty'})"
     if held < promised or (quick and held != promised % 2**32):
         return f"holds {held} bytes of the {promised} that its header promises"
     return None

@@ -1,8 +1,10 @@
 """Making a store: cases brought to the profile's spacing one at a time; a stopped run goes on where it was."""
 
+import errno
 import math
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,11 @@ from kits_msan.data.store import (
     jsonable,
     open_case,
     open_store,
+    refuse_same_scans,
     slices_showing,
+    split_of,
 )
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, InUseError, first_of, note
 from kits_msan.files import (
     atomic_file,
     read_json,
@@ -44,6 +48,7 @@ from kits_msan.profiles import Profile
 
 LOCK = ".prepare.lock"
 VOXEL_BYTES = 3  # int16 image and uint8 label
+REASONS = 8  # how many are spelled out where no case can be used
 
 
 def open_cases(
@@ -80,7 +85,8 @@ def prepare(
     """Make `out` a store of all cases of `split` in the folder `data`; returns the cases left out, and why.
 
     One case is in memory at a time. A stopped run goes on where it was. A broken case is left out of the store and
-    of its split; with `strict` it raises InputError. So does a disk that is too small, before anything is written.
+    of its split; with `strict` it raises InputError. So do a disk that is too small, before anything is written,
+    and a scan that is in both parts under two names.
     Says so if no training case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
@@ -89,7 +95,8 @@ def prepare(
     split.require("train")
     left_out: dict[str, str] = {}
     with _missing(_paths_of(data, [*split.train, *split.test]), out, profile, cyst) as missing:
-        (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
+        if missing or not _is_of(out, split):
+            (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             try:
                 _store_case(path, out, profile, cyst)
@@ -100,10 +107,13 @@ def prepare(
         train, test = ([name for name in part if name not in left_out] for part in (split.train, split.test))
         _remove_others(out, {*train, *test})
         if not train + test:
-            raise InputError(f"none of the cases in {data} can be used: {min(left_out.values())}")
+            reasons = first_of(sorted(left_out.values()), REASONS, " ")
+            raise InputError(f"none of the cases in {data} can be used: {reasons}")
+        cases = {name: index_of(out, name) for name in train + test}
+        refuse_same_scans(data, Split(tuple(train), tuple(test)), cases)
         about = {"store_version": STORE_VERSION, "package_version": __version__, "profile": profile.name}
         about |= {"spacing": profile.spacing, "split": {"train": train, "test": test}, "left_out": left_out}
-        write_json(out / MANIFEST, about | {"cases": {name: index_of(out, name) for name in train + test}})
+        write_json(out / MANIFEST, about | {"cases": cases})
         _say_what_none_shows([open_case(out, name) for name in train], data)
     return left_out
 
@@ -123,16 +133,28 @@ def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
 @contextmanager
 def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None) -> Iterator[list[Path]]:
     """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
-    missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
-    refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
-    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with removed_on_bad_input(out):
+            out.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(FileLock(out / LOCK, timeout=0))
+            except Timeout as error:
+                raise InUseError(
+                    f"another process is preparing cases in {out}; wait for it or stop it first."
+                ) from error
+            missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
+            refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
+        for file in out.glob(".tmp-*"):  # of a run that was killed
+            file.unlink()
+        yield missing
+
+
+def _is_of(out: Path, split: Split) -> bool:
+    """Whether `out` is a whole store of this split."""
     try:
-        with FileLock(out / LOCK, timeout=0):
-            for file in out.glob(".tmp-*"):  # of a run that was killed
-                file.unlink()
-            yield missing
-    except Timeout as error:
-        raise InputError(f"another process is preparing cases in {out}; wait for it or stop it first.") from error
+        return is_store(out) and split_of(out) == split
+    except InputError:
+        return False
 
 
 def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bool:
@@ -171,11 +193,21 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
     for kind, array in arrays.items():
         file = out / f"{name}.{kind}.npy"
         with atomic_file(file) as temporary:
-            np.save(temporary, array)
+            _save(temporary, array)
         state = file.stat()
         files[kind] = {"bytes": state.st_size, "time": state.st_mtime_ns, "crc32": checksum(array)}
     about = {"made_from": origin, "files": files, "slices": slices_showing(case.label)}
     write_json(out / f"{name}.json", about)
+
+
+def _save(file: Path, array: NDArray) -> None:
+    """As np.save, whose error of a disk that fills has no number: "36864 requested and 24512 written"."""
+    try:
+        np.save(file, array)
+    except OSError as error:
+        if error.errno:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
 
 
 def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ makes a folder a store that training can use alone. `prepare` writes all of it.
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,34 @@ def is_store(path: Path) -> bool:
 
 
 def split_of(data: Path, split_file: Path | None = None, exclude: Sequence[int] = ()) -> Split:
-    """`load_split` for a folder of cases or a store; a store remembers the split it was prepared with."""
+    """`load_split` for a folder of cases or a store; a store remembers the split it was prepared with.
+
+    Raises InputError as `load_split` does, and as `refuse_same_scans` for a store.
+    """
     if not is_store(data):
         return load_split(data, split_file, exclude)
     manifest = _manifest(data)
     if split_file is not None:
-        return load_split(list(manifest["cases"]), split_file, exclude)
+        split = load_split(list(manifest["cases"]), split_file, exclude)
+        refuse_same_scans(data, split, manifest["cases"])
+        return split
     out = {name_of(case_id) for case_id in exclude}
     train, test = (tuple(n for n in manifest["split"][part] if n not in out) for part in ("train", "test"))
     return Split(train, test)
+
+
+def refuse_same_scans(data: Path, split: Split, indices: Mapping[str, Any]) -> None:
+    """Raise InputError if a test case has the voxels of a training case, under another name.
+
+    indices: of each case of the split, see `index_of`; one that is damaged is passed over.
+    """
+    trained = {_image_sum(indices[name]): name for name in split.train}
+    for name in split.test:
+        if (value := _image_sum(indices[name])) in trained and value is not None:
+            raise InputError(
+                f"{data} holds one scan twice, as {trained[value]} for training and as {name} for test; name a split "
+                "file that lists it once."
+            )
 
 
 def open_store(store: Path, names: Sequence[str], profile: Profile) -> list[StoredCase]:
@@ -116,6 +135,14 @@ def checksum(array: NDArray) -> int:
     for plane in array:
         value = zlib.crc32(np.ascontiguousarray(plane).data, value)
     return value
+
+
+def _image_sum(index: Any) -> tuple[int, int] | None:
+    """Length and checksum of a stored image, which tell scans apart; None if the index is damaged."""
+    try:
+        return index["files"]["image"]["bytes"], index["files"]["image"]["crc32"]
+    except (KeyError, TypeError):
+        return None
 
 
 def jsonable(value: Any) -> Any:

@@ -159,7 +159,8 @@ def _as_labels(path: Path, planes: NDArray, cyst: Cyst | None) -> NDArray:
         if cyst is None:
             raise InputError(
                 f"{path} holds the label 3; labels are 0, 1 (kidney) and 2 (tumor), and if 3 is a cyst as in KiTS21 "
-                "and KiTS23, `prepare` and `evaluate` take --cyst kidney (as in KiTS19) or --cyst tumor."
+                "and KiTS23, add --cyst kidney (as in KiTS19) or --cyst tumor to `prepare`, `ablation` or `evaluate` "
+                "(and to `train` give the store that `prepare` makes)."
             )
         whole = np.where(whole == CYST, {"kidney": 1, "tumor": TUMOR}[cyst], whole)
     elif low < 0 or high > TUMOR:

@@ -151,7 +151,7 @@ def test_networks_that_learn_from_new_phantoms_are_scored_on_the_test_cases(
     about = json.loads((tmp_path / "about.json").read_text(encoding="utf-8"))
     assert (about["train"], about["test"]) == ([], ["case_00003"])
     assert about["data"] == f"cases of {data.name}, new phantoms for training and 1 for test"
-    with pytest.raises(InputError, match="another data"):
+    with pytest.raises(InputError, match="another list of training cases"):
         run_ablation(data, replace(profile, fresh=0), tmp_path, progress=False)
 
 
@@ -181,7 +181,7 @@ def test_strata_come_from_the_manifest(tmp_path: Path, data: Path) -> None:
         {"name": "case_00000", "drawn": {"phase": "plain", "time": 0}, "scanner": {"slice_mm": 3.0}},
         {"name": "case_00001"},
     ]
-    (tmp_path / "manifest.json").write_text(json.dumps({"cases": rows}), encoding="utf-8")
+    (tmp_path / "manifest.json").write_text(json.dumps({"phantom_version": 4, "cases": rows}), encoding="utf-8")
     assert case_strata(tmp_path) == {"case_00000": {"phase": "plain", "slice_mm": 3.0}, "case_00001": {}}
     assert case_strata(data) == {}
 

@@ -87,7 +87,7 @@ def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, 
         network = load_model(models / "flat" / f"{name}.safetensors", name)
         about = describe_model(name, network, replace(SMOKE, steps=7)) | {"seed": 5, "cases": ["case_00003"]}
         save_model(models / "flat" / f"{name}.safetensors", network, about | {"data": name})
-    with pytest.raises(InputError, match="holds an ablation with another data"):
+    with pytest.raises(InputError, match="holds an ablation with another list of training cases"):
         run()
     with pytest.warns(InputNote) as notes:
         run(overwrite=True)
@@ -101,6 +101,19 @@ def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, 
     (tmp_path / "out" / "about.json").unlink()
     with pytest.raises(InputError, match="already holds results"):
         run()
+
+
+def test_a_folder_by_another_name_holds_the_same_cases(
+    data: Path, tmp_path: Path, models: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data)
+    (tmp_path / "link").symlink_to(data)
+    for spelling in (Path("."), data, tmp_path / "link"):
+        run_ablation(spelling, SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False)
+        assert load_results(tmp_path / "out")[1].startswith(f"cases of {data.name}, ")
+    shutil.copytree(data, tmp_path / "copy")
+    run_ablation(tmp_path / "copy", SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False)
+    assert len(counted) == 1
 
 
 def test_networks_of_other_data_are_not_compared(data: Path, tmp_path: Path, tiny: Profile) -> None:

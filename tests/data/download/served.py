@@ -1,12 +1,15 @@
-"""Three small cases as the local server has them: files, their addresses, and the table that announces them."""
+"""Three small cases as the local server has them: files, addresses, the table that announces them; getting them."""
 
 import gzip
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from server import Server
 
 from kits_msan.data.cases import kits_affine
+from kits_msan.data.download import Mirror, download
 
 SHAPES = [(20, 128, 128), (12, 96, 128), (12, 96, 96)]
 SPACING = (3.0, 0.75, 0.75)
@@ -29,3 +32,17 @@ FILES = {}
 for i, shape in enumerate(SHAPES):
     FILES[f"/images/case_{i:05d}.nii.gz"] = nifti(shape, np.int16, seed=i)
     FILES[f"/labels/case_{i:05d}/segmentation.nii.gz"] = nifti(shape, np.uint8, seed=i)
+
+
+def get(server: Server, out: Path, cases: tuple[int, ...] = (0,), **options: object) -> list[Path]:
+    arguments: dict = {"timeout": 5.0, "backoff": 0.01, "table": TABLE} | options
+    return download(cases, out, mirror=Mirror(f"{server.base}/images", f"{server.base}/labels"), **arguments)
+
+
+def assert_whole(out: Path, server: Server, cases: tuple[int, ...] = (0,)) -> None:
+    for i in cases:
+        folder = out / f"case_{i:05d}"
+        assert (folder / "imaging.nii.gz").read_bytes() == server.files[f"/images/case_{i:05d}.nii.gz"]
+        label = server.files[f"/labels/case_{i:05d}/segmentation.nii.gz"]
+        assert (folder / "segmentation.nii.gz").read_bytes() == label
+        assert sorted(path.name for path in folder.iterdir()) == ["imaging.nii.gz", "segmentation.nii.gz"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
-from served import FILES, IMAGE, LABEL, SHAPES, TABLE, nifti
+from served import FILES, IMAGE, LABEL, SHAPES, TABLE, assert_whole, get, nifti
 from server import Server
 
 from kits_msan.data.cases import load_label
@@ -29,20 +29,6 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows SIGTERM ends a p
 def server() -> Iterator[Server]:
     with Server(dict(FILES)) as running:
         yield running
-
-
-def get(server: Server, out: Path, cases: tuple[int, ...] = (0,), **options: object) -> list[Path]:
-    arguments: dict = {"timeout": 5.0, "backoff": 0.01, "table": TABLE} | options
-    return download(cases, out, mirror=Mirror(f"{server.base}/images", f"{server.base}/labels"), **arguments)
-
-
-def assert_whole(out: Path, server: Server, cases: tuple[int, ...] = (0,)) -> None:
-    for i in cases:
-        folder = out / f"case_{i:05d}"
-        assert (folder / "imaging.nii.gz").read_bytes() == server.files[f"/images/case_{i:05d}.nii.gz"]
-        label = server.files[f"/labels/case_{i:05d}/segmentation.nii.gz"]
-        assert (folder / "segmentation.nii.gz").read_bytes() == label
-        assert sorted(path.name for path in folder.iterdir()) == ["imaging.nii.gz", "segmentation.nii.gz"]
 
 
 def test_official_layout_license_once_and_quick_second_run(
@@ -124,6 +110,21 @@ def test_truncated_file_of_another_downloader_is_replaced(
     assert_whole(tmp_path, server)
     assert [path for path, _ in server.requests] == [IMAGE]
     assert "imaging.nii.gz is truncated, damaged or not NIfTI" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shape", [SHAPES[1], (*SHAPES[0], 2)])
+def test_whole_file_of_another_scan_is_never_replaced(server: Server, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    own = tmp_path / "case_00000" / "segmentation.nii.gz"
+    own.parent.mkdir()
+    content = nifti(shape, np.uint8)
+    own.write_bytes(content)
+    with pytest.raises(InputError, match=r"segmentation\.nii\.gz .*, and is never replaced; move it away or name"):
+        get(server, tmp_path, (1, 0))
+    assert own.read_bytes() == content
+    assert server.requests == []
+    own.write_bytes(content[:-100])  # half of it is nobody's
+    get(server, tmp_path)
+    assert_whole(tmp_path, server)
 
 
 def test_flipped_bit_is_named_by_the_reader_whose_remedy_helps(server: Server, tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""What `prepare` leaves alone, and what it refuses: another's store, a scan in both parts, a disk that fills."""
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from kits_msan.cli import main
+from kits_msan.data.cases import IMAGE, LABEL
+from kits_msan.data.prepare import LOCK, build_store, prepare
+from kits_msan.data.split import load_split
+from kits_msan.data.store import MANIFEST, split_of
+from kits_msan.errors import InputError, InUseError
+from kits_msan.files import removed_on_bad_input
+from kits_msan.profiles import Profile
+
+
+@pytest.fixture
+def own(data: Path, tmp_path: Path) -> Path:
+    """A copy of the data that a test may damage."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+def test_a_store_that_another_process_is_making_stays(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it was not there when this process began."""
+    store = tmp_path / "new" / "store"
+    made: list[FileLock] = []
+
+    class Late(FileLock):
+        def acquire(self, *args: object, **options: object) -> object:  # type: ignore[override]
+            if not made:
+                made.append(FileLock(self.lock_file))
+                made[0].acquire()
+                (store / "case_00000.image.npy").write_bytes(b"half of it")
+            return super().acquire(timeout=0)
+
+    monkeypatch.setattr("kits_msan.data.prepare.FileLock", Late)
+    with pytest.raises(InUseError, match="another process is preparing cases"), removed_on_bad_input(store):
+        build_store([data / "case_00000"], store, tiny)
+    assert (store / "case_00000.image.npy").read_bytes() == b"half of it"
+    made[0].release()
+
+
+def test_nothing_is_read_before_the_folder_is_ones_own(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store").mkdir()
+    monkeypatch.setattr("kits_msan.data.prepare._is_stored", lambda *_: 1 / 0)
+    with FileLock(tmp_path / "store" / LOCK), pytest.raises(InUseError):
+        prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
+
+
+def test_a_whole_store_stays_one_while_it_is_looked_through(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings may be reading it."""
+    store = tmp_path / "store"
+    prepare(data, store, tiny, load_split(data), progress=False)
+    monkeypatch.setattr("kits_msan.data.prepare.write_json", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        prepare(data, store, tiny, load_split(data), progress=False)
+    assert split_of(store) == load_split(data)
+    with pytest.raises(ZeroDivisionError):
+        prepare(data, store, tiny, load_split(data, exclude=[0]), progress=False)
+    assert not (store / MANIFEST).exists()
+
+
+def test_a_scan_in_both_parts_under_two_names_is_refused(
+    own: Path, tmp_path: Path, tiny: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(own / "case_00001" / IMAGE, own / "case_00003" / IMAGE)
+    store = tmp_path / "store"
+    message = "holds one scan twice, as case_00001 for training and as case_00003 for test; name a split file"
+    with pytest.raises(InputError, match=f"data {message}"):
+        prepare(own, store, tiny, load_split(own), progress=False)
+    assert not (store / MANIFEST).exists()
+    names = ["case_00000", "case_00001", "case_00002"]
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"train": [*names, "case_00003"], "test": []}), encoding="utf-8")
+    prepare(own, store, tiny, load_split(own, split), progress=False)  # two for training may be the same
+    split.write_text(json.dumps({"train": names, "test": ["case_00003"]}), encoding="utf-8")
+    train = ["train", "unet3d", "--data", str(store), "--split", str(split), "--profile", "smoke"]
+    assert main([*train, "--out", str(tmp_path / "run")]) == 2
+    assert f"store {message}" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_is_said_as_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("36864 requested and 24512 written")  # which is all that numpy says
+
+    monkeypatch.setattr("kits_msan.data.prepare.np.save", full)
+    store = tmp_path / "store"
+    assert main(["prepare", str(data), "--profile", "smoke", "--out", str(store)]) == 2
+    file = store / "case_00000.image.npy"
+    assert f"kits-msan: {file}: No space left on device; make space, or name a folder" in capsys.readouterr().err
+    assert not file.exists()
+
+    def denied(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "a disk")
+
+    monkeypatch.setattr("kits_msan.data.prepare.np.save", denied)
+    assert main(["prepare", str(data), "--profile", "smoke", "--out", str(store)]) == 2
+    assert "a disk: Input/output error" in capsys.readouterr().err
+
+
+def test_each_reason_is_given_where_no_case_can_be_used(own: Path, tmp_path: Path, tiny: Profile) -> None:
+    for number in range(4):
+        (own / f"case_{number:05d}" / (LABEL if number % 2 else IMAGE)).unlink()
+    with pytest.raises(InputError, match=r"none of the cases in .* can be used: ") as error:
+        prepare(own, tmp_path / "store", tiny, load_split(own), progress=False)
+    assert all(f"case_{number:05d} lacks its image or its label" in str(error.value) for number in range(4))
