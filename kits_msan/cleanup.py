@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR
+from kits_msan.formats.nifti import checked_labels
 
 UNSURE = TUMOR + 1  # what `LabelsOnGrid` writes where networks call something tumor, but are not sure
 PART = 16  # slices that are looked at together
@@ -29,10 +30,11 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     voxel faces, lies on kidney: it is a spleen or a muscle that touches one. What is left of tumor counts up to half
     the kidney that it touches: it must not oust a kidney. Only where nothing is kidney does tumor stay alone.
     Voxels that share a face are connected: with corners, more organs hang on a kidney.
-    Raises ValueError for less than one component.
+    Raises InputError for other values than 0, 1 and 2, and ValueError for less than one component.
     """
     if components < 1:
         raise ValueError(f"{components} components cannot be kept; give 1 or more.")
+    checked_labels("the labels hold", labels)
     out = labels.copy()
     remove_islands(out, components)
     return out

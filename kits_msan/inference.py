@@ -1,8 +1,10 @@
 """From a CT to labels: a volume through the networks slab by slab, their vote, and the clean-up."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,9 @@ from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.devices import pick_device
 from kits_msan.errors import InputError, millimeters
+from kits_msan.formats.grids import AXES, is_in_kits_order, spacing_of
+from kits_msan.formats.hounsfield import check_hounsfield
+from kits_msan.formats.nifti import as_whole
 from kits_msan.networks.layers import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.threads import Pieces
@@ -22,6 +27,7 @@ from kits_msan.vote import vote_scores
 
 PIXELS = 2**18  # of the slabs that pass a network together: what bounds the memory
 LONGER = 2  # slabs than in training: an organ's neighbors above and below tell it from a tumor
+ROUNDING = 0.01  # by which a spacing may differ from that of the affine, as 0.78 from 0.7816
 PIECES = Pieces()  # on a busy machine, fewer threads are faster
 
 
@@ -36,12 +42,13 @@ def predict(
 
     profile: the spacing and slab to work at; by default those that the networks were trained with.
     clean: apply `keep_kidneys`. The networks are put in eval mode and moved to the device.
-    Raises InputError for what is no case, has no image or one that is not finite, and for networks trained at
-    different spacings.
+    Raises InputError for what is no case, for one whose image, axes, spacing or units are not as `Case` says, for
+    what is no network or gives no class scores, and for networks trained at different spacings.
     """
     if isinstance(models, Mapping):
         models = list(models.values())
-    models = [models] if isinstance(models, Network) else list(models)
+    several = isinstance(models, Iterable) and not isinstance(models, (str, Network))
+    models = list(models) if several else [models]  # type: ignore[arg-type,list-item]
     [labels] = segment(models, case, lambda part, _: [vote_scores(part)], profile, device)
     _settle(labels, clean)
     return labels
@@ -82,13 +89,13 @@ def segment(
     slices at the networks' spacing, to scores, each (3, d, H, W). Tumor may be UNSURE, which `remove_islands` and
     `keep_sure` settle. Otherwise as `predict`.
     """
+    if not models:
+        raise InputError("there is no network to segment with; give one or more.")
+    for model in models:
+        if not isinstance(model, Network):
+            raise InputError(f"a {type(model).__name__} is no network; read one with load_model.")
     profile = common_profile(models) if profile is None else get_profile(profile)
-    if not isinstance(case, Case):
-        raise InputError(f"a {type(case).__name__} is no case; make one with load_case, or Case(name, image, ...).")
-    if case.image is None:
-        raise InputError(f"{case.name} has no image to segment.")
-    if case.image.ndim != 3 or 0 in case.image.shape or not np.isfinite(case.image).all():
-        raise InputError(f"the image of {case.name} is not (D, H, W) of finite HU.")
+    _check_case(case)
     small = resample_case(case.with_label(None), profile.spacing)
     assert small.image is not None
     found: list[LabelsOnGrid] = []
@@ -102,6 +109,34 @@ def segment(
     return [each.labels for each in found]
 
 
+def _check_case(case: Case) -> None:
+    """Raise InputError for what is not as `Case` says: in it a network would find little, and nobody be told."""
+    if not isinstance(case, Case):
+        raise InputError(f"a {type(case).__name__} is no case; make one with load_case, or Case(name, image, ...).")
+    if case.image is None:
+        raise InputError(f"{case.name} has no image to segment.")
+    if case.image.ndim != 3 or 0 in case.image.shape or not np.isfinite(case.image).all():
+        raise InputError(f"the image of {case.name} is not (D, H, W) of finite HU.")
+    if len(case.spacing) != 3 or not all(0 < size < math.inf for size in case.spacing):
+        raise InputError(
+            f"the spacing of {case.name} is {tuple(case.spacing)}; give three numbers of mm above 0: between slices, "
+            "rows, columns."
+        )
+    if np.shape(case.affine) != (4, 4) or not is_in_kits_order(case.affine):
+        raise InputError(
+            f"the affine of {case.name} does not say that its axes run {AXES} (slices from the head down, rows from "
+            "front to back, columns from right to left); turn the image so, and give kits_affine(spacing)."
+        )
+    there = spacing_of(case.affine)
+    if not np.allclose(there, case.spacing, rtol=ROUNDING):
+        raise InputError(
+            f"the spacing of {case.name} is {millimeters(case.spacing)}, but that of its affine {millimeters(there)};"
+            " give the true one twice, as in kits_affine(spacing)."
+        )
+    whole = case.image if case.image.dtype == np.int16 else as_whole(case.image, np.int16).astype(np.int16)
+    check_hounsfield(Path(case.name), whole)
+
+
 @torch.no_grad()  # not inference_mode: the networks are moved here, and could not be trained any more
 def slab_probabilities(
     models: Sequence[Network], image: NDArray[np.int16], slab: int, device: str = "auto"
@@ -112,12 +147,12 @@ def slab_probabilities(
     slab: slices of a slab in training. Here slabs are twice as long and overlap by half, and slices in a slab's
     middle, which have neighbors on both sides, count more; our choice. A few slabs' results are held at a time.
     On a processor the number of threads follows what the machine has to spare, see `adapted`.
-    The networks stay on the device, in eval mode.
+    The networks stay on the device, in eval mode. Raises InputError for one that gives no logits, or NaN.
     """
     where = pick_device(device)
     models = [model.eval().to(where, memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
     depth, height, width = image.shape
-    multiple = [max(model.multiple[axis] for model in models) for axis in range(3)]
+    multiple = [math.lcm(*(model.multiple[axis] for model in models)) for axis in range(3)]
     slab = min(LONGER * slab, max(slab, depth))
     slab += -slab % multiple[0]
     padding = (0, -width % multiple[2], 0, -height % multiple[1], 0, max(slab - depth, 0))
@@ -140,7 +175,15 @@ def slab_probabilities(
         on_processor = where.type == "cpu"
         with PIECES.piece((*map(id, models), x.shape[1:])) if on_processor else nullcontext():
             for index, model in enumerate(models):
-                results[: len(x), index] = model(x)[..., :height, :width].softmax(1)
+                logits = model(x)
+                if not isinstance(logits, Tensor) or logits.shape != (len(x), CLASS_COUNT, *x.shape[2:]):
+                    raise InputError(f"{_title(model)} does not give logits (N, 3, D, H, W), so it cannot segment.")
+                results[: len(x), index] = logits[..., :height, :width].softmax(1)
+        for model, total_of_model in zip(models, results[: len(x)].sum((0, 2, 3, 4, 5)).tolist(), strict=True):
+            if math.isnan(total_of_model):
+                raise InputError(
+                    f"{_title(model)} gives NaN, so it finds nothing; train it again, at a lower learning rate."
+                )
         for start, following, probabilities in zip(chosen, [*starts[first + 1 :], depth], results, strict=False):
             total += probabilities * weight  # (M, 3, slab, H, W)
             weights += weight
@@ -148,6 +191,10 @@ def slab_probabilities(
             yield (total[:, :, :done] / weights[:done]).cpu()
             total = torch.cat([total[:, :, done:], torch.zeros_like(total[:, :, :done])], dim=2)
             weights = torch.cat([weights[done:], torch.zeros_like(weights[:done])])
+
+
+def _title(model: Network) -> str:
+    return f"network {model.name or type(model).__name__}"
 
 
 def spacing_note(models: Sequence[Network]) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
 from kits_msan.errors import InputError, first_of, note
+from kits_msan.formats.nifti import checked_labels
 from kits_msan.formats.volumes import Cyst
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def dice_scores(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
     prediction, truth: (D, H, W) labels. Kidney is the Dice of `label > 0`, tumor included; tumor that of
     `label > 1`; composite their mean. A class that neither holds is nan, and left out of the composite; one that
     only one of them holds is 0. (The official script means to guard against the first and does not.)
-    Raises InputError for arrays of different shape.
+    Raises InputError for arrays of different shape, and for values other than 0, 1 and 2.
     """
-    found, true = _same_shape(prediction, truth)
+    found, true = _labels(prediction, truth)
     kidney, tumor = dice(found >= KIDNEY, true >= KIDNEY), dice(found >= TUMOR, true >= TUMOR)
     known = [score for score in (kidney, tumor) if not np.isnan(score)]
     return {"kidney": kidney, "tumor": tumor, "composite": float(np.mean(known)) if known else float("nan")}
@@ -50,12 +51,12 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     spacing: millimetres. Gives `<class>_hd95`, the 95th percentile of the distances in millimetres, and
     `<class>_surface_dice`, the share of both surfaces within 2 mm of the other, 0 to 1. Where only one of the two
     holds the class there is no distance (nan), and the share is 0; where neither does, both are nan.
-    Raises InputError for arrays of different shape.
+    Raises InputError for arrays of different shape, and for values other than 0, 1 and 2.
     """
     import torch
     from monai.metrics import compute_hausdorff_distance, compute_surface_dice  # takes seconds to import
 
-    found, true = _same_shape(prediction, truth)
+    found, true = _labels(prediction, truth)
     scores: dict[str, float] = {}
     for name, lowest in (("kidney", KIDNEY), ("tumor", TUMOR)):
         a, b = (torch.from_numpy(labels >= lowest)[None, None] for labels in (found, true))  # (1, 1, D, H, W)
@@ -134,9 +135,9 @@ def tumor_measures(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     `tumor_ml`, its volume; `tumor_mm`, the diameter of the sphere of that volume, as in docs/kits19.md;
     `tumor_recall`, the share of it that the prediction calls tumor, 0 to 1, nan without a tumor;
     `called_ml`, the volume of all that it calls tumor.
-    Raises InputError for arrays of different shape.
+    Raises InputError for arrays of different shape, and for values other than 0, 1 and 2.
     """
-    found, true = _same_shape(prediction, truth)
+    found, true = _labels(prediction, truth)
     voxels = np.count_nonzero(true >= TUMOR)
     volume = voxels * float(np.prod(spacing))  # mm3
     hit = np.count_nonzero((found >= TUMOR) & (true >= TUMOR))
@@ -193,8 +194,8 @@ def _times_drawn(seed: int, shape: tuple[int, ...]) -> list[NDArray]:
     return [rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) for n in shape]
 
 
-def _same_shape(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:
-    found, true = np.asarray(prediction), np.asarray(truth)
+def _labels(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray, NDArray]:
+    found, true = checked_labels("the prediction holds", prediction), checked_labels("the truth holds", truth)
     if found.shape != true.shape:
         raise InputError(f"the prediction has shape {found.shape}, the truth {true.shape}; they must be the same.")
     return found, true

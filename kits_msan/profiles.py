@@ -1,9 +1,10 @@
 """The profiles: every number that differs between a laptop, a GPU and the paper, in one place."""
 
-from dataclasses import dataclass, fields, replace
+import json
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from kits_msan.errors import check_choice
+from kits_msan.errors import InputError, check_choice
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move
 )  # fmt: skip
 
 POSITIVE = ("width", "poolings", "slab", "batch", "steps")  # numbers that cannot be zero
+SHARES = ("tumor_share", "kidney_share", "sure")  # numbers from 0 to 1
+SCHEDULES = ("steps", "one-cycle")
 MOST = 1e9  # of any number in a profile
 
 PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, SHIPPED, SHIPPED_GPU, GPU, PAPER)}
@@ -78,30 +81,41 @@ def get_profile(profile: str | Profile) -> Profile:
     return PROFILES[profile]
 
 
+def checked_profile(profile: str | Profile) -> Profile:
+    """The profile of that name, or the given one, as it comes back from a checkpoint.
+
+    Raises InputError, naming the field, for a value with which no checkpoint could be loaded.
+    """
+    return profile_from(json.loads(json.dumps(asdict(get_profile(profile)), default=repr)))
+
+
 def profile_from(values: Any) -> Profile:
     """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists.
 
-    Raises ValueError for values of another kind and for a spacing or a slab that no network was trained with, and
-    TypeError for missing fields.
+    Raises InputError, a ValueError, for values of another kind and for a spacing or a slab that no network was
+    trained with, and TypeError for missing fields.
     """
     if not isinstance(values, dict):
         raise TypeError("a profile is an object")
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     profile = Profile(**given)
     for field in fields(Profile):
-        value = getattr(profile, field.name)
+        value, most = getattr(profile, field.name), 1 if field.name in SHARES else MOST
         if field.type is str:
-            good = isinstance(value, str)
+            good, wanted = isinstance(value, str), "a text"
         elif field.type in (int, float):
-            good = type(value) in (int, field.type) and int(field.name in POSITIVE) <= value <= MOST
+            least, kind = int(field.name in POSITIVE), "a whole number" if field.type is int else "a number"
+            good, wanted = type(value) in (int, field.type) and least <= value <= most, f"{kind}, {least} to {most:g}"
         else:  # spacing and grid
-            numbers = isinstance(value, tuple) and len(value) == 3 and all(type(n) in (int, float) for n in value)
+            kinds = (int,) if field.name == "grid" else (int, float)
+            numbers = isinstance(value, tuple) and len(value) == 3 and all(type(n) in kinds for n in value)
             good = (numbers and 0 < min(value) <= max(value) <= MOST) or (value is None and field.name == "spacing")
+            wanted = "three numbers above 0" + (", whole ones" if field.name == "grid" else ", or None")
         if not good:
-            raise ValueError(f"a profile's {field.name} cannot be {value!r}")
+            raise InputError(f"a profile's {field.name} cannot be {value!r}; it is {wanted}.")
     spacing = profile.spacing
     if spacing is not None and not all(0.1 <= size <= 100 for size in spacing):
-        raise ValueError(f"the spacing is {spacing}")
+        raise InputError(f"a profile's spacing cannot be {spacing}; it is from 0.1 to 100 mm.")
     if profile.slab > 1000:
-        raise ValueError(f"the slab is {profile.slab}")
+        raise InputError(f"a profile's slab cannot be {profile.slab}; it is at most 1000 slices.")
     return profile

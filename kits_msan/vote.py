@@ -6,7 +6,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from kits_msan.errors import InputError
+from kits_msan.formats.nifti import checked_labels
 from kits_msan.networks.layers import CLASS_COUNT
+
+ROUNDING = 1e-3  # that a probability may be beyond 0 and 1
 
 
 def vote_scores(probabilities: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -27,20 +30,20 @@ def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> 
 
     probabilities: (M, 3, D, H, W); a tie (2-2-1 among five) goes to the class with the highest sum of them, or
     without them to the lowest class. Paper, section 2.2 ("a voting strategy"); the rule for ties is our choice.
-    Raises InputError where shapes do not fit or a label is not 0, 1 or 2.
+    Raises InputError where shapes do not fit, a label is not 0, 1 or 2, or a probability is not from 0 to 1.
     """
-    votes = np.asarray(labels)
+    votes = np.ascontiguousarray(checked_labels("the labels hold", labels))  # torch takes no array that is turned
     if votes.ndim < 2 or votes.size == 0:
         raise InputError(
             f"expected the labels of several networks, (M, D, H, W), not an array of shape {votes.shape}."
         )
-    if not np.isin(votes, range(CLASS_COUNT)).all():
-        raise InputError("labels must be 0, 1 or 2.")
     sums = np.zeros((len(votes), CLASS_COUNT, *votes.shape[1:]), np.float32)
     if probabilities is not None:
-        given = np.asarray(probabilities, np.float32)
+        given = np.ascontiguousarray(probabilities, np.float32)
         if given.shape != sums.shape:
             raise InputError(f"probabilities of shape {given.shape} do not fit labels of shape {votes.shape}.")
+        if not (given.min() >= -ROUNDING and given.max() <= 1 + ROUNDING):  # nor are they NaN
+            raise InputError("probabilities must be from 0 to 1; of logits, take the softmax over the classes.")
         sums = given
     if len(votes) == 1:
         return votes[0].astype(np.uint8)

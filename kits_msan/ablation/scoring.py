@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kits_msan.ablation.trust import agreement_counts, calibration_counts, calibration_frame, staple
-from kits_msan.cleanup import keep_kidneys, keep_sure
+from kits_msan.cleanup import keep_sure, remove_islands
 from kits_msan.data.cases import Case, load_case
 from kits_msan.data.resampling import resample_case
 from kits_msan.errors import InputError
@@ -101,7 +101,7 @@ def _score_case(
     scores, parts = [], []
     for name in (*models, "ensemble"):
         for cleanup, components in CLEANUPS.items():
-            labels = keep_kidneys(raw[name], components) if components else plain[name]
+            labels = _cleaned(raw[name], components) if components else plain[name]
             dices = dice_scores(labels, truth)
             parts.append({"case": case.name, "model": name, "cleanup": cleanup, **dices})
             if cleanup == DEFAULT_CLEANUP:
@@ -110,13 +110,20 @@ def _score_case(
                 )
                 scores.append({"case": case.name, "model": name, **row, "slice_mm": case.spacing[0], **more})
     for name, fused in ((MEAN, raw[MEAN]), (STAPLE, staple(five))):
-        dices = dice_scores(keep_kidneys(fused), truth)
+        dices = dice_scores(_cleaned(fused), truth)
         parts.append({"case": case.name, "model": name, "cleanup": DEFAULT_CLEANUP, **dices})
     agreement = agreement_counts(five, plain["ensemble"], truth)
     agreement.insert(0, "case", case.name)
     calibration = calibration_frame(counts)
     calibration.insert(0, "case", case.name)
     return Results(pd.DataFrame(scores), pd.DataFrame(parts), agreement, calibration)
+
+
+def _cleaned(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.uint8]:
+    """`keep_kidneys` of labels where tumor may be UNSURE."""
+    out = labels.copy()
+    remove_islands(out, components)
+    return out
 
 
 def _segment(

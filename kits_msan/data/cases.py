@@ -35,13 +35,13 @@ WINDOW = (-200.0, 500.0)  # HU; paper, section 2.1
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One CT volume.
+    """One CT volume: slices from the head down, rows from front to back, columns from the patient's right to left.
 
     name: for example "case_00042".
     image: (D, H, W) int16, Hounsfield units; None where only the label was read.
     label: (D, H, W) uint8, 0 background, 1 kidney, 2 tumor; None where there is none.
     spacing: millimetres between slices, rows and columns.
-    affine: (4, 4) from (slice, row, column) indices to RAS+ millimetres, for the array as held here.
+    affine: (4, 4) from (slice, row, column) indices to RAS+ millimetres, for the array as held; see `kits_affine`.
     header: the NIfTI header of the file it was read from, whose grid `save_segmentation` writes; None if made.
     """
 
@@ -66,10 +66,7 @@ class Case:
 
 def kits_affine(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
     """The (4, 4) affine of KiTS19's axis order (I, P, L) for a spacing in millimetres, origin at 0."""
-    affine = np.zeros((4, 4))
-    affine[2, 0], affine[1, 1], affine[0, 2] = -spacing[0], -spacing[1], -spacing[2]
-    affine[3, 3] = 1
-    return affine
+    return np.diag([*(-float(size) for size in spacing), 1.0])[[2, 1, 0, 3]]
 
 
 def load_case(
@@ -83,6 +80,8 @@ def load_case(
     The label is turned to the image's grid. Raises InputError, naming the file, for what is missing, broken, not 3-D,
     not finite, not in HU, for values that are no labels, and where label and image do not lie on the same points.
     """
+    if not (image or label):
+        raise InputError("neither image nor label is to be read; leave one of them True.")
     with _permitted(path):
         return _load(Path(path), image, label, series, cyst)
 

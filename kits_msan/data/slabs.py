@@ -31,6 +31,9 @@ class SlabSampler:
     def __init__(self, cases: Sequence[StoredCase], profile: Profile, seed: int) -> None:
         if not cases:
             raise InputError("there is no training case to draw slabs from.")
+        for case in cases:
+            if not isinstance(case, StoredCase):
+                raise InputError(f"a {type(case).__name__} is no case of a store; give what open_store returns.")
         self.cases = list(cases)
         self.profile = profile
         self.seed = seed

@@ -25,6 +25,7 @@ SMALL = 100.0  # mm; a body is larger, and so are two kidneys
 WIDE = 1000.0  # mm; no scanner is so wide, but a body may be longer
 UNITS = {1: "meter", 3: "micron"}  # of length, beside millimeters, by their code in a NIfTI header
 SKEW = 1.0  # degrees; less comes of rounding
+ALONG = 0.3  # cosine of the angle between an axis and where it should run; of a scan that was read, at least 0.37
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
 
 
@@ -40,6 +41,12 @@ def affine_in_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:
     """The (4, 4) affine from (slice, row, column) indices to RAS+ millimetres."""
     shape = header.get_data_shape()[:3]
     return header.get_best_affine() @ orientations.inv_ornt_aff(to_kits_order(header), shape)
+
+
+def is_in_kits_order(affine: NDArray[np.float64]) -> bool:
+    """Whether a (4, 4) affine's axes run along AXES, as far as the axes of an oblique scan do once it is read."""
+    along = -affine[[2, 1, 0], [0, 1, 2]]  # mm of a step along each axis towards I, P and L
+    return bool((along > ALONG * nib.affines.voxel_sizes(affine)).all())
 
 
 def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:

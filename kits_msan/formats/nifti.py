@@ -16,9 +16,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.errors import InputError, first_of, note
+from kits_msan.errors import InputError, note
 from kits_msan.files import atomic_file
 from kits_msan.formats.grids import SAME_PLACE, apart, in_file_order, is_grid, to_kits_order
 
@@ -90,6 +90,24 @@ def check_finite(path: str | Path, voxels: NDArray[Any]) -> None:
         raise InputError(f"the voxels for {path} hold NaN or infinite values; give every voxel in HU.")
 
 
+def checked_labels(what: str, labels: ArrayLike) -> NDArray[np.uint8]:
+    """Labels of any shape as uint8; those that are uint8 already are not copied.
+
+    what: how the sentence begins, such as "the prediction holds". Raises InputError for other values than 0, 1 and 2.
+    """
+    given = np.asarray(labels)
+    if given.dtype.kind not in "biuf":
+        raise InputError(f"{what} values of type {given.dtype}; give an array of whole numbers, such as case.label.")
+    with np.errstate(invalid="ignore"):  # NaN is no label either, and is found below
+        result = given.astype(np.uint8, copy=False)
+    if result.max(initial=0) > 2 or not (result is given or np.array_equal(result, given)):
+        values = np.unique(given)
+        others = values[~np.isin(values, (0, 1, 2))]
+        names = ", ".join(f"{value:g}" for value in others[:3].tolist()) + " and more" * (len(others) > 3)
+        raise InputError(f"{what} {names}; only 0, 1 (kidney) and 2 (tumor) are labels.")
+    return result
+
+
 def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1Header) -> None:
     """Write a (D, H, W) volume of HU as int16 NIfTI on the grid of `header`, rounded and clipped as on reading.
 
@@ -104,9 +122,7 @@ def write_labels(path: str | Path, labels: NDArray[np.uint8], header: nib.Nifti1
 
     Raises InputError for other values than 0, 1 and 2.
     """
-    if others := sorted({*np.unique(labels).tolist()} - {0, 1, 2}):
-        names = first_of([str(other) for other in others])
-        raise InputError(f"the labels for {path} hold {names}; only 0, 1 (kidney) and 2 (tumor) are labels.")
+    labels = checked_labels(f"the labels for {path} hold", labels)
     header = header.copy()
     header["cal_min"] = header["cal_max"] = 0  # the display range of the CT makes no sense for labels
     _write(path, labels, np.uint8, header)

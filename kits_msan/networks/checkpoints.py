@@ -21,7 +21,7 @@ from kits_msan.devices import pick_device
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file
 from kits_msan.networks.layers import Network
-from kits_msan.networks.registry import build_model
+from kits_msan.networks.registry import build_model, known_models
 from kits_msan.profiles import Profile, profile_from
 
 FORMAT = "kits_msan 1"
@@ -131,13 +131,20 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
 
     path: the file, or the folder of a finished run, whose model.safetensors is taken.
     name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
+    device: see `pick_device`; "cuda:1" and the like are known too.
     Raises InputError if the file is no checkpoint, or one of another network, and for a device that is not there.
     """
-    pick_device(torch.device(device).type)
+    kind, _, number = str(device).partition(":")
+    where = pick_device(kind)
     path = checkpoint_file(path)
     tensors, about = _load_trained(path)
     if name is not None and about.get("model") != name:
         raise InputError(f"{path} is a checkpoint of {about.get('model')}, not of {name}.")
+    if isinstance(about.get("model"), str) and about["model"] not in known_models():
+        raise InputError(
+            f"{path} is a checkpoint of {about['model']}, a network that is not known here; if it is your own, add "
+            "it to kits_msan.MODELS before you load it, else train it again."
+        )
     try:
         with torch.device("meta"):  # which takes no memory for sizes that a damaged file claims
             wanted = build_model(about["model"], **about["config"]).state_dict()
@@ -148,7 +155,7 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
         model.name, model.profile = about["model"], profile_from(about["profile"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} does not fit the networks of this version; train it again.") from error
-    return model.eval().to(device)
+    return model.eval().to(device if number else where)
 
 
 def _load_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -49,6 +49,11 @@ def build_model(name: str, **sizes: Any) -> Network:
     the paper profile's.
     Raises InputError for an unknown name, ValueError for sizes that do not fit together.
     """
-    known: dict[str, Callable[..., Network]] = {**MODELS, **VARIANTS, **PEERS}
+    known = known_models()
     check_choice("model", name, known)
     return known[name](**sizes)
+
+
+def known_models() -> dict[str, Callable[..., Network]]:
+    """MODELS, VARIANTS and PEERS, as they are now: a session can add its own to the first."""
+    return {**MODELS, **VARIANTS, **PEERS}

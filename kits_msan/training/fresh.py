@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
@@ -28,7 +29,8 @@ class FreshPhantoms:
     """The patients of each step: `profile.train_cases` at a time, and every `profile.fresh` steps the oldest goes.
 
     Which they are depends on seed and step alone, so a run that resumes meets the same ones. Processes beside the
-    training, by default one, make them ahead. Use it in a `with` block.
+    training, by default one, make them ahead. Use it in a `with` block, which raises InputError where no process
+    can be started: in a script that trains without asking whether it is the main one.
     """
 
     def __init__(self, profile: Profile, seed: int, processes: int = 1) -> None:
@@ -39,6 +41,13 @@ class FreshPhantoms:
         )
 
     def __enter__(self) -> "FreshPhantoms":
+        try:
+            self._pool.submit(int).result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "no process can be started to make phantoms; put what trains into a file, below the line "
+                '`if __name__ == "__main__":`, since each process reads that file first.'
+            ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,12 +62,18 @@ class FreshPhantoms:
         """The cases from which the slabs of a step are drawn; waits for those that are not made yet."""
         first = step // self.profile.fresh
         end = first + self.profile.train_cases
-        for index in range(first, end + self._ahead):
-            if index not in self._cases:
-                self._cases[index] = self._pool.submit(_make, self.profile, self.seed, index)
-        for index in [index for index in self._cases if index < first]:
-            del self._cases[index]
-        return [self._cases[index].result() for index in range(first, end)]
+        try:
+            for index in range(first, end + self._ahead):
+                if index not in self._cases:
+                    self._cases[index] = self._pool.submit(_make, self.profile, self.seed, index)
+            for index in [index for index in self._cases if index < first]:
+                del self._cases[index]
+            return [self._cases[index].result() for index in range(first, end)]
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process that makes phantoms was ended, perhaps for want of memory; start the same training again: "
+                "it goes on from its last checkpoint."
+            ) from error
 
 
 def refuse_too_many_steps(profile: Profile) -> None:

@@ -25,7 +25,7 @@ from kits_msan.files import removed_on_bad_input
 from kits_msan.networks.checkpoints import MODEL, describe_model, load_model, start_from
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import TITLES, build_model
-from kits_msan.profiles import Profile
+from kits_msan.profiles import Profile, checked_profile
 from kits_msan.threads import adapted
 from kits_msan.training.ahead import drawn_ahead, helpers
 from kits_msan.training.fresh import FreshPhantoms, refuse_too_many_steps
@@ -33,6 +33,7 @@ from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
 from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
 from kits_msan.training.runs import RunFolder
+from kits_msan.training.settings import check_settings
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
 
 
@@ -52,15 +53,15 @@ def learning_rate(profile: Profile, step: int) -> float:
 
 def train(
     name: str,
-    data: Path | None,
-    profile: Profile,
-    run: Path,
+    data: str | Path | None,
+    profile: str | Profile,
+    run: str | Path,
     *,
     split: Split | None = None,
     seed: int = 0,
     machine: Machine = THIS_MACHINE,
     validate: int = 0,
-    start: Path | None = None,
+    start: str | Path | None = None,
     save_seconds: float = 60,
     overwrite: bool = False,
     progress: bool = True,
@@ -68,7 +69,8 @@ def train(
     """Train a network that `build_model` knows on the training cases of `data`; returns it in eval mode on the CPU.
 
     data: a store, see `prepare`, which several networks can share; or a folder of cases, of which a store is made in
-    `run`/store; None where the profile makes its phantoms while it trains, see `FreshPhantoms`.
+    `run`/store; None where the profile makes its phantoms while it trains, see `FreshPhantoms`. Processes make them:
+    a script must train below `if __name__ == "__main__":`.
     split: which cases are for training; by default the one of `data`, see `split_of`.
     machine: where to train; its devices share each batch, in a process each, so with more than one, this script is
     started once for each.
@@ -80,10 +82,12 @@ def train(
     What the run folder holds is told in docs/training.md. A run that was stopped is resumed, a finished one is
     loaded. On one thread, or a number set by OMP_NUM_THREADS: same seed, same CPU, same weights, to the bit, however
     often it was stopped. Else the number of threads follows what the machine has to spare, see `adapted`.
-    Raises InputError for an unknown model, device or precision, for a batch that the devices cannot share, and for
-    a `run` with other settings in it or in use; FloatingPointError when the loss is no longer finite;
+    Raises InputError, before anything is written, for an unknown model, device or precision, for a profile with
+    which none can be trained, for a batch that the devices cannot share, and for a `run` with other settings in it
+    or in use; FloatingPointError when the loss is no longer finite;
     TrainingStopped, a KeyboardInterrupt, after a signal (see `StopSignals`) and a checkpoint.
     """
+    data, run, profile = None if data is None else Path(data), Path(run), checked_profile(profile)
     fabric = build_fabric(machine, profile.batch)
     share = profile.batch // fabric.world_size
     if profile.together and share % profile.together:
@@ -95,6 +99,7 @@ def train(
     names, held_out = _training_cases(data, profile, split, validate)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
+    check_settings(profile, network, seed)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names, "validation": held_out}
     if start is not None:
         config["started_from"] = start_from(network, start)
@@ -110,15 +115,15 @@ def train(
     fabric.barrier()  # all have looked at the folder before the first process writes to it
 
     with folder, StopSignals() as stop, ExitStack() as stack:
-        with removed_on_bad_input(run, store):
-            first_then_others(fabric, lambda: folder.claim(overwrite))
+        fresh = stack.enter_context(FreshPhantoms(profile, seed, max(drawing, 1))) if data is None else None
+        first_then_others(fabric, lambda: folder.claim(overwrite))
+        with folder.left_on_bad_input(), removed_on_bad_input(store):
             cases = [] if data is None else first_then_others(
                 fabric, lambda: open_cases(data, [*names, *held_out], profile, store, progress and first_process)
             )  # fmt: skip
+            folder.about["data"] = fresh.fingerprint() if fresh else fingerprint(cases)
         if overwrite:
             first_then_others(fabric, folder.clear)
-        fresh = stack.enter_context(FreshPhantoms(profile, seed, max(drawing, 1))) if data is None else None
-        folder.about["data"] = fresh.fingerprint() if fresh else fingerprint(cases)
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimizer = OPTIMIZERS[profile.optimizer](
             [p for p in network.parameters() if p.requires_grad], profile.learning_rate,

@@ -7,7 +7,8 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class RunFolder:
         self.unsaved_best: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self._lock = FileLock(path / LOCK, timeout=0)
         self._warned = False
+        self._new: list[Path] | None = None  # the folders that `claim` made, if no run had been in it
 
     def __enter__(self) -> "RunFolder":
         return self
@@ -72,6 +74,7 @@ class RunFolder:
             self._refuse_foreign()
         else:
             self._refuse_others()
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
@@ -83,6 +86,21 @@ class RunFolder:
             file.unlink()
         if not (self.path / CONFIG).exists():
             self._write_config()
+            self._new = new
+
+    @contextmanager
+    def left_on_bad_input(self) -> Iterator[None]:
+        """If the block raises InputError, the folder is left as `claim` found it; files of others stay."""
+        try:
+            yield
+        except InputError:
+            if self._new is not None:
+                with suppress(OSError):
+                    for file in (CONFIG, LOCK):
+                        (self.path / file).unlink(missing_ok=True)
+                    for folder in self._new:
+                        folder.rmdir()
+            raise
 
     def clear(self) -> None:
         """Remove what another run left, once this one has all that it needs."""

@@ -1,4 +1,4 @@
-"""What two runs, or two parts of one, differ in, in words."""
+"""The settings of a run: whether any training can be made with them, and what two runs differ in, in words."""
 
 import platform
 from collections.abc import Mapping
@@ -8,7 +8,28 @@ from typing import Any
 import torch
 
 import kits_msan
-from kits_msan.errors import note
+from kits_msan.data.augment import parse_kind
+from kits_msan.errors import InputError, check_choice, note
+from kits_msan.networks.layers import Network
+from kits_msan.profiles import SCHEDULES, Profile
+from kits_msan.training.losses import LOSSES
+from kits_msan.training.optimizers import OPTIMIZERS
+
+
+def check_settings(profile: Profile, network: Network, seed: int) -> None:
+    """Raise InputError where the training would stumble later, with a run folder begun and a store made."""
+    check_choice("schedule", profile.schedule, SCHEDULES)
+    check_choice("loss", profile.loss, LOSSES)
+    check_choice("optimizer", profile.optimizer, OPTIMIZERS)
+    parse_kind(profile.augment)
+    if seed < 0:
+        raise InputError(f"the seed is {seed}; choose one of 0 or more.")
+    slab = (profile.slab, *profile.grid[1:])
+    if any(n % step for n, step in zip(slab, network.multiple, strict=True)):
+        raise InputError(
+            f"slabs of profile {profile.name} have {slab} slices, rows and columns, but the network needs multiples "
+            f"of {network.multiple}; change the profile's slab or grid."
+        )
 
 
 def difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.data.cases import CLASSES, Case
+from kits_msan.data.cases import Case
 from kits_msan.errors import InputError
+from kits_msan.formats import nifti
 
 PLANES = ("axial", "coronal", "sagittal")  # plane k cuts across axis k of a (D, H, W) volume
 BLOCK_VOXELS = 1 << 22  # a volume is compressed in blocks of whole slices of about this size, on all cores
@@ -35,12 +36,7 @@ def checked_image(case: Case) -> NDArray[np.int16]:
 
 def checked_labels(name: str, labels: ArrayLike, shape: Shape) -> NDArray[np.uint8]:
     """(D, H, W) uint8. Raises InputError for another shape than the image's, or another label than 0, 1, 2."""
-    given = _checked_shape(name, labels, shape)
-    with np.errstate(invalid="ignore"):  # NaN is no label either, and is found below
-        result = given.astype(np.uint8, copy=False)
-    if result.max() >= len(CLASSES) or not (result is given or np.array_equal(result, given)):
-        raise InputError(f"the overlay {name!r} holds other labels than 0, 1 (kidney) and 2 (tumor).")
-    return result
+    return nifti.checked_labels(f"the overlay {name!r} holds", _checked_shape(name, labels, shape))
 
 
 def checked_heat(name: str, values: ArrayLike, shape: Shape) -> tuple[NDArray[np.uint8], float, float]:

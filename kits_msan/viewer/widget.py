@@ -76,7 +76,11 @@ class SliceViewer(SharedState):
         self._shape = shape = self._image.shape
         if overlays is None:
             overlays = {} if case.label is None else {TRUTH: case.label}
-        heat = heat or {}
+        heat = {} if heat is None else heat
+        for what, given in (("overlays", overlays), ("heat", heat)):
+            if not isinstance(given, Mapping):
+                kind = type(given).__name__
+                raise InputError(f"{what} is a {kind}; give each array a name: {what}={{'mine': array}}.")
         self._names = [*overlays, *heat] or ["CT"]
         if len(self._names) > MAX_PANELS or len(set(self._names)) < len(self._names):
             raise InputError(f"panels {self._names}: show {MAX_PANELS} at most, each with its own name.")
@@ -120,7 +124,7 @@ class SliceViewer(SharedState):
         case = self._open_case()
         if hu_step is None:
             hu_step = 1 if self._image.size <= EXACT_VOXELS else COARSE_STEP
-        if hu_step < 1:
+        if hu_step < 1 or hu_step % 1:
             raise InputError(f"hu_step is {hu_step}; it is a whole number of HU, 1 or more.")
         state = {name: getattr(self, name) for name in SHARED}
         state |= {"_scene": self._described(case, hu_step), "_data": self._packed(hu_step)}

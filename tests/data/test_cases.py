@@ -177,6 +177,11 @@ def test_made_case_round_trip(tmp_path: Path, make_case: Callable[..., Case]) ->
         np.testing.assert_array_equal(read.label, case.label)
 
 
+def test_one_of_image_and_label_must_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neither image nor label is to be read; leave one of them True"):
+        load_case(tmp_path, image=False, label=False)
+
+
 def test_display_range_of_the_ct_is_not_passed_on(tmp_path: Path) -> None:
     image = write(tmp_path / "scan.nii.gz", volume())
     image.header["cal_min"], image.header["cal_max"] = -200, 500

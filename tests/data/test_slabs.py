@@ -98,6 +98,11 @@ def test_sampler_without_cases_is_refused(tiny: Profile) -> None:
         SlabSampler([], tiny, seed=0)
 
 
+def test_sampler_of_what_is_not_of_a_store_is_refused(tiny: Profile, make_case: Callable[..., Case]) -> None:
+    with pytest.raises(InputError, match="a Case is no case of a store; give what open_store returns"):
+        SlabSampler([make_case()], tiny, seed=0)  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("augmented", ["", "intensity", "all"])
 def test_batch_depends_on_seed_and_step_alone(store: list[StoredCase], tiny: Profile, augmented: str) -> None:
     profile = replace(tiny, augment=augmented, batch=4)

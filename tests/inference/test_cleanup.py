@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from kits_msan.cleanup import CONTACT, UNSURE, keep_kidneys, keep_sure, remove_islands
+from kits_msan.errors import InputError
 
 
 def scan() -> np.ndarray:
@@ -202,7 +203,17 @@ def test_an_unsure_spleen_does_not_oust_a_kidney() -> None:
     labels = scan()
     labels[2:8, 8:18, 2:20] = UNSURE  # lies on the first kidney, and is larger than both
     labels[2:6, 4:8, 2:6] = 1
-    assert (keep_kidneys(labels)[:, :, 20:] > 0).sum() == (scan()[:, :, 20:] > 0).sum()
+    remove_islands(labels)
+    assert (labels[:, :, 20:] > 0).sum() == (scan()[:, :, 20:] > 0).sum()
+
+
+@pytest.mark.parametrize("value", [3, 255, -1, 0.5])
+def test_what_is_no_label_is_refused(value: float) -> None:
+    """A 3, the cyst of KiTS21, would become kidney or tumor."""
+    with pytest.raises(
+        InputError, match=rf"the labels hold {value}; only 0, 1 \(kidney\) and 2 \(tumor\) are labels"
+    ):
+        keep_kidneys(np.full((2, 3, 4), value))
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 4), (4, 5, 6)])

@@ -44,6 +44,19 @@ def test_scores_of_different_shapes_are_refused(function: Callable) -> None:
         function(np.zeros((2, 2, 2), int), np.zeros((2, 2, 3), int))
 
 
+@pytest.mark.parametrize(
+    ("labels", "seen"),
+    [([0, 3], "holds 3;"), ([0, -1], "holds -1;"), ([0, 0.9], "holds 0.9;"), ([1, NAN], "holds nan;"),
+     ([3, 4, 5, 6], "holds 3, 4, 5 and more;"), (["a", "b"], "holds values of type <U1;"), (None, "type object")],
+)  # fmt: skip
+def test_what_is_no_label_gets_no_score(labels: list, seen: str) -> None:
+    for function in (dice_scores, lambda a, b: tumor_measures(a, b, (1, 1, 1))):
+        with pytest.raises(InputError, match=f"the prediction {seen}|the prediction holds values of {seen}"):
+            function(labels, [0, 1])
+        with pytest.raises(InputError, match=f"the truth {seen}|the truth holds values of {seen}"):
+            function([0, 1], labels)
+
+
 def cube(start: int, value: int = 1, size: int = 6) -> np.ndarray:
     labels = np.zeros((20, 20, 20), np.uint8)
     labels[5 : 5 + size, 5 : 5 + size, start : start + size] = value

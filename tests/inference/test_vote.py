@@ -98,9 +98,11 @@ def test_vote_equals_counting(labels: list[int], seed: int) -> None:
         (np.zeros(()), None, "expected the labels of several networks"),
         (np.zeros(5), None, "expected the labels of several networks"),
         (np.zeros((0, 2, 2, 2)), None, "expected the labels of several networks"),
-        (np.full((3, 1, 1, 1), 3), None, "labels must be 0, 1 or 2"),
-        (np.full((3, 1, 1, 1), -1), None, "labels must be 0, 1 or 2"),
-        (np.full((3, 1, 1, 1), 0.5), None, "labels must be 0, 1 or 2"),
+        (np.full((3, 1, 1, 1), 3), None, "the labels hold 3; only 0, 1 .* are labels"),
+        (np.full((3, 1, 1, 1), -1), None, "the labels hold -1; only 0"),
+        (np.full((3, 1, 1, 1), 0.5), None, "the labels hold 0.5; only 0"),
+        (np.zeros((3, 1, 1, 1)), np.full((3, 3, 1, 1, 1), -4.0), "probabilities must be from 0 to 1; of logits"),
+        (np.zeros((3, 1, 1, 1)), np.full((3, 3, 1, 1, 1), np.nan), "probabilities must be from 0 to 1"),
         (np.zeros((3, 2, 2, 2)), np.zeros((2, 3, 2, 2, 2)), "do not fit labels of shape"),
         (np.zeros((3, 2, 2, 2)), np.zeros((3, 2, 2, 2)), "do not fit labels of shape"),
         (np.zeros((3, 2, 2, 2)), np.zeros((3, 2, 2, 2, 2)), "do not fit labels of shape"),
@@ -109,6 +111,16 @@ def test_vote_equals_counting(labels: list[int], seed: int) -> None:
 def test_bad_votes_are_refused(labels: Any, probabilities: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         majority_vote(labels, probabilities)
+
+
+def test_arrays_as_nibabel_gives_them_vote_alike() -> None:
+    """Flipped, or with the bytes of another machine: torch takes neither."""
+    labels = np.random.default_rng(0).integers(0, 3, (3, 2, 4, 5)).astype(np.uint8)
+    probabilities = np.random.default_rng(0).random((3, 3, 2, 4, 5)).astype(np.float32)
+    wanted = majority_vote(labels, probabilities)
+    turned = labels[..., ::-1].copy()[..., ::-1], probabilities[..., ::-1].copy()[..., ::-1]
+    for given_labels, given_chances in (turned, (labels.astype(">i2"), probabilities.astype(">f4"))):
+        np.testing.assert_array_equal(majority_vote(given_labels, given_chances), wanted)
 
 
 def test_scores_lie_between_0_and_1_which_is_all_networks_sure() -> None:

@@ -69,6 +69,13 @@ def test_a_device_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> 
         load_model(tmp_path / "model.safetensors", device="cuda:0")
 
 
+def test_a_device_is_named_as_everywhere_else(tmp_path: Path) -> None:
+    write(tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors", device="auto").name == "msan_v2_ds"
+    with pytest.raises(InputError, match="unknown device 'gpu'; choose one of auto, cpu"):
+        load_model(tmp_path / "m.safetensors", device="gpu")
+
+
 def test_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "m.safetensors", "msan_v1")
     with pytest.raises(InputError, match=r"m.safetensors is a checkpoint of msan_v1, not of unet3d\."):
@@ -134,7 +141,7 @@ def training_state_without_profile(path: Path) -> None:
         (about_changed({"config": {"width": 8, "poolings": 2}}), "does not fit the networks of this version"),
         (about_changed({"config": {"breadth": 4}}), "does not fit the networks of this version"),
         (about_changed({"model": "unet3d"}), "does not fit the networks of this version"),
-        (about_changed({"model": "resnet"}), "does not fit the networks of this version"),
+        (about_changed({"model": "resnet"}), "is a checkpoint of resnet, a network that is not known here; if it is"),
         (about_changed({"profile": {"name": "old"}}), "does not fit the networks of this version"),
         (about_changed({"profile": "old"}), "does not fit the networks of this version"),
         (about_changed({"config": {"width": 2**40, "poolings": 2}}), "does not fit the networks of this version"),

@@ -1,5 +1,6 @@
 """Phantoms that are made while a training runs, and weights to begin with."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_other_patients_are_another_fingerprint(monkeypatch: pytest.MonkeyPatch)
     assert before == FreshPhantoms(FRESH, seed=3).fingerprint() != FreshPhantoms(FRESH, seed=4).fingerprint()
     monkeypatch.setattr(fresh, "WISHES", (None, *fresh.WISHES[1:3], None))
     assert FreshPhantoms(FRESH, seed=3).fingerprint() != before
+
+
+def test_where_no_process_starts_a_remedy_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a script that is read by each process, and trains without asking whether it is the main one."""
+    monkeypatch.setattr(fresh, "_live_as_long_as_the_training", sys.intern)  # fails
+    with pytest.raises(InputError, match=r'no process can be started .* `if __name__ == "__main__":`'):
+        train("unet3d", None, FRESH, tmp_path / "run", progress=False)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_process_that_was_killed_is_told() -> None:
+    with FreshPhantoms(FRESH, seed=3) as phantoms:
+        for process in phantoms._pool._processes.values():
+            process.kill()
+        with pytest.raises(InputError, match="a process that makes phantoms was ended"):
+            phantoms.at(0)
 
 
 @pytest.mark.slow

@@ -164,6 +164,24 @@ def test_full_disk_at_the_end_is_said_and_the_run_ends_when_there_is_space(
     assert (tmp_path / "run" / MODEL).exists()
 
 
+def test_a_training_that_is_refused_takes_nothing_from_the_one_that_runs(
+    tmp_path: Path, data: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that start together, the second looked at the folder before the first had made it."""
+    claim, run = RunFolder.claim, tmp_path / "run"
+
+    def late(self: RunFolder, overwrite: bool = False) -> None:
+        with RunFolder(run, self.config, 1) as first:
+            claim(first)
+            (run / "store").mkdir()
+            claim(self, overwrite)
+
+    monkeypatch.setattr(RunFolder, "claim", late)
+    with pytest.raises(InputError, match="in use by another training"):
+        train("unet3d", data, tiny, run, progress=False)
+    assert {path.name for path in run.iterdir()} - {LOCK} == {CONFIG, "store"}
+
+
 def test_log_that_cannot_be_written_does_not_end_the_run(
     tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

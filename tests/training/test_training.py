@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import torch
 
 import kits_msan.training.loop
 import kits_msan.training.runs
+from kits_msan.data.cases import IMAGE
 from kits_msan.data.slabs import Batch, SlabSampler
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS
-from kits_msan.profiles import Profile
+from kits_msan.profiles import SMOKE, Profile
 from kits_msan.training.logs import METRICS, read_metrics
 from kits_msan.training.loop import learning_rate, train
 from kits_msan.training.losses import DiceLoss
@@ -114,7 +116,7 @@ def test_what_a_stopped_run_logged_past_its_checkpoint_is_not_logged_twice(
 
 def test_run_folder_of_a_finished_training(data: Path, tmp_path: Path, tiny: Profile) -> None:
     run = tmp_path / "run"
-    train("msan_v2", data, tiny, run, seed=5, progress=False)
+    train("msan_v2", str(data), tiny, str(run), seed=5, progress=False)
     assert {path.name for path in run.iterdir()} - {LOCK} == {CONFIG, METRICS, EVENTS, CURVE, MODEL, "store"}
     config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
     assert (config["model"], config["seed"]) == ("msan_v2", 5)
@@ -168,6 +170,10 @@ def test_overwriting_a_stopped_run_starts_over(tmp_path: Path, store: Path, tiny
         ({"machine": Machine("tpu")}, "unknown device 'tpu'"),
         ({"machine": Machine(precision="16")}, "unknown precision '16'; choose one of auto, 32, bf16"),
         ({"data": Path("absent")}, "absent does not exist"),
+        ({"data": "absent"}, "absent does not exist"),
+        ({"profile": "smoke", "name": "unet"}, "unknown model 'unet'"),
+        ({"profile": "desktop"}, "unknown profile 'desktop'"),
+        ({"seed": -1}, "the seed is -1; choose one of 0 or more"),
     ],
 )
 def test_bad_arguments_leave_nothing_behind(
@@ -177,6 +183,44 @@ def test_bad_arguments_leave_nothing_behind(
     with pytest.raises(InputError, match=message):
         train(**given, progress=False)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "dise"}, "unknown loss 'dise'; choose one of dice, dice-ce"),
+        ({"optimizer": "sgd"}, "unknown optimizer 'sgd'; choose one of adamw, muon"),
+        ({"schedule": "cosine"}, "unknown schedule 'cosine'; choose one of steps, one-cycle"),
+        ({"augment": "flp"}, "unknown augmentation 'flp'"),
+        ({"augment": None}, "a profile's augment cannot be None; it is a text"),
+        ({"name": None}, "a profile's name cannot be None"),
+        ({"tumor_share": -0.1}, "a profile's tumor_share cannot be -0.1; it is a number, 0 to 1"),
+        ({"kidney_share": 2}, "a profile's kidney_share cannot be 2; it is a number, 0 to 1"),
+        ({"steps": 0}, r"a profile's steps cannot be 0; it is a whole number, 1 to 1e\+09"),
+        ({"steps": np.int64(3)}, "a profile's steps cannot be"),
+        ({"grid": (16, 48.0, 48)}, "a profile's grid cannot be .* above 0, whole ones"),
+        ({"grid": (16, 50, 50)}, r"have \(4, 50, 50\) .* needs multiples of \(1, 4, 4\)"),
+    ],
+)
+def test_a_profile_with_which_no_network_can_be_trained_is_refused(
+    data: Path, tmp_path: Path, change: dict, message: str
+) -> None:
+    """Its network could not be loaded, or a step would fail once the run folder is begun and the store made."""
+    with pytest.raises(InputError, match=message):
+        train("unet3d", data, replace(SMOKE, **change), tmp_path / "run", progress=False)
+    assert not any(tmp_path.iterdir())
+
+
+def test_data_that_cannot_be_read_leave_a_new_run_folder_as_it_was(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    """An empty folder kept the settings of the call that was refused, and the corrected one was refused for them."""
+    own, run = Path(shutil.copytree(data, tmp_path / "data")), tmp_path / "run"
+    (own / "case_00001" / IMAGE).write_bytes(b"no scan")
+    run.mkdir()
+    for folder in (run, tmp_path / "new" / "run"):
+        with pytest.raises(InputError, match="case_00001"):
+            train("unet3d", own, tiny, folder, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "run"]
+    assert not any(run.iterdir())
 
 
 def test_loss_that_is_not_finite_stops_with_step_and_cases(

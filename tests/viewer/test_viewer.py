@@ -42,11 +42,13 @@ BAD = [
     ({"overlays": {"a": np.zeros((6, 8, 9), np.uint8)}}, "'a' has shape (6, 8, 9), but the image has (6, 8, 10)"),
     ({"overlays": {"a": np.full(SHAPE, None)}}, "'a' holds values of type object; whole or real numbers are needed"),
     ({"heat": {"a": np.full(SHAPE, 1j)}}, "'a' holds values of type complex128; whole or real numbers are needed"),
-    ({"overlays": {"a": np.full(SHAPE, 3)}}, "'a' holds other labels than 0, 1 (kidney) and 2 (tumor)"),
-    ({"overlays": {"a": np.full(SHAPE, -1)}}, "'a' holds other labels"),
-    ({"overlays": {"a": np.full(SHAPE, 257)}}, "'a' holds other labels"),
-    ({"overlays": {"a": np.full(SHAPE, 0.5)}}, "'a' holds other labels"),
-    ({"overlays": {"a": NAN}}, "'a' holds other labels"),
+    ({"overlays": {"a": np.full(SHAPE, 3)}}, "'a' holds 3; only 0, 1 (kidney) and 2 (tumor) are labels"),
+    ({"overlays": {"a": np.full(SHAPE, -1)}}, "'a' holds -1;"),
+    ({"overlays": {"a": np.full(SHAPE, 257)}}, "'a' holds 257;"),
+    ({"overlays": {"a": np.full(SHAPE, 0.5)}}, "'a' holds 0.5;"),
+    ({"overlays": {"a": NAN}}, "'a' holds nan;"),
+    ({"overlays": LABEL}, "overlays is a ndarray; give each array a name: overlays={'mine': array}"),
+    ({"heat": NAN}, "heat is a ndarray; give each array a name"),
     ({"heat": {"votes": NAN}}, "'votes' holds NaN"),
     ({"heat": {"votes": np.full(SHAPE, np.inf)}}, "'votes' holds NaN or infinity"),
     ({"heat": {"votes": np.zeros(3)}}, "'votes' has shape (3,)"),
@@ -225,8 +227,9 @@ def test_page_is_whole_rounded_when_large_and_atomic(tmp_path: Path) -> None:
     assert "</script><b>" not in text
     assert not re.search(r"https?://", text)
     assert "CT values are exact." in text
-    with pytest.raises(InputError, match="hu_step is 0"):
-        viewer.save_html(tmp_path / "new" / "page.html", hu_step=0)
+    for step in (0, 2.5):
+        with pytest.raises(InputError, match=f"hu_step is {step}; it is a whole number"):
+            viewer.save_html(tmp_path / "new" / "page.html", hu_step=step)  # type: ignore[arg-type]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
     large = Case("large", np.zeros((32, 512, 512), np.int16), None, SPACING, kits_affine(SPACING))
     SliceViewer(large).save_html(tmp_path / "large.html")
