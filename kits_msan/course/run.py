@@ -12,6 +12,7 @@ from typing import Any
 
 from kits_msan.course.paths import NOTEBOOKS, course_data, require_repository
 from kits_msan.course.record import RECORD, begin, note, still_to_do
+from kits_msan.errors import check_choice
 from kits_msan.files import atomic_file, only_user, write_json
 from kits_msan.profiles import Profile
 from kits_msan.threads import wait_briefly
@@ -37,10 +38,11 @@ def run_course(
 
     A course that was stopped goes on, and of a finished one only the table is shown; see `record`. 1 if a notebook
     failed: the rest is not run, and the failed one, with its error, is in `out`.
-    Raises InputError for missing notebooks or data, for an `out` with other results, and for one in use.
+    Raises InputError for missing notebooks or data, a profile without a course, and an `out` that is taken.
     """
     from kits_msan.devices import pick_device
 
+    check_choice("profile of a course", profile.name, MINUTES)  # the others train the networks that ship
     require_repository()
     notebooks = sorted(NOTEBOOKS.glob("0*.ipynb"))
     out = Path(out).resolve()

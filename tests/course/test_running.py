@@ -14,7 +14,7 @@ from kits_msan.cli import main
 from kits_msan.course.record import begin
 from kits_msan.errors import InputError
 from kits_msan.files import only_user
-from kits_msan.profiles import SMOKE
+from kits_msan.profiles import SHIPPED, SMOKE
 
 
 def notebook(folder: Path, name: str, source: str) -> None:
@@ -140,6 +140,12 @@ def test_a_notebook_that_fails_is_run_once() -> None:
     with pytest.raises(RuntimeError, match="size mismatch"):
         kits_msan.course.run._with_a_kernel(run)
     assert len(tries) == 1
+
+
+def test_a_profile_that_trains_what_ships_has_no_course(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown profile of a course 'shipped'; choose one of smoke, laptop, gpu"):
+        kits_msan.course.run.run_course(SHIPPED, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_course_without_notebooks_is_refused(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
