@@ -11,6 +11,8 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 
+WINDOWS = os.name == "nt"
+
 
 class InputError(ValueError):
     """Input from outside the package that it cannot work with; the message names it and the remedy."""

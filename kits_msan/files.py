@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import InputError, InUseError
+from kits_msan.errors import WINDOWS, InputError, InUseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,8 +133,7 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     made = _make_parents(folder)
-    file = folder / LOCK
-    lock = FileLock(file, timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -142,7 +141,8 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        if not WINDOWS:  # which removes no file that is open; there filelock removes its own when it is released
+            (folder / LOCK).unlink(missing_ok=True)
         lock.release()
         _remove_empty(made)
 
