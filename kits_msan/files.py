@@ -120,7 +120,7 @@ def refuse_file(path: Path, overwrite: bool, ending: str, begins: str = "") -> N
         raise InputError(f"{path} is to be written as {ending}; give it a name that ends so.")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; name another file or add --overwrite.")
-    if begins and path.exists() and path.read_bytes()[: len(begins)] not in (b"", begins.encode()):
+    if begins and path.exists() and path.read_text("utf-8-sig", "replace")[: len(begins)] not in ("", begins):
         raise InputError(f"{path} was not written by this command and is never replaced; name another file.")
 
 
@@ -172,10 +172,10 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
+def write_csv(path: str | Path, table: "pd.DataFrame", encoding: str = "utf-8") -> None:
     """Write a table of scores, to five digits, atomically."""
     with atomic_file(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.5f")
+        table.to_csv(temporary, index=False, float_format="%.5f", encoding=encoding)
 
 
 def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or name a folder on another disk") -> None:
