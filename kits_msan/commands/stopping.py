@@ -70,7 +70,7 @@ class Stops:
 def _send(number: int) -> None:
     """Let the signal come in the main thread. On Windows `os.kill` would end the process at once."""
     if WINDOWS:
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
     else:
         os.kill(os.getpid(), number)
 
