@@ -58,7 +58,7 @@ def _known(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, FloatingPointError):  # a training whose loss is no longer finite
         return str(error), 1
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; for the course and the viewer: pip install 'kits_msan[course]'", 2
+        return f'{error.name} is not installed; for the course and the viewer: pip install "kits_msan[course]"', 2
     sentence = system_sentence(error)  # a full disk or memory, a folder that may not be written
     return (sentence, 2) if sentence else None
 

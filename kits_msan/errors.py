@@ -6,10 +6,14 @@ The `kits-msan` command prints that sentence and exits with 2; a notebook shows 
 """
 
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+
+WINDOWS = os.name == "nt"
 
 
 class InputError(ValueError):
@@ -45,6 +49,11 @@ def own_command() -> list[str]:
     if os.path.splitext(os.path.basename(started))[0] == "kits-msan":
         return [_as_found("kits-msan", started)]
     return ["kits-msan"]
+
+
+def as_typed(words: Sequence[str]) -> str:
+    """The words of a command as one types them: Windows knows no single quotes."""
+    return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)
 
 
 def check_choice(what: str, value: str, choices: Iterable[str]) -> None:

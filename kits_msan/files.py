@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import InputError, InUseError
+from kits_msan.errors import WINDOWS, InputError, InUseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ def refuse_file(path: Path, overwrite: bool, ending: str, begins: str = "") -> N
         raise InputError(f"{path} is to be written as {ending}; give it a name that ends so.")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; name another file or add --overwrite.")
-    if begins and path.exists() and path.read_bytes()[: len(begins)] not in (b"", begins.encode()):
+    if begins and path.exists() and path.read_text("utf-8-sig", "replace")[: len(begins)] not in ("", begins):
         raise InputError(f"{path} was not written by this command and is never replaced; name another file.")
 
 
@@ -133,8 +133,7 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     made = _make_parents(folder)
-    file = folder / LOCK
-    lock = FileLock(file, timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -142,7 +141,8 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        if not WINDOWS:  # which removes no file that is open; there filelock removes its own when it is released
+            (folder / LOCK).unlink(missing_ok=True)
         lock.release()
         _remove_empty(made)
 
@@ -172,10 +172,10 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
+def write_csv(path: str | Path, table: "pd.DataFrame", encoding: str = "utf-8") -> None:
     """Write a table of scores, to five digits, atomically."""
     with atomic_file(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.5f")
+        table.to_csv(temporary, index=False, float_format="%.5f", encoding=encoding)
 
 
 def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or name a folder on another disk") -> None:

@@ -3,6 +3,7 @@
 And who runs what, where several workers share the tests: slow files come first, so that quick ones fill up the end.
 """
 
+import errno
 import json
 import os
 import signal
@@ -125,6 +126,33 @@ def course_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (folder / "course-site").exists():
             build_site(folder / "course-site", sorted(NOTEBOOKS.glob("0*.ipynb")))
     return folder / "course-site"
+
+
+@pytest.fixture
+def locks_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: the file of a lock cannot be removed while the lock is held, and is gone when it is released."""
+    held: set[Path] = set()
+    acquire, release, unlink = FileLock._acquire, FileLock._release, Path.unlink
+
+    def acquired(self: FileLock) -> None:
+        acquire(self)
+        held.update({Path(self.lock_file)} if self.is_locked else {})
+
+    def released(self: FileLock) -> None:
+        release(self)
+        held.discard(Path(self.lock_file))
+        unlink(Path(self.lock_file), missing_ok=True)
+
+    def removed(path: Path, missing_ok: bool = False) -> None:
+        if path in held:
+            raise PermissionError(errno.EACCES, "The process cannot access the file", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(FileLock, "_acquire", acquired)
+    monkeypatch.setattr(FileLock, "_release", released)
+    monkeypatch.setattr(Path, "unlink", removed)
+    for module in ("files", "training.runs", "data.prepare"):
+        monkeypatch.setattr(f"kits_msan.{module}.WINDOWS", True)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, atomic_folder, refuse_results, removed_on_bad_input, write_json
+from kits_msan.files import atomic_file, atomic_folder, only_user, refuse_results, removed_on_bad_input, write_json
 
 
 def tree(folder: Path) -> list[str]:
@@ -144,6 +144,14 @@ def test_write_json_replaces_what_was_there(tmp_path: Path) -> None:
         write_json(tmp_path / "a.json", value)
         assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
     assert tree(tmp_path) == ["a.json"]
+
+
+@pytest.mark.usefixtures("locks_of_windows")
+def test_a_folder_is_given_back_on_windows_too(tmp_path: Path) -> None:
+    for _ in range(2):
+        with only_user(tmp_path / "new" / "out", "course"):
+            pass
+        assert tree(tmp_path) == []
 
 
 def test_bad_input_takes_new_folders_away_and_no_others(tmp_path: Path) -> None:

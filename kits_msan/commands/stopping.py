@@ -1,8 +1,8 @@
 """Ctrl-C, SIGTERM and a closed terminal end a command in one way: with a sentence and the command to go on."""
 
+import _thread
 import argparse
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from kits_msan.errors import own_command
+from kits_msan.errors import WINDOWS, as_typed, own_command
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -60,11 +60,19 @@ class Stops:
 
     def _unheard(self, error: "sys.UnraisableHookArgs") -> None:
         if isinstance(error.exc_value, Stopped):
-            again = threading.Timer(AGAIN, os.kill, (os.getpid(), error.exc_value.code - 128))
+            again = threading.Timer(AGAIN, _send, (error.exc_value.code - 128,))
             again.daemon = True
             again.start()
         else:
             self._hook(error)
+
+
+def _send(number: int) -> None:
+    """Let the signal come in the main thread. On Windows `os.kill` would end the process at once."""
+    if WINDOWS:
+        _thread.interrupt_main(signal.Signals(number))
+    else:
+        os.kill(os.getpid(), number)
 
 
 def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:
@@ -74,7 +82,7 @@ def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:
     what is there is the command's own.
     """
     drop = {"--overwrite"} if not getattr(args, "overwrite", False) else set()
-    return shlex.join([*own_command(), *(word for word in arguments if word not in drop)])
+    return as_typed([*own_command(), *(word for word in arguments if word not in drop)])
 
 
 @contextmanager

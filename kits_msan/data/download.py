@@ -6,7 +6,6 @@ already only header and length are compared: 28 GB would take minutes to read. A
 """
 
 import math
-import shlex
 import shutil
 import threading
 from collections import deque
@@ -23,7 +22,7 @@ from tqdm.auto import tqdm
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import damage, format_cases, geometry, grid, misfit, name_of
-from kits_msan.errors import InputError, own_command
+from kits_msan.errors import InputError, as_typed, own_command
 from kits_msan.files import in_words, refuse_full_disk
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
@@ -103,7 +102,7 @@ def download(
         more = f"; and {len(failed) - REASONS} more" if len(failed) > REASONS else ""
         raise InputError(
             f"{len(failed)} of {len(files)} files could not be fetched ({reasons}{more}); "
-            f"what did arrive is kept, to go on run: {shlex.join(again)}"
+            f"what did arrive is kept, to go on run: {as_typed(again)}"
         )
     return [out / name_of(case_id) for case_id in ids]
 

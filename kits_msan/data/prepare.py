@@ -4,7 +4,7 @@ import errno
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from kits_msan.data.store import (
     slices_showing,
     split_of,
 )
-from kits_msan.errors import InputError, InUseError, first_of, note
+from kits_msan.errors import WINDOWS, InputError, InUseError, first_of, note
 from kits_msan.files import (
     atomic_file,
     read_json,
@@ -134,6 +134,7 @@ def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
 def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None) -> Iterator[list[Path]]:
     """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
     with ExitStack() as stack:
+        stack.callback(_leave_lock, out)
         with removed_on_bad_input(out):
             out.mkdir(parents=True, exist_ok=True)
             try:
@@ -175,6 +176,13 @@ def _is_own(out: Path) -> bool:
         return (out / LOCK).exists() or "store_version" in read_json(out / MANIFEST, "")
     except InputError:
         return False
+
+
+def _leave_lock(out: Path) -> None:
+    """By it `_is_own` knows the folder; on Windows filelock has just removed it."""
+    if WINDOWS:
+        with suppress(OSError):  # the folder may be gone, or another process may hold the lock already
+            (out / LOCK).touch()
 
 
 def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = None) -> None:

@@ -33,7 +33,7 @@ def export_onnx(model: Network, path: str | Path) -> None:
     Raises InputError where the extra `onnx` is not installed.
     """
     if missing := [package for package in NEEDED if find_spec(package) is None]:
-        raise InputError(f"{' and '.join(missing)} cannot be imported; pip install 'kits_msan[onnx]' to write ONNX.")
+        raise InputError(f'{" and ".join(missing)} cannot be imported; pip install "kits_msan[onnx]" to write ONNX.')
     plain = _plain(model)
     example = torch.zeros(2, 1, *(count * step for count, step in zip((6, 4, 5), model.multiple, strict=True)))
     with warnings.catch_warnings():

@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from kits_msan.errors import InputError
+from kits_msan.errors import WINDOWS, InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
 from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
@@ -96,6 +96,8 @@ class RunFolder:
         except InputError:
             if self._new is not None:
                 with suppress(OSError):
+                    if WINDOWS:  # which removes no file that is open
+                        self._lock.release()
                     for file in (CONFIG, LOCK):
                         (self.path / file).unlink(missing_ok=True)
                     for folder in self._new:

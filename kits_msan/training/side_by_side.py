@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kits_msan.devices import Machine, pick_device
-from kits_msan.errors import InputError
+from kits_msan.errors import WINDOWS, InputError
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.threads import available_cores
 
 # Linux's allocator hands large arrays back after each step and asks for them again, a tenth of a laptop step's time
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+UTF8 = {"PYTHONIOENCODING": "utf-8"}  # so is the log read; Windows would have another
+GRACE = 10.0  # seconds in which a training that Ctrl-C has reached writes its checkpoint
 FEW_STEPS = 100  # of a training that is over before processes have started
 
 
@@ -91,9 +94,18 @@ def side_by_side(
         finally:
             stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(running):
-                process.terminate()
+            _end(list(running))
             pool.shutdown(wait=True)
+
+
+def _end(running: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Ask the processes to stop. On Windows that is a kill: Ctrl-C has reached them too, so they get time."""
+    last = time.monotonic() + (GRACE if WINDOWS else 0)
+    for process in running:
+        if WINDOWS:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, last - time.monotonic()))
+        process.terminate()
 
 
 def devices_for(profile: Profile, device: str = "auto", networks: int = 5) -> int:
@@ -121,12 +133,12 @@ def _environments(devices: int, kind: str) -> list[dict[str, str]]:
     import torch
 
     if kind != "cuda":
-        return [{**os.environ, "OMP_NUM_THREADS": "1", **KEEP_MEMORY}] * devices
+        return [{**os.environ, "OMP_NUM_THREADS": "1", **KEEP_MEMORY, **UTF8}] * devices
     names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     visible = [name for name in names if name] or [str(index) for index in range(torch.cuda.device_count())]
     if len(visible) < devices:
         raise InputError(f"{devices} devices were asked for, but there are {len(visible)} GPUs; ask for fewer.")
-    return [{**os.environ, "CUDA_VISIBLE_DEVICES": name} for name in visible[:devices]]
+    return [{**os.environ, "CUDA_VISIBLE_DEVICES": name, **UTF8} for name in visible[:devices]]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 import weakref
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from kits_msan.cli import main
-from kits_msan.commands.stopping import Stopped, Stops
+from kits_msan.commands.stopping import Stopped, Stops, to_go_on
 from kits_msan.course.grade.notebooks import RIGHT, Grade
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.networks.checkpoints import describe_model, save_model
@@ -172,17 +173,32 @@ def test_a_stopped_prediction_does_not_take_the_place_of_a_truth(
     assert {path: path.read_bytes() for path in copied.rglob("*.nii.gz")} == truth
 
 
-def test_a_stop_that_python_ignores_comes_again() -> None:
+def test_what_is_printed_can_be_typed_in_every_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["predict", "my scans", "--out", "found"]
+    assert to_go_on(words, Namespace()) == "kits-msan predict 'my scans' --out found"
+    monkeypatch.setattr("kits_msan.errors.WINDOWS", True)
+    assert to_go_on(words, Namespace()) == 'kits-msan predict "my scans" --out found'
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_stop_that_python_ignores_comes_again(windows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the callback of a weak reference, which imports use: what is raised there is printed and forgotten."""
+    if windows:
+        monkeypatch.setattr("kits_msan.commands.stopping.WINDOWS", True)
+        monkeypatch.setattr("kits_msan.commands.stopping.os.kill", lambda *_: 1 / 0)  # it would end the process
 
     class Thing:
         pass
+
+    def wait() -> None:  # in steps, since no call of the system is interrupted
+        for _ in range(1000):
+            time.sleep(0.01)
 
     thing = Thing()
     kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
     with Stops() as stops:
         del thing  # calls that function
         with pytest.raises(Stopped):
-            time.sleep(10)
+            wait()
     assert kept() is None
     assert stops.seen == signal.SIGTERM

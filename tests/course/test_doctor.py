@@ -149,7 +149,8 @@ def test_the_machine_is_measured() -> None:
 
 def test_the_advice_names_minutes() -> None:
     assert f"about {MINUTES['gpu']:.0f} minutes" in doctor.advice(True, 16, 64)
-    assert f"make course, about {MINUTES['laptop']:.0f} minutes" in doctor.advice(False, 2, 8)
+    laptop = "make course PROFILE=laptop (or kits-msan course --profile laptop --out runs/laptop), about "
+    assert f"{laptop}{MINUTES['laptop']:.0f} minutes" in doctor.advice(False, 2, 8)
     for processors, gigabytes in ((1, 8), (8, 1)):
         assert "PROFILE=smoke" in doctor.advice(False, processors, gigabytes)
 

@@ -55,6 +55,19 @@ def test_nothing_is_read_before_the_folder_is_ones_own(
         prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
 
 
+@pytest.mark.usefixtures("locks_of_windows")
+def test_a_stopped_run_goes_on_under_windows_too(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    with monkeypatch.context() as patch:
+        patch.setattr("kits_msan.data.prepare.write_json", lambda *_: 1 / 0)  # after the first case's arrays
+        with pytest.raises(ZeroDivisionError):
+            prepare(data, store, tiny, load_split(data), progress=False)
+    prepare(data, store, tiny, load_split(data), progress=False)
+    assert split_of(store) == load_split(data)
+
+
 def test_a_whole_store_stays_one_while_it_is_looked_through(
     data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,5 +112,5 @@ def test_without_the_extra_it_says_what_to_install(
     save_model(tmp_path / "model.safetensors", model, describe_model("unet3d", model, SMOKE))
     monkeypatch.setattr(export, "NEEDED", ("onnx_that_nobody_has",))
     assert main(["export", str(tmp_path), "--onnx", str(tmp_path / "new.onnx")]) == 2
-    assert "pip install 'kits_msan[onnx]'" in capsys.readouterr().err
+    assert 'pip install "kits_msan[onnx]"' in capsys.readouterr().err
     assert not (tmp_path / "new.onnx").exists()

@@ -16,7 +16,7 @@ from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import MODEL, load_model
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import train
-from kits_msan.training.runs import CONFIG
+from kits_msan.training.runs import CONFIG, RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,15 @@ def test_a_finished_run_is_loaded_not_repeated(
     before = load_model(finished / MODEL).state_dict()
     assert again.keys() == before.keys()
     assert all(torch.equal(again[name], before[name]) for name in before)
+
+
+@pytest.mark.usefixtures("locks_of_windows")
+def test_bad_input_leaves_no_folder_on_windows_either(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "new" / "run", {}, 5) as folder:
+        folder.claim()
+        with pytest.raises(InputError), folder.left_on_bad_input():
+            raise InputError("bad")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

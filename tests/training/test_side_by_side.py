@@ -16,7 +16,7 @@ import pytest
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.profiles import SHIPPED, SMOKE
-from kits_msan.training.side_by_side import Job, _environments, devices_for, side_by_side
+from kits_msan.training.side_by_side import Job, _end, _environments, devices_for, side_by_side
 
 STAND_IN = """
 import os, sys, time
@@ -143,6 +143,23 @@ def test_a_training_that_starts_while_all_are_stopped_is_stopped_too(
     with side_by_side(todo, tmp_path, SMOKE, Machine("cpu", devices=1)):
         assert starting.wait(10)  # without the stop, leaving this block would wait without end
     assert not (todo[0].run / "done").exists()
+
+
+def test_a_training_that_writes_its_checkpoint_is_waited_for_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `terminate` kills at once."""
+    monkeypatch.setattr("kits_msan.training.side_by_side.WINDOWS", True)
+    for grace, seconds, ends_by_itself in ((60, 0.2, True), (0.1, 60, False)):
+        monkeypatch.setattr("kits_msan.training.side_by_side.GRACE", grace)
+        process = subprocess.Popen([sys.executable, "-S", "-c", f"import time; time.sleep({seconds})"])
+        _end([process])
+        assert (process.wait() == 0) == ends_by_itself
+
+
+def test_logs_have_the_encoding_in_which_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    [environment] = _environments(1, "cpu")
+    printed = subprocess.check_output([sys.executable, "-c", "print('J\u00fcrgen')"], env=environment)
+    assert printed.decode("utf-8").strip() == "J\u00fcrgen"
 
 
 def test_profile_that_the_command_cannot_name_is_refused(tmp_path: Path) -> None:

@@ -63,15 +63,22 @@ def advice(gpu: bool, processors: int, gigabytes: float) -> str:
     """Which profile this machine should use, with the minutes to expect."""
     if gpu:
         return (
-            f"Use the gpu profile: make course PROFILE=gpu, about {MINUTES['gpu']:.0f} minutes (not measured). "
+            f"Use the gpu profile: {_command('gpu')}, about {MINUTES['gpu']:.0f} minutes (not measured). "
             f"For a first look, the laptop profile, about {MINUTES['laptop']:.0f} minutes on two cores."
         )
     if processors >= 2 and gigabytes >= LEAST_MEMORY:
-        return f"Use the laptop profile: make course, about {MINUTES['laptop']:.0f} minutes on two slow cores."
+        return (
+            f"Use the laptop profile: {_command('laptop')}, about {MINUTES['laptop']:.0f} minutes on two slow cores."
+        )
     return (
         "Work through the notebooks as they are, with the shipped networks; train only with the smoke profile: "
-        f"make course PROFILE=smoke, about {60 * MINUTES['smoke']:.0f} seconds on two cores."
+        f"{_command('smoke')}, about {60 * MINUTES['smoke']:.0f} seconds on two cores."
     )
+
+
+def _command(profile: str) -> str:
+    """The command that runs the course, also for a machine without make, such as one with Windows."""
+    return f"make course PROFILE={profile} (or kits-msan course --profile {profile} --out runs/{profile})"
 
 
 def cores() -> Iterator[Finding]:

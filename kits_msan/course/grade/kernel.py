@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "SYSTEMROOT", "TMPDIR")
+KEPT = (
+    *("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "TMPDIR"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "PATHEXT", "TEMP", "TMP"),  # without which Windows starts little
+)
 MEMORY, SECONDS = "KITS_MSAN_GRADE_MEMORY", "KITS_MSAN_GRADE_SECONDS"  # names of the limits in the environment
 FILE_BYTES = 2**30  # largest file that it may write
 
@@ -35,7 +38,8 @@ def launch(isolated: bool) -> list[str]:
 def environment(home: Path, memory: int, seconds: int) -> dict[str, str]:
     """What the kernel sees of the environment: no tokens, no home; memory in bytes, seconds of processor time."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return kept | {"HOME": str(home), "IPYTHONDIR": str(home), MEMORY: str(memory), SECONDS: str(seconds)}
+    homes = dict.fromkeys(("HOME", "USERPROFILE", "IPYTHONDIR"), str(home))  # the second is Windows' name for it
+    return kept | homes | {MEMORY: str(memory), SECONDS: str(seconds)}
 
 
 def _limit() -> None:

@@ -1,9 +1,12 @@
 """`kits-msan grade`: all collected notebooks, as a table with names, and as a picture and a count without."""
 
 import csv
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +17,15 @@ from kits_msan.course.grade.collect import ASKED, Found, collected, empty_handed
 from kits_msan.course.grade.kernel import can_unshare
 from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, grade
 from kits_msan.course.paths import course_data
-from kits_msan.errors import InputError, one_line
+from kits_msan.errors import WINDOWS, InputError, one_line
 from kits_msan.files import atomic_file, refuse_file, refuse_foreign, refuse_results, write_csv
 from kits_msan.profiles import get_profile
 
 COLORS = {RIGHT: "#009E73", WRONG: "#D55E00", UNANSWERED: "#DDDDDD", NOT_RUN: "#666666"}
 GRADES, MISTAKES, PICTURE = "grades.csv", "mistakes.csv", "grades.png"
 COLUMNS = {GRADES: [field.name for field in fields(Grade)], MISTAKES: ["exercise", "students", "hint"]}
+MARKED = "utf-8-sig"  # without the mark Excel takes a table for one of another encoding
+WAIT = 1.0  # seconds until a file that was open is tried again
 FORMULA = tuple("=+-@\t\r")  # how a text begins that a spreadsheet would calculate
 SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
 
@@ -56,15 +61,16 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     for one in tqdm([one for one in notebooks if one not in done], "notebooks"):
         done[one] = _graded(one, data, limits)
         for name in (MISTAKES, PICTURE):
-            (out / name).unlink(missing_ok=True)  # of an older run, whose grades go now
-        _write_grades(out, [row for rows in done.values() for row in rows])
+            with _unless_open(out / name):
+                (out / name).unlink(missing_ok=True)  # of an older run, whose grades go now
+        with _unless_open(out / GRADES):  # else they are written with the next
+            _write_grades(out, [row for rows in done.values() for row in rows])
     grades = [row for rows in done.values() for row in rows]
     asked = [number for number in ASKED if any(one.exercise == number for one in grades)]
     grades += [Grade(_plain(name), number, NOT_RUN, "no notebook") for name in absent for number in asked]
-    _write_grades(out, grades)
-    write_csv(out / MISTAKES, mistakes(grades))
-    with atomic_file(out / PICTURE) as temporary:
-        draw(grades, temporary)
+    _once_closed(out / GRADES, lambda: _write_grades(out, grades))
+    _once_closed(out / MISTAKES, lambda: write_csv(out / MISTAKES, mistakes(grades), MARKED))
+    _once_closed(out / PICTURE, lambda: _write_picture(out, grades))
     students = len({one.student for one in grades})
     print(f"{students} students, {len(notebooks)} notebooks; see {GRADES}, {MISTAKES} and {PICTURE} in {out}")
     print(f"{GRADES} holds names: keep it on this machine. The other two hold none.")
@@ -85,7 +91,7 @@ def _stopped(out: Path) -> list[Grade]:
     file, columns = out / GRADES, COLUMNS[GRADES]
     if (out / PICTURE).exists() or not file.is_file():
         return []
-    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+    with file.open(encoding=MARKED, errors="replace", newline="") as lines:
         if lines.readline().rstrip() != ",".join(columns):
             return []
         return [Grade(*row) for row in csv.reader(lines) if len(row) == len(columns) and row[2] in COLORS]
@@ -105,7 +111,32 @@ def _still_true(before: Sequence[Grade], notebooks: Sequence[Found], file: Path)
 
 def _write_grades(out: Path, grades: Sequence[Grade]) -> None:
     rows = [[_plain(value) for value in vars(one).values()] for one in grades]
-    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]))
+    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]), MARKED)
+
+
+def _write_picture(out: Path, grades: Sequence[Grade]) -> None:
+    with atomic_file(out / PICTURE) as temporary:
+        draw(grades, temporary)
+
+
+@contextmanager
+def _unless_open(file: Path) -> Iterator[None]:
+    """Windows lets nobody change a file that a program such as Excel has open: then it stays as it is."""
+    try:
+        yield
+    except PermissionError:
+        if not (WINDOWS and file.exists()):
+            raise
+
+
+def _once_closed(file: Path, write: Callable[[], None]) -> None:
+    """Write the file; while another program has it open, wait: the grades of the class are in memory alone."""
+    for tried in count():
+        with _unless_open(file):
+            return write()
+        if not tried:
+            print(f"{file} is open in another program; close it there, and the command goes on by itself.")
+        time.sleep(WAIT)
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,8 @@
 """A notebook is run within limits and without a network; the teacher's checks are read, and nothing else."""
 
+import ntpath
 import os
+import posixpath
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from student_notebooks import notebook, raw_notebook
 
 from kits_msan.course.grade import notebooks
-from kits_msan.course.grade.kernel import can_unshare
+from kits_msan.course.grade.kernel import can_unshare, environment
 from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Limits, grade
 
 RECALL = "this is the share that was found (recall)"
@@ -82,6 +84,11 @@ def test_the_checks_alone_are_believed_and_nothing_lives_on(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_the_kernel_has_its_own_home_on_every_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", environment(tmp_path, 1, 1))
+    assert posixpath.expanduser("~") == ntpath.expanduser("~") == str(tmp_path)
+
+
 def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "a token")
     path = notebook(tmp_path / "05.ipynb", CELLS)

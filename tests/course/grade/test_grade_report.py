@@ -1,5 +1,6 @@
 """The tables and the picture of a class: without names where it is shown, and nothing lost when something breaks."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -118,6 +119,38 @@ def test_a_stopped_run_goes_on(students: Class, capsys: pytest.CaptureFixture[st
         students.grade(overwrite=True)
     assert students.seen == ["'=ann", "bob"]  # all anew
     assert [path.name for path in students.out.iterdir()] == ["grades.csv"]  # and no picture of other grades
+
+
+def test_a_table_that_excel_has_open_costs_no_grades(
+    students: Class, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on Windows, where a file that is open cannot be replaced."""
+    students.add("ann", "bob", "eve")
+    students.errors["eve"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        students.grade()
+    del students.errors["eve"]
+    replace, is_open = os.replace, True
+
+    def refused(source: Path, target: Path) -> None:
+        if is_open and Path(target).name == "grades.csv":
+            raise PermissionError(errno.EACCES, "Access is denied", str(target))
+        replace(source, target)
+
+    def closed(_: float) -> None:
+        nonlocal is_open
+        is_open = False
+
+    monkeypatch.setattr("kits_msan.files.os.replace", refused)
+    monkeypatch.setattr(report.time, "sleep", closed)
+    with pytest.raises(PermissionError):
+        students.grade()
+    monkeypatch.setattr(report, "WINDOWS", True)
+    students.grade()
+    assert students.results() == {"ann": [RIGHT], "bob": [RIGHT], "eve": [RIGHT]}
+    said = f"{students.out / 'grades.csv'} is open in another program; close it there, and the command goes on"
+    assert said in capsys.readouterr().out
+    assert all((students.out / name).read_bytes().startswith(b"\xef\xbb\xbf") for name in report.COLUMNS)
 
 
 def test_results_in_the_folder_of_the_class_are_no_student(students: Class) -> None:
