@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import NAME, OpenPage
-from browser.hand import Hand, known_case, predictions
+from browser.hand import Hand, known_case, predictions, touch
 from kits_msan.viewer import SliceViewer
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -119,6 +119,23 @@ def test_a_finger_pans_the_page_until_the_viewer_was_tapped(browser: Browser, tm
     hand.page.touchscreen.tap(*hand.center())
     assert hand.panels.evaluate(action) == "none"
     expect(hand.root.locator("[aria-live=polite]")).to_contain_text("voxel (5,")  # the tap reads its voxel
+
+    x, y = hand.center()
+    pinch = [[(x, y), (x, y + down)] for down in (30, 40, 50, 60)]
+    touch(page, pinch[0][:1], *pinch, [(x, y)], [(x, y + 30)], [(x, y + 60)])
+    hand.shows("axial", 5)  # the finger that is lifted last drags nothing
+    assert "scale(2" in (hand.root.locator(".kv-stage").first.get_attribute("style") or "")
+    touch(page, [(x, y)], [(x, y + 30)], [(x, y + 60)])
+    expect(hand.root).not_to_have_attribute("data-shown", "axial:5")
+
+    hand.press("p")
+    surface = hand.root.locator(".kv-surface")
+    surface.scroll_into_view_if_needed()
+    box = surface.bounding_box()
+    assert box is not None
+    x, y = box["x"] + 20, box["y"] + 40
+    touch(page, [(x, y)], [(x + 30, y)], [(x + 60, y)])
+    expect(hand.root.locator(".kv-solid")).to_contain_text("aside")
     context.close()
 
 
