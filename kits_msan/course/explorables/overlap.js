@@ -48,7 +48,7 @@ function overlap(el) {
     event.stopPropagation(); // JupyterLab would go to another cell
     move(...way);
   });
-  const asleep = ({ pointerType }) => pointerType === "touch" && document.activeElement !== canvas; // the first tap wakes it
+  const asleep = ({ pointerType }) => pointerType === "touch" && document.activeElement !== canvas; // a tap wakes it
   canvas.addEventListener("pointerdown", (event) => {
     if (!asleep(event)) canvas.setPointerCapture(event.pointerId);
     drag(event);

@@ -159,7 +159,7 @@ export class Surface {
   }
 
   onPress(event) {
-    if (this.drag || (event.pointerType === "touch" && !this.view.hasFocus)) return; // a second finger; the page's finger
+    if (this.drag || (event.pointerType === "touch" && !this.view.hasFocus)) return;
     this.canvas.focus({ preventScroll: true });
     this.drag = { x: event.clientX, y: event.clientY, finger: event.pointerId };
     this.canvas.setPointerCapture(event.pointerId);
@@ -173,7 +173,8 @@ export class Surface {
   }
 
   onRelease({ type, pointerId }) {
-    if (!this.drag && type === "pointerup") this.canvas.focus({ preventScroll: true }); // the first tap wakes the viewer
+    // The first tap wakes the viewer.
+    if (!this.drag && type === "pointerup") this.canvas.focus({ preventScroll: true })
     if (this.drag?.finger !== pointerId) return;
     this.drag = null;
     this.draw();
