@@ -60,6 +60,19 @@ def wait_until(page: Page, expression: str) -> None:
     raise AssertionError(f"it never holds: {expression}")
 
 
+def touch(page: Page, *steps: Sequence[tuple[float, float]]) -> None:
+    """Each step says where fingers lie; where a step has fewer, the last ones are lifted, and in the end all."""
+    session = page.context.new_cdp_session(page)
+    before: Sequence[tuple[float, float]] = ()
+    for points in [*steps, ()]:
+        kind = "touchStart" if len(points) > len(before) else "touchEnd" if len(points) < len(before) else "touchMove"
+        changed = enumerate(points) if kind != "touchEnd" else list(enumerate(before))[len(points) :]
+        fingers = [{"x": x, "y": y, "id": at} for at, (x, y) in changed]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+        before = points
+    session.detach()
+
+
 class Hand:
     """Drives the viewer at `root` with keys and mouse, and reads its pixels."""
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import NAME, OpenPage
-from browser.hand import Hand, known_case, predictions
+from browser.hand import Hand, known_case, predictions, touch
 from kits_msan.viewer import SliceViewer
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -69,6 +69,10 @@ def test_paper_is_white_and_no_code_is_cut_off(page: Page, pages: Path) -> None:
     assert page.locator("main p").first.evaluate("node => getComputedStyle(node).color") == "rgb(0, 0, 0)"
     for block in page.locator("main pre").all():
         assert block.evaluate("node => node.scrollWidth <= node.clientWidth")
+    Hand(page)
+    for control in page.locator("main button, main input, main select, .kv-hint").all():
+        expect(control).to_be_hidden()
+    expect(page.locator(".kv-swatch").first).to_be_visible()
 
 
 def test_in_high_contrast_the_legend_keeps_its_colors_and_pressed_buttons_differ(open_page: OpenPage) -> None:
@@ -110,15 +114,37 @@ def scrolls_beyond(page: Page, place: float) -> None:
 
 def test_a_finger_pans_the_page_until_the_viewer_was_tapped(browser: Browser, tmp_path: Path) -> None:
     SliceViewer(known_case(), predictions(known_case())).save_html(tmp_path / "touch.html")
-    context = browser.new_context(viewport={"width": 380, "height": 700}, has_touch=True, offline=True)
+    context = browser.new_context(
+        viewport={"width": 380, "height": 700}, has_touch=True, is_mobile=True, offline=True
+    )
     page = context.new_page()
     page.goto((tmp_path / "touch.html").as_uri())
     hand = Hand(page)
     action = "node => getComputedStyle(node).touchAction"
     assert hand.panels.evaluate(action) == "auto"
+    expect(hand.root.get_by_text("tap, then drag")).to_be_visible()
+    targets = hand.root.locator(".kv-bar :is(button, select, label), summary").filter(visible=True)
+    assert min(targets.evaluate_all("nodes => nodes.map((node) => node.getBoundingClientRect().height)")) >= 28
     hand.page.touchscreen.tap(*hand.center())
     assert hand.panels.evaluate(action) == "none"
     expect(hand.root.locator("[aria-live=polite]")).to_contain_text("voxel (5,")  # the tap reads its voxel
+
+    x, y = hand.center()
+    pinch = [[(x, y), (x, y + down)] for down in (30, 40, 50, 60)]
+    touch(page, pinch[0][:1], *pinch, [(x, y)], [(x, y + 30)], [(x, y + 60)])
+    hand.shows("axial", 5)  # the finger that is lifted last drags nothing
+    assert "scale(2" in (hand.root.locator(".kv-stage").first.get_attribute("style") or "")
+    touch(page, [(x, y)], [(x, y + 30)], [(x, y + 60)])
+    expect(hand.root).not_to_have_attribute("data-shown", "axial:5")
+
+    hand.press("p")
+    surface = hand.root.locator(".kv-surface")
+    surface.scroll_into_view_if_needed()
+    box = surface.bounding_box()
+    assert box is not None
+    x, y = box["x"] + 20, box["y"] + 40
+    touch(page, [(x, y)], [(x + 30, y)], [(x + 60, y)])
+    expect(hand.root.locator(".kv-solid")).to_contain_text("aside")
     context.close()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from browser.hand import touch
 from kits_msan.course.explorables import widgets
 from kits_msan.data.cases import Case, kits_affine
 
@@ -64,6 +65,18 @@ def test_overlap(show) -> None:  # type: ignore[no-untyped-def]
     line(page).to_contain_text("(441 + 441) = 1.00. Hausdorff distance 0.0 mm")
     page.get_by_label("a false island").check()
     line(page).to_contain_text("(445 + 441) = 1.00. Hausdorff distance 3")  # Dice hardly falls, the distance leaps
+
+
+def test_the_first_tap_of_a_finger_wakes_the_discs(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.overlap())
+    canvas = page.get_by_label("Truth and answer")
+    assert canvas.evaluate("node => getComputedStyle(node).touchAction") == "auto"  # a swipe scrolls the page
+    box = canvas.bounding_box()
+    place = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)]
+    for distance in ("6.0", "0.0"):
+        touch(page, place)
+        line(page).to_contain_text(f"Hausdorff distance {distance} mm")
+    assert canvas.evaluate("node => getComputedStyle(node).touchAction") == "none"
 
 
 def test_window(show) -> None:  # type: ignore[no-untyped-def]

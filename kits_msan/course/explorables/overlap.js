@@ -48,9 +48,15 @@ function overlap(el) {
     event.stopPropagation(); // JupyterLab would go to another cell
     move(...way);
   });
-  canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); drag(event); });
+  const asleep = ({ pointerType }) => pointerType === "touch" && document.activeElement !== canvas; // a tap wakes it
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!asleep(event)) canvas.setPointerCapture(event.pointerId);
+    drag(event);
+  });
   canvas.addEventListener("pointermove", (event) => { if (event.buttons) drag(event); });
+  canvas.addEventListener("pointerup", (event) => { if (asleep(event)) canvas.focus({ preventScroll: true }); });
   function drag(event) {
+    if (asleep(event) || !event.isPrimary) return;
     const box = canvas.getBoundingClientRect();
     right.set(Math.round(((event.clientX - box.left) / box.width) * size) - 40);
     down.set(Math.round(((event.clientY - box.top) / box.height) * size) - 40);

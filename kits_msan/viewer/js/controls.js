@@ -61,8 +61,9 @@ export function buildControls(view) {
   part.zooms.append(button("\u2212", "smaller", () => view.zoomBy(0.8)), button("+", "larger", () => view.zoomBy(1.25)),
     button("fit", "whole slice", () => view.fit()), button("1:1", "a voxel is one pixel wide", () => view.oneToOne()));
   for (const node of part.zooms.children) node.setAttribute("aria-label", `${node.title} (${node.textContent})`);
-  part.files.append(button("full screen", "full screen", () => toggleFullScreen(view)),
-    button("save PNG", "save the panels as a picture", () => savePicture(view)));
+  part.full = button("full screen", "full screen", () => toggleFullScreen(view));
+  part.full.hidden = !root.requestFullscreen; // as on a phone of Apple's
+  part.files.append(part.full, button("save PNG", "save the panels as a picture", () => savePicture(view)));
 
   for (const [name, low, high] of scene.presets) {
     part.preset.append(element("option", { value: `${low},${high}`, textContent: `${name}, ${low} to ${high} HU` }));

@@ -60,11 +60,12 @@ function onPress(view, event, fingers) {
     event.preventDefault();
   }
   fingers.set(event.pointerId, event);
-  view.pinch = fingers.size === 2 ? spanOf(fingers) : null;
+  view.pinch = fingers.size === 2 && !asleep ? spanOf(fingers) : null;
   if (panel.ownPlane && panel.plane !== view.plane && !asleep) view.set({ plane: panel.plane });
   view.drag = {
-    panel, asleep, x: event.clientX, y: event.clientY, lastX: event.clientX, lastY: event.clientY, index: view.index,
-    window: view.model.get("window"), from: panel.placeAt(event), tool: event.shiftKey ? "pan" : view.tool,
+    panel, asleep, moved: fingers.size > 1, x: event.clientX, y: event.clientY, lastX: event.clientX,
+    lastY: event.clientY, index: view.index, window: view.model.get("window"), from: panel.placeAt(event),
+    tool: event.shiftKey ? "pan" : view.tool,
   };
 }
 
@@ -79,7 +80,7 @@ function onMove(view, event, fingers) {
   const { drag } = view;
   if (fingers.has(event.pointerId)) fingers.set(event.pointerId, event);
   if (drag && fingers.size === 2 && view.pinch) return onPinch(view, spanOf(fingers));
-  if (drag && !drag.asleep) onDrag(view, event, drag);
+  if (drag && !drag.asleep && fingers.size < 2) onDrag(view, event, drag);
   const panel = view.panels.find((one) => one.placeAt(event));
   view.pointer = panel ? { panel, place: panel.placeAt(event) } : null;
   readOut(view);
@@ -87,7 +88,6 @@ function onMove(view, event, fingers) {
 
 function onPinch(view, span) {
   const { panel } = view.drag, box = panel.frame.getBoundingClientRect();
-  view.drag.moved = true;
   panel.zoomBy(span.size / view.pinch.size, [(span.clientY - box.top) / box.height, (span.clientX - box.left) / box.width]);
   panel.moveBy((span.clientY - view.pinch.clientY) / box.height, (span.clientX - view.pinch.clientX) / box.width);
   view.pinch = span;
@@ -118,7 +118,7 @@ function onDrag(view, event, drag) {
 function onRelease(view, event, fingers) {
   const { drag } = view;
   fingers.delete(event.pointerId);
-  view.drag = fingers.size ? drag : null;
+  view.drag = null; // of a pinch, too: the finger that is still down does nothing
   if (!drag || drag.moved || !drag.from) {
     if (drag?.tool === "measure" && view.measured) say(view, measuredText(view));
     return;

@@ -47,7 +47,10 @@ export function readOut(view) {
     Object.assign(panel.cross.style, { left: `${x * 100}%`, top: `${y * 100}%` });
   }
   const measured = view.measured ? `${measuredText(view)}   ` : "";
-  part.readout.textContent = measured + (voxel ? textOf(view, voxel) : "point at a panel, or move the crosshair with i, j, k, l");
+  const hint = matchMedia("(pointer: coarse)").matches ? "tap, then drag; two fingers zoom"
+    : "point at a panel, or move the crosshair with i, j, k, l";
+  part.readout.classList.toggle("kv-hint", !voxel && !measured); // which paper leaves out
+  part.readout.textContent = measured + (voxel ? textOf(view, voxel) : hint);
 }
 
 export function measuredText({ measured }) {

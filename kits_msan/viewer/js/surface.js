@@ -149,8 +149,8 @@ export class Surface {
     const caption = element("figcaption", {}, element("b", { textContent: `surface of ${this.name}` }), this.side);
     this.figure = element("figure", { className: "kv-solid" }, caption, this.canvas);
     this.canvas.onpointerdown = (event) => this.onPress(event);
-    this.canvas.onpointermove = (event) => this.drag && this.turn((this.drag.x - event.clientX) / 2, (event.clientY - this.drag.y) / 2, event);
-    this.canvas.onpointerup = this.canvas.onpointercancel = () => { this.drag = null; this.draw(); };
+    this.canvas.onpointermove = (event) => this.onMove(event);
+    this.canvas.onpointerup = this.canvas.onpointercancel = (event) => this.onRelease(event);
   }
 
   remove() {
@@ -159,9 +159,25 @@ export class Surface {
   }
 
   onPress(event) {
-    if (event.pointerType === "touch" && document.activeElement !== this.canvas) return; // the tap gives the focus
-    this.drag = { x: event.clientX, y: event.clientY };
+    if (this.drag || (event.pointerType === "touch" && !this.view.hasFocus)) return;
+    this.canvas.focus({ preventScroll: true });
+    this.drag = { x: event.clientX, y: event.clientY, finger: event.pointerId };
     this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  onMove({ pointerId, clientX, clientY }) {
+    const { drag } = this;
+    if (drag?.finger !== pointerId) return;
+    this.drag = { x: clientX, y: clientY, finger: pointerId };
+    this.turn((drag.x - clientX) / 2, (clientY - drag.y) / 2);
+  }
+
+  onRelease({ type, pointerId }) {
+    // The first tap wakes the viewer.
+    if (!this.drag && type === "pointerup") this.canvas.focus({ preventScroll: true })
+    if (this.drag?.finger !== pointerId) return;
+    this.drag = null;
+    this.draw();
   }
 
   // A key on the surface turns it; true if it was one of these.
@@ -173,8 +189,7 @@ export class Surface {
     return true;
   }
 
-  turn(right, up, pointer = null) {
-    if (pointer) this.drag = { x: pointer.clientX, y: pointer.clientY };
+  turn(right, up) {
     this.yaw = (this.yaw + right + 360) % 360;
     this.pitch = Math.min(90, Math.max(-90, this.pitch + up));
     this.draw();

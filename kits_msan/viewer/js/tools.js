@@ -21,7 +21,10 @@ export function togglePlaying(view) {
 
 export function toggleFullScreen(view) {
   const done = document.fullscreenElement ? document.exitFullscreen() : view.root.requestFullscreen?.();
-  done?.catch(() => say(view, "this page allows no full screen"));
+  done?.catch(() => {
+    view.part.readout.textContent = "this page allows no full screen";
+    say(view, view.part.readout.textContent);
+  });
 }
 
 // The first press sets one end at the crosshair, the second the other.
