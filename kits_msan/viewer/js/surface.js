@@ -172,9 +172,9 @@ export class Surface {
     this.turn((drag.x - clientX) / 2, (clientY - drag.y) / 2);
   }
 
-  onRelease({ type, pointerId }) {
-    // The first tap wakes the viewer.
-    if (!this.drag && type === "pointerup") this.canvas.focus({ preventScroll: true })
+  onRelease({ type, pointerId, pointerType }) {
+    const isTap = !this.drag && type === "pointerup" && pointerType === "touch"; // the first one wakes the viewer
+    if (isTap) this.canvas.focus({ preventScroll: true });
     if (this.drag?.finger !== pointerId) return;
     this.drag = null;
     this.draw();
