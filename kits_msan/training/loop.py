@@ -84,22 +84,16 @@ def train(
     often it was stopped. Else the number of threads follows what the machine has to spare, see `adapted`.
     Raises InputError, before anything is written, for an unknown model, device or precision, for a profile with
     which none can be trained, for a batch that the devices cannot share, and for a `run` with other settings in it
-    or in use; FloatingPointError when the loss is no longer finite;
-    TrainingStopped, a KeyboardInterrupt, after a signal (see `StopSignals`) and a checkpoint.
+    or in use; FloatingPointError when the loss is no longer finite; TrainingStopped, a KeyboardInterrupt, after a
+    signal (see `StopSignals`) and a checkpoint.
     """
     data, run, profile = None if data is None else Path(data), Path(run), checked_profile(profile)
     fabric = build_fabric(machine, profile.batch)
-    share = profile.batch // fabric.world_size
-    if profile.together and share % profile.together:
-        raise InputError(
-            f"profile {profile.name} takes {profile.together} slabs together, but a process would get {share}; "
-            "choose fewer devices."
-        )
-    drawing = helpers(fabric)
+    share, drawing = profile.batch // fabric.world_size, helpers(fabric)
     names, held_out = _training_cases(data, profile, split, validate)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
-    check_settings(profile, network, seed)
+    check_settings(profile, network, seed, share)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names, "validation": held_out}
     if start is not None:
         config["started_from"] = start_from(network, start)

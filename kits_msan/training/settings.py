@@ -16,14 +16,22 @@ from kits_msan.training.losses import LOSSES
 from kits_msan.training.optimizers import OPTIMIZERS
 
 
-def check_settings(profile: Profile, network: Network, seed: int) -> None:
-    """Raise InputError where the training would stumble later, with a run folder begun and a store made."""
+def check_settings(profile: Profile, network: Network, seed: int, share: int) -> None:
+    """Raise InputError where the training would stumble later, with a run folder begun and a store made.
+
+    share: slabs of a batch that each process gets.
+    """
     check_choice("schedule", profile.schedule, SCHEDULES)
     check_choice("loss", profile.loss, LOSSES)
     check_choice("optimizer", profile.optimizer, OPTIMIZERS)
     parse_kind(profile.augment)
     if seed < 0:
         raise InputError(f"the seed is {seed}; choose one of 0 or more.")
+    if profile.together and share % profile.together:
+        raise InputError(
+            f"profile {profile.name} takes {profile.together} slabs together, but a process would get {share}; "
+            "choose fewer devices."
+        )
     slab = (profile.slab, *profile.grid[1:])
     if any(n % step for n, step in zip(slab, network.multiple, strict=True)):
         raise InputError(
