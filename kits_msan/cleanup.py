@@ -17,6 +17,7 @@ from kits_msan.formats.nifti import checked_labels
 UNSURE = TUMOR + 1  # what `LabelsOnGrid` writes where networks call something tumor, but are not sure
 PART = 16  # slices that are looked at together
 CONTACT = 0.05  # of a tumor's surface that lies on kidney, at least; in 20 labels of KiTS19 it is 0.07 to 1
+COVER = 0.02  # or of all kidney's surface that lies on that tumor: of one that has eaten most of its kidney
 
 Weights = Callable[[NDArray[np.uint8], int], tuple[NDArray, NDArray]]  # (labels, first slice) -> two of each voxel
 
@@ -26,9 +27,10 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
 
     components: how many to keep. The paper's "simple maximal connected component" (section 3.1) is read as two,
     since one would delete the second kidney. The rest is our choice, made on phantoms and on four real scans:
-    a tumor grows on a kidney, so an island of tumor goes first if less than CONTACT of its surface, counted in
-    voxel faces, lies on kidney: it is a spleen or a muscle that touches one. What is left of tumor counts up to half
-    the kidney that it touches: it must not oust a kidney. Only where nothing is kidney does tumor stay alone.
+    a tumor grows on a kidney, so an island of tumor goes first if less than CONTACT of its surface lies on kidney
+    and covers less than COVER of what is kidney, both counted in voxel faces: it is a spleen or a muscle that touches
+    one. What is left of tumor counts up to half the kidney that it touches: it must not oust a kidney. Only where
+    nothing is kidney does tumor stay alone.
     Voxels that share a face are connected: with corners, more organs hang on a kidney.
     Raises InputError for other values than 0, 1 and 2, and ValueError for less than one component.
     """
@@ -46,7 +48,10 @@ def remove_islands(labels: NDArray[np.uint8], components: int = 2) -> None:
         return
     surface, contact, island_of = _islands(inside, _is_tumor, _faces)
     if contact.any():  # else tumor goes below, or nothing is kidney
-        _keep(inside, _is_tumor, (contact >= CONTACT * surface)[island_of])
+        grown = contact >= CONTACT * surface
+        if contact[~grown].any():
+            grown |= contact >= COVER * _kidney_surface(inside)
+        _keep(inside, _is_tumor, grown[island_of])
     size, kidney, island_of = _islands(inside, np.sign, _voxels)
     if kidney.any():
         size = np.minimum(size, kidney + kidney // 2)
@@ -97,16 +102,31 @@ def _voxels(labels: NDArray[np.uint8], first: int) -> tuple[NDArray, NDArray]:
 
 def _faces(labels: NDArray[np.uint8], first: int) -> tuple[NDArray, NDArray]:
     """For each voxel of a part: its faces towards what is not tumor, and those towards kidney."""
+    bare, kidney = np.zeros((2, *labels[first : first + PART].shape), np.uint8)
+    for neighbor in _neighbors(labels, first):
+        bare += neighbor < TUMOR
+        kidney += neighbor == KIDNEY
+    return bare, kidney
+
+
+def _kidney_surface(labels: NDArray[np.uint8]) -> int:
+    """How many faces of kidney do not lie on kidney."""
+    starts = range(0, len(labels), PART)
+    return sum(
+        int(np.count_nonzero((labels[first : first + PART] == KIDNEY) & (neighbor != KIDNEY)))
+        for first in starts
+        for neighbor in _neighbors(labels, first)
+    )
+
+
+def _neighbors(labels: NDArray[np.uint8], first: int) -> Iterator[NDArray[np.uint8]]:
+    """Six times for each voxel of a part: what lies behind one of its faces."""
     around = np.pad(
         labels[max(first - 1, 0) : first + PART + 1],
         [(int(first == 0), int(first + PART >= len(labels))), (1, 1), (1, 1)],
     )
-    bare, kidney = np.zeros((2, *(n - 2 for n in around.shape)), np.uint8)
     for axis, step in product(range(3), (-1, 1)):
-        neighbor = np.roll(around, step, axis)[1:-1, 1:-1, 1:-1]
-        bare += neighbor < TUMOR
-        kidney += neighbor == KIDNEY
-    return bare, kidney
+        yield np.roll(around, step, axis)[1:-1, 1:-1, 1:-1]
 
 
 def _islands(

@@ -2,12 +2,14 @@
 
 const KIDNEY = 1, TUMOR = 2, UNSURE = 3;
 const CONTACT = 0.05; // of a tumor's surface that lies on kidney, at least
+const COVER = 0.02; // or of all kidney's surface that lies on that tumor
 
 // Remove islands from (D, H, W) labels, in place. Voxels that share a face are connected. Tumor of which hardly any
-// face lies on kidney goes first. What is left counts up to half the kidney that it touches, so a component without
+// face lies on kidney, and that covers hardly any of it, goes first. What is left counts up to half the kidney that it touches, so a component without
 // any kidney goes; only where nothing is kidney does tumor stay alone. At last `keepSure`.
 export function keepKidneys(labels, shape, components = 2) {
   const anyKidney = labels.includes(KIDNEY);
+  const all = anyKidney ? kidneySurface(labels, shape) : 0;
   for (const tumor of anyKidney ? islands(labels, shape, (label) => label >= TUMOR) : []) {
     let surface = 0, contact = 0;
     for (const at of tumor) {
@@ -18,7 +20,7 @@ export function keepKidneys(labels, shape, components = 2) {
         contact += labels[beside] === KIDNEY;
       }
     }
-    if (contact < CONTACT * surface) for (const at of tumor) labels[at] = 0;
+    if (contact < CONTACT * surface && contact < COVER * all) for (const at of tumor) labels[at] = 0;
   }
   const found = islands(labels, shape, (label) => label > 0);
   const worth = found.map((island) => {
@@ -29,6 +31,14 @@ export function keepKidneys(labels, shape, components = 2) {
   for (const [rank, number] of order.entries())
     if (rank >= components || !worth[number]) for (const at of found[number]) labels[at] = 0;
   return keepSure(labels, shape);
+}
+
+// How many faces of kidney do not lie on kidney.
+function kidneySurface(labels, shape) {
+  let surface = 0;
+  for (let at = 0; at < labels.length; at++)
+    if (labels[at] === KIDNEY) surface += 6 - neighbors(at, shape).filter((beside) => labels[beside] === KIDNEY).length;
+  return surface;
 }
 
 // Of tumor, islands that are UNSURE everywhere become kidney, in place, and the others tumor; `keep_sure` of the package.
