@@ -129,6 +129,26 @@ def test_odd_notebooks_are_graded_cell_by_cell(tmp_path: Path, monkeypatch: pyte
     assert "a cell ended Python, or reached a limit of time or memory" in given["5.c"].said
 
 
+STOPPED = [  # what a cell with an answer does instead, and what the grade says of it
+    ("def vote(labels, probabilities)\n    return labels", "stopped: SyntaxError: expected ':' (line 1)"),
+    ("raise ValueError('a\\nb')\n\ndef dice_of_share(share): return share", "stopped: ValueError: a b"),
+    ("while True: pass\n\ndef paired(a, b): return a", "stopped: it did not end within the time limit"),
+    ("def my_chance(wrong, right): return 1\nmy_chance = None\n1 / 0", "; no cell above defines it"),
+    ("raise MemoryError\n\ndef keep_two(label): return label", "stopped: MemoryError"),
+    ("from google.colab import drive\ndef bootstrap(): return 1", "stopped: ModuleNotFoundError: No module named"),
+    ("print(vote)", ""),  # which stops too, for the same reason
+]
+
+
+def test_a_grade_says_why_an_answer_was_not_run(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "05.ipynb", [cell for cell, _ in STOPPED])
+    given = grade("ann", 5, path, tmp_path, Limits(3, 60, 4 * 10**9, can_unshare()))
+    assert {one.result for one in given} == {NOT_RUN}
+    for one, (_, why) in zip(given, STOPPED[:-1], strict=True):
+        assert one.said.startswith("NameError: name '")
+        assert why in one.said
+
+
 @pytest.mark.slow
 def test_a_notebook_that_sleeps_forever_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notebooks, "SLOWER", 0.03)
