@@ -107,6 +107,11 @@ def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs)
     for name, hint in exercise.keeps.items():
         if changes(answer, trials, names_of(exercise.solution).index(name)):
             return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
+    for hint, use in exercise.used.items():
+        try:
+            results_of(lambda *arguments, use=use: use(answer(*arguments)), trials[:1], LONGEST)
+        except StoppedError:
+            return hint
     if exercise.then is None:
         return None
     try:

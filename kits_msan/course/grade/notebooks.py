@@ -78,7 +78,7 @@ class _OneKernel(KernelSpecManager):
 
 
 class _Client(NotebookClient):
-    """Keeps what the teacher's checks print; of other cells the error alone: a loop of prints would fill our memory."""
+    """Keeps what the teacher's checks print; of other cells the error alone: endless prints would fill our memory."""
 
     def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
         metadata = self.nb.cells[cell_index].metadata

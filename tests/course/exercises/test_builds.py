@@ -58,6 +58,9 @@ class Attention(nn.Module):
         self.coarser = nn.ModuleList(nn.Conv3d(b, a, 1, bias=False) for a, b in pairs)
 
     def forward(self, features: Any) -> Any:
+        return [*self.skips(features)]
+
+    def skips(self, features: Any) -> Any:
         spread = nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
         for level in range(len(features) - 1):
             feature = features[level]
@@ -65,6 +68,11 @@ class Attention(nn.Module):
             if level:
                 total += self.finer[level - 1](self.down(features[level - 1]))
             yield feature / (1 + torch.exp(-total))
+
+
+class AttentionYields(Attention):
+    def forward(self, features: Any) -> Any:
+        yield from self.skips(features)
 
 
 class SquaredWeights(Attention):
@@ -95,7 +103,7 @@ class Block(nn.Module):
 class AttentionUntrained(Attention):
     def forward(self, features: Any) -> Any:
         with torch.no_grad():
-            return [*super().forward(features)]
+            return super().forward(features)
 
 
 class BlockInPlace(Block):
@@ -190,7 +198,10 @@ WRONG = [
     ("1.b", slab_clipped_in_place, "changes `image` itself"),
     ("1.b", lambda case, rng, slices: "slab", "Return two things"),
     ("2.b", AttentionUntrained, "their gradients are not"),
+    ("2.b", AttentionYields, "return a list, without `yield`"),
     ("2.b", Attention([2, 3, 4]), "the class itself"),
+    ("1.b", lambda *given: [part.tolist() for part in slab_by_choice(*given)], "return arrays"),
+    ("5.b", lambda label: two_by_loop(label.copy()).tolist(), "return an array"),
     ("3.b", BlockInPlace, "Write x = x + y, not x += y."),
     ("4.b", loop_that_yields, "return a list"),
     ("4.b", loop_of_tensors, "append loss.item()"),
