@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import signal
+import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -160,7 +161,9 @@ def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
         )  # fmt: skip
         try:
             with ThreadPoolExecutor(1) as aside:  # in the main thread nbclient takes Ctrl-C for itself
-                running = aside.submit(client.execute, env=environment(Path(home), limits.memory, limits.seconds))
+                env = environment(Path(home), limits.memory, limits.seconds)
+                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # else it could hold ours open
+                running = aside.submit(client.execute, env=env, **quiet)
                 try:
                     running.result(SLOWER * limits.seconds)
                 except (KeyboardInterrupt, TimeoutError):
@@ -178,7 +181,7 @@ def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
 
 
 def _end_children(manager: AsyncKernelManager) -> None:
-    """End what the notebook started and left running; it shares the kernel's group of processes."""
+    """End what the notebook started and left running in the kernel's group of processes; alone it has no other."""
     group = getattr(manager.provisioner, "pgid", None)
     if group and group != os.getpgrp():
         with contextlib.suppress(OSError):  # there is none left
