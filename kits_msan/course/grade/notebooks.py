@@ -23,6 +23,7 @@ from traitlets import Bool
 
 from kits_msan.course.grade.collect import CHECK, checks_in, code_cell, code_cells, of_chapter
 from kits_msan.course.grade.kernel import environment, launch
+from kits_msan.course.grade.nameless import nameless
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.errors import InputError
 
@@ -31,7 +32,6 @@ OUTPUT = 120  # seconds until what a cell printed has arrived; megabytes take lo
 SLOWER = 3  # times the seconds of processor time that a notebook may last, asleep or on a busy machine
 LONGEST = 300  # characters of an error that are kept
 ENDED = "the notebook stopped before this check: a cell ended Python, or reached a limit of time or memory"
-EXAMPLE = re.compile(r" (For \w+ = |The input was |It is not ).*", re.DOTALL)
 FILE = re.compile(r"\(\S+\.py, ")
 UNKNOWN = re.compile(r"name '(\w+)' is not defined")
 RIGHT = "right"
@@ -56,7 +56,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Grade:
-    """What an answer to an exercise, or a build, was told; `hint` is that without the input that was shown."""
+    """What an answer to an exercise, or a build, was told; `hint` is that without what the student wrote."""
 
     student: str
     exercise: str
@@ -65,8 +65,8 @@ class Grade:
 
     @property
     def hint(self) -> str:
-        """The sentence that names the mistake."""
-        return EXAMPLE.sub("", self.said).removeprefix("Wrong: ")
+        """The sentence that names the mistake, and holds nothing that the student wrote."""
+        return nameless(self.said)
 
 
 class _OneKernel(KernelSpecManager):

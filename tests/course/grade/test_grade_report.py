@@ -2,13 +2,17 @@
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from student_notebooks import notebook
 
+from kits_msan.course.exercises.checks import sentence
 from kits_msan.course.grade import report
 from kits_msan.course.grade.collect import of_chapter
 from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade
@@ -69,6 +73,33 @@ def test_counts_and_picture_hold_no_names(tmp_path: Path) -> None:
     )
     draw(grades, tmp_path / "grades.png")
     assert (tmp_path / "grades.png").read_bytes().startswith(b"\x89PNG")
+
+
+def reads(label: Any, spacing: Any) -> Any:
+    return np.load("/home/ann.lee/volume.npy")
+
+
+def fails(*given: Any) -> Any:
+    raise ValueError(f"Ann Lee: it is in {given}")
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "words"),
+    [
+        ("1.2", reads, "your function stopped with FileNotFoundError. Call it yourself on this input"),
+        ("1.2", fails, "your function stopped with ValueError. Call it yourself on this input"),
+        ("1.2", lambda label, spacing: {}["ann"], "stopped with KeyError. It looks up a key that does not exist"),
+        ("1.2", lambda label, spacing: ("ann", 1), "your answer holds a text; give numbers alone."),
+        ("4.3", ("ann", "high", "low"), "a text is not one of the words."),
+        ("2.1", map(int, ["ann"]), "the check cannot look at your answer (ValueError). Give plain numbers"),
+    ],
+)
+def test_what_a_student_wrote_is_in_no_hint(number: str, answer: Any, words: str) -> None:
+    said = sentence(number, answer)
+    hint = Grade("ann", number, WRONG, said).hint
+    assert "ann" in said.lower()
+    assert words in hint, hint
+    assert not re.search(r"\bann\b", hint.lower()), hint
 
 
 def test_an_odd_notebook_costs_one_student(students: Class, capsys: pytest.CaptureFixture[str]) -> None:
