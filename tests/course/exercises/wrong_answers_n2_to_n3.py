@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from kits_msan.course.exercises.checks import EXERCISES
+
 
 def chain_relu(groups: Any, convs: Any) -> Any:
     results = [groups[0], convs[0](groups[1])]
@@ -87,6 +89,10 @@ def poke_change(layer: Any, size: int) -> Any:
     return (layer(y) - layer(x))[0, 0]
 
 
+def poke_on_gpu(layer: Any, size: int) -> Any:
+    raise AssertionError("Torch not compiled with CUDA enabled")  # as .cuda() does without one
+
+
 def poke_width(found: Any) -> int:
     columns = found.nonzero()[:, -1]
     return int(columns.max() - columns.min()) + 1
@@ -128,6 +134,10 @@ WRONG: dict[str, list[Wrong]] = {
         (np.zeros((2, 128, 4, 128, 128), np.bool_), "give the shape itself"),
     ],
     "2.2": [
+        (
+            lambda *given: np.asarray(EXERCISES["2.2"].solution(*given))[None, None],
+            "in the shape (1, 1, 1, 2) instead of (1, 2). For feature = [[-0.4364, -1.17]]",
+        ),
         (lambda feature, finer, coarser: feature * torch.sigmoid(torch.tensor(feature + coarser)).numpy(), "finer"),
         (
             lambda feature, finer, coarser: feature * (1 / (1 + np.exp(-_soft(feature, finer, coarser)))).round(),
@@ -175,7 +185,7 @@ WRONG: dict[str, list[Wrong]] = {
         (chain_in_groups, "write x = x + y"),
         (lambda groups, convs: [conv(x) for x, conv in zip(groups, convs, strict=False)], "needs no convolution"),
         (lambda groups, convs: [groups[0], *(conv(x) for x, conv in zip(groups[1:], convs, strict=True))], "talk"),
-        (lambda groups, convs: groups[0], "1 value; 4 are wanted"),
+        (lambda groups, convs: groups[0], "1 value; 2 are wanted"),
         (chain_generator, "the values are right, but torch.cat wants a list"),
         (lambda groups, convs: torch.stack([*chain_generator(groups, convs)]), "but torch.cat wants a list"),
         (chain_into_groups, "put results into a new list"),
@@ -215,6 +225,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda layer, size: poke_width(poke_change(layer, size).sum((0, 1), keepdim=True)), "opposite signs cancel"),
         (lambda layer, size: poke_width(poke_change(layer, size).abs() > 0.5), "a change can be small"),
         (lambda layer, size: poke_width(torch.from_numpy(poke_change(layer, size).numpy())), "x.detach().numpy()"),
+        (poke_on_gpu, "All here is on the CPU"),
         (poke_middle_row, "in other rows and slices"),
         (poke_kernel, "AttributeError"),
         (

@@ -86,6 +86,7 @@ BUILDS: dict[str, Build] = {
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
             "projected and spread; then F times the sigmoid of this sum.",
             stops={
+                "must match except in dimension": "Each level has a map of its own size: return a list of them.",
                 "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
                 "through "
                 "finer[i - 1]; coarser[i] leads from level i + 1 to level i.",
