@@ -88,7 +88,11 @@ def fails(*given: Any) -> Any:
     [
         ("1.2", reads, "your function stopped with FileNotFoundError. Call it yourself on this input"),
         ("1.2", fails, "your function stopped with ValueError. Call it yourself on this input"),
-        ("1.2", lambda label, spacing: {}["ann"], "stopped with KeyError. It looks up a key that does not exist"),
+        (
+            "1.2",
+            lambda label, spacing: dict[str, int]()["ann"],
+            "stopped with KeyError. It looks up a key that does not exist",
+        ),
         ("1.2", lambda label, spacing: ("ann", 1), "your answer holds a text; give numbers alone."),
         ("4.3", ("ann", "high", "low"), "a text is not one of the words."),
         ("2.1", map(int, ["ann"]), "the check cannot look at your answer (ValueError). Give plain numbers"),
