@@ -14,6 +14,7 @@ from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, read_json, refuse_foreign, refuse_results, write_csv, write_json
 from kits_msan.phantom.make import MANIFEST
+from kits_msan.profiles import with_new_settings
 
 ABOUT = "about.json"
 SCORES = "scores.csv"
@@ -86,7 +87,7 @@ def results_so_far(
             refuse_results(out, overwrite)
         return None, {}  # killed while it wrote its first results
     results, _ = load_results(out)
-    old = read_json(out / ABOUT, "name another folder or add --overwrite")
+    old = with_new_settings(read_json(out / ABOUT, "name another folder or add --overwrite"))
     for key, value in json.loads(json.dumps(about)).items():
         if key not in ("data", "networks") and old.get(key) != value:  # data: words, which a renamed folder changes
             what = {"train": "list of training cases", "test": "list of test cases"}.get(key, key.replace("_", " "))

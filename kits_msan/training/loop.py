@@ -125,7 +125,9 @@ def train(
         )  # fmt: skip
         model, optimizer = fabric.setup(network, optimizer)
         first = folder.resume(network, optimizer)
-        loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight, profile.together))
+        loss_of = fabric.to_device(
+            build_loss(profile.loss, network.supervision_weight, profile.together, profile.smooth)
+        )
         sampler = SlabSampler(fresh.at(first) if fresh else cases[: len(names)], profile, seed)
 
         def draw(step: int) -> Callable[[], Batch]:

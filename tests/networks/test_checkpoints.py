@@ -161,7 +161,7 @@ def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[
 @pytest.mark.parametrize(
     ("field", "value"),
     [("grid", None), ("grid", ["a", 4, 4]), ("slab", True), ("steps", -1), ("steps", 0), ("learning_rate", "fast"),
-     ("learning_rate", None), ("learning_rate", float("nan")), ("loss", 5)],
+     ("learning_rate", None), ("learning_rate", float("nan")), ("loss", 5), ("smooth", 0), ("smooth", "1")],
 )  # fmt: skip
 def test_profile_of_a_checkpoint_with_values_of_another_kind_is_refused(
     tmp_path: Path, field: str, value: object
