@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kits_msan.errors import WINDOWS, InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
-from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
+from kits_msan.networks.checkpoints import LAST, MODEL, are_finite, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.profiles import with_new_settings
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
@@ -134,6 +134,8 @@ class RunFolder:
             return 0
         try:
             tensors, about = load_checkpoint(self.path / LAST)
+            if not are_finite(tensors):
+                raise ValueError("NaN or infinite")
             if about["data"] == self.about["data"]:
                 say_other_numbers(self.path, about["versions"], self.about["versions"])
                 restore(network, optimizer, tensors)
