@@ -147,8 +147,10 @@ def _agreement(agreement: pd.DataFrame) -> pd.DataFrame:
 def _auroc(agreement: pd.DataFrame) -> str:
     value = with_interval(*agreement_auroc(agreement), ".2f")
     return (
-        "Voxels in which a network or the truth sees kidney or tumor, before clean-up. A wrong voxel has fewer "
-        f"networks agreeing than a right one with a chance of {value} (area under the ROC curve; 0.5 is a coin)."
+        "Voxels in which a network or the truth sees kidney or tumor, before clean-up, but after the threshold for "
+        "tumors (`sure`, where the profile has one). Each network and the vote reach it or not for themselves, so "
+        "the vote may call a voxel what no network calls it. A wrong voxel has fewer networks agreeing than a right one "
+        f"with a chance of {value} (area under the ROC curve; 0.5 is a coin)."
     )
 
 

@@ -13,6 +13,8 @@ from kits_msan.profiles import Profile, with_new_settings
 from kits_msan.training.runs import CONFIG
 from kits_msan.training.settings import difference
 
+EARLIER = ("started_from", "mean_with")  # what checkpoints note of weights that were there before
+
 
 def folder_of(root: Path, seed: int, flat: bool) -> Path:
     """Where the networks of a seed lie; `flat`: in `root` itself if it has no folder for each seed."""
@@ -47,6 +49,12 @@ def as_trained(
     if first == folder and len(seeds) == 1:
         seeds = [int(told[0].get("seed", seeds[0]))]
     return profiles[0], seeds, Split(tuple(cases), split.test)
+
+
+def earlier_weights(folder: Path, names: Sequence[str]) -> dict[str, list[str]]:
+    """The networks of a folder that began with weights of before, and those that are a mean with others, by name."""
+    told = {name: load_checkpoint(path)[1] for name, path in paths_of(folder, names).items()}
+    return {key: found for key in EARLIER if (found := [name for name, about in told.items() if about.get(key)])}
 
 
 def refuse_other_runs(runs: Iterable[Path], profile: Profile, split: Split | None) -> None:

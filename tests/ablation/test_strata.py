@@ -128,6 +128,7 @@ def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, 
     ]  # fmt: skip
     assert "made up; n = 4 test cases, of which 3 have a tumor" in text
     assert "Means with 95 % bootstrap intervals over cases and trainings, after clean-up" in text
+    assert "after the threshold for tumors (`sure`" in text  # why none may agree with the vote
     assert "| 3D U-Net | 10.0 |" in text  # predicted 15 %, observed 25 %
     assert "- Ensemble: kidney worse than DynUNet (MONAI) (-10.0 [" in text
     assert text.count(TITLES["msan_v1_all"]) == 1  # in its own section, not among the networks
