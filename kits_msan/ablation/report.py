@@ -149,8 +149,8 @@ def _auroc(agreement: pd.DataFrame) -> str:
     return (
         "Voxels in which a network or the truth sees kidney or tumor, before clean-up, but after the threshold for "
         "tumors (`sure`, where the profile has one). Each network and the vote reach it or not for themselves, so "
-        "the vote may call a voxel what no network calls it. A wrong voxel has fewer networks agreeing than a right one "
-        f"with a chance of {value} (area under the ROC curve; 0.5 is a coin)."
+        "the vote may call a voxel what no network calls it. A wrong voxel has fewer networks agreeing than a right "
+        f"one with a chance of {value} (area under the ROC curve; 0.5 is a coin)."
     )
 
 

@@ -7,7 +7,7 @@ from four_cases import four_cases, of_seeds
 
 from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import MEAN, STAPLE, Results
-from kits_msan.ablation.strata import strata_table
+from kits_msan.ablation.strata import shown_strata, strata_table
 from kits_msan.ablation.tables import (
     ablation_table,
     format_table,
@@ -56,6 +56,15 @@ def test_strata_by_phase_and_only_where_there_are_several(measured: pd.DataFrame
     table = strata_table(measured, "slice_mm", ["unet3d"])
     assert table["slice_mm"].astype(str).tolist() == ["under 3 mm", "3 to 5 mm", "5 mm and more"]
     assert table["n"].tolist() == [1, 2, 1]
+
+
+def test_strata_of_fewer_than_five_cases_are_shown_without_an_interval() -> None:
+    """Four small tumors and five large ones."""
+    rows = [(f"c{i}", 0.8 + i / 100, i / 10, 10.0 if i < 4 else 50.0) for i in range(9)]
+    scores = pd.DataFrame(rows, columns=["case", "kidney", "tumor", "tumor_mm"]).assign(model="unet3d", seed=0)
+    few, enough = shown_strata(scores, "size")["tumor"]
+    assert few == "15.0"
+    assert enough.startswith("60.0 [")
 
 
 def test_worst_cases_come_first(measured: pd.DataFrame) -> None:

@@ -71,6 +71,7 @@ def test_what_only_one_of_two_models_invents_counts(scores: pd.DataFrame) -> Non
     assert re.search(
         r"tumor better than the 3D U-Net \(\+10.0 \[.*\]\); false alarms more than the 3D U-Net's \(\+67 \[", sentence
     )
+    assert "mean worse than the 3D U-Net (-12.5 [" in sentence  # kidney is alike
     assert format_table(found)["false alarms"].str.startswith(("17 [", "83 [")).all()
 
 

@@ -132,3 +132,17 @@ def test_both_losses_take_the_profiles_smoothing() -> None:
     for name in ("dice", "dice-ce"):
         one, none = (build_loss(name, smooth=smooth)(logits, true) for smooth in (1.0, 1e-5))
         assert (none - one).item() == pytest.approx((3 / 4 - 2 / 3) / 2, abs=1e-5)  # of kidney; tumor is absent: 1
+
+
+@pytest.mark.parametrize("name", ["dice", "dice-ce"])
+def test_processes_share_the_sums_of_a_whole_batch_but_not_those_of_groups(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = torch.cat([certain([0, 1, 2, 2]), certain([1, 1, 0, 2])])
+    true = torch.cat([target([0, 1, 1, 2]), target([0, 1, 0, 2])])
+    alone, groups = build_loss(name)(logits, true), build_loss(name, together=1)(logits, true)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda sums: sums.mul_(3))  # the other has twice as much
+    assert build_loss(name)(logits, true) != alone
+    torch.testing.assert_close(build_loss(name, together=1)(logits, true), groups)
