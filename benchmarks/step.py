@@ -85,7 +85,7 @@ class Trainer:
             parameters, profile.learning_rate, fused=device.type in ("cpu", "cuda")
         )
         self.network = torch.compile(network) if compiled else network
-        self.loss = build_loss(profile.loss).to(device)
+        self.loss = build_loss(profile.loss, smooth=profile.smooth).to(device)
         shape = (profile.batch, profile.slab, *profile.grid[1:])
         self.image = torch.rand(shape, device=device)[:, None].to(memory_format=torch.channels_last_3d)
         self.label = torch.randint(0, 3, shape, device=device, dtype=torch.uint8)

@@ -1,7 +1,8 @@
 """The profiles: every number that differs between a laptop, a GPU and the paper, in one place."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from kits_msan.errors import InputError, check_choice
@@ -27,6 +28,7 @@ class Profile:
     learning_rate: float
     schedule: str  # "steps": divided by 10 every quarter, as the paper does; "one-cycle": ours, for short runs
     loss: str  # "dice": the paper's; "dice-ce": with weighted cross-entropy, ours, for short runs
+    smooth: float = 1.0  # voxels, added above and below in each Dice: with 0, an absent class would have none
     together: int = 0  # slabs of a batch whose Dice is one; 0: all, as in the paper's batch of two
     optimizer: str = "adamw"  # the paper's Adam where the decay is zero; or "muon", ours, for short runs
     weight_decay: float = 0.0
@@ -60,12 +62,13 @@ GPU = Profile(
     slab=4, batch=8, steps=4000, learning_rate=2e-3, schedule="one-cycle", loss="dice-ce",
     weight_decay=1e-2, augment="all", tumor_share=0.4, kidney_share=0.3,
 )  # fmt: skip
-PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move
+PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move but `smooth`, which is nnU-Net's
     "paper", train_cases=180, test_cases=10, spacing=None, grid=(96, 512, 512), width=32, poolings=4,
     slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
+    smooth=1e-5,  # with 1, slabs drawn anywhere and no cross-entropy, the tumor class dies out: docs/kits19.md
 )  # fmt: skip
 
-POSITIVE = ("width", "poolings", "slab", "batch", "steps")  # numbers that cannot be zero
+LEAST = dict.fromkeys(("width", "poolings", "slab", "batch", "steps"), 1.0) | {"smooth": 1e-9}  # of others: 0
 SHARES = ("tumor_share", "kidney_share", "sure")  # numbers from 0 to 1
 SCHEDULES = ("steps", "one-cycle")
 MOST = 1e9  # of any number in a profile
@@ -89,6 +92,16 @@ def checked_profile(profile: str | Profile) -> Profile:
     return profile_from(json.loads(json.dumps(asdict(get_profile(profile)), default=repr)))
 
 
+def with_new_settings(about: Mapping[str, Any]) -> dict[str, Any]:
+    """A description with a `profile` in it, with the settings added that are newer than it, at their defaults.
+
+    What was begun before a setting was made is compared in this way with what is begun today.
+    """
+    newer = {field.name: field.default for field in fields(Profile) if field.default is not MISSING}
+    profile = about.get("profile")
+    return {**about, "profile": newer | profile} if isinstance(profile, dict) else dict(about)
+
+
 def profile_from(values: Any) -> Profile:
     """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists.
 
@@ -104,8 +117,11 @@ def profile_from(values: Any) -> Profile:
         if field.type is str:
             good, wanted = isinstance(value, str), "a text"
         elif field.type in (int, float):
-            least, kind = int(field.name in POSITIVE), "a whole number" if field.type is int else "a number"
-            good, wanted = type(value) in (int, field.type) and least <= value <= most, f"{kind}, {least} to {most:g}"
+            least, kind = LEAST.get(field.name, 0), "a whole number" if field.type is int else "a number"
+            good, wanted = (
+                type(value) in (int, field.type) and least <= value <= most,
+                f"{kind}, {least:g} to {most:g}",
+            )
         else:  # spacing and grid
             kinds = (int,) if field.name == "grid" else (int, float)
             numbers = isinstance(value, tuple) and len(value) == 3 and all(type(n) in kinds for n in value)

@@ -41,12 +41,21 @@ def note(scores: pd.DataFrame, about: str) -> str:
     )
     return (
         f"{about}; n = {scores['case'].nunique()} test cases{_with_tumor(scores)}. Means with 95 % bootstrap "
-        f"intervals over {over}. "
+        f"intervals over {over}{_of_shares(scores, seeds)}. Where all cases are equal there is no interval. "
         "Differences are paired by case"
         + (" and seed" if seeds > 1 else "")
         + ", in percentage points; with so many "
         "comparisons, one in twenty would seem to differ by chance."
     )
+
+
+def _of_shares(scores: pd.DataFrame, seeds: int) -> str:
+    """What the intervals of false alarms are."""
+    if "false_alarm" not in ablation_table(scores):
+        return ""
+    if seeds > 1:
+        return "; for false alarms, whose cases are 0 or 1, they are rather too narrow near 0 and 100"
+    return "; those of false alarms are exact (Clopper-Pearson), but not those of their differences"
 
 
 def _with_tumor(scores: pd.DataFrame) -> str:
@@ -138,8 +147,10 @@ def _agreement(agreement: pd.DataFrame) -> pd.DataFrame:
 def _auroc(agreement: pd.DataFrame) -> str:
     value = with_interval(*agreement_auroc(agreement), ".2f")
     return (
-        "Voxels in which a network or the truth sees kidney or tumor, before clean-up. A wrong voxel has fewer "
-        f"networks agreeing than a right one with a chance of {value} (area under the ROC curve; 0.5 is a coin)."
+        "Voxels in which a network or the truth sees kidney or tumor, before clean-up, but after the threshold for "
+        "tumors (`sure`, where the profile has one). Each network and the vote reach it or not for themselves, so "
+        "the vote may call a voxel what no network calls it. A wrong voxel has fewer networks agreeing than a right "
+        f"one with a chance of {value} (area under the ROC curve; 0.5 is a coin)."
     )
 
 

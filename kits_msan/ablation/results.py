@@ -13,7 +13,9 @@ from kits_msan.ablation.scoring import Results
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
 from kits_msan.files import atomic_file, read_json, refuse_foreign, refuse_results, write_csv, write_json
+from kits_msan.networks.registry import TITLES
 from kits_msan.phantom.make import MANIFEST
+from kits_msan.profiles import with_new_settings
 
 ABOUT = "about.json"
 SCORES = "scores.csv"
@@ -74,24 +76,28 @@ def case_strata(data: Path) -> dict[str, dict[str, Any]]:
 
 def results_so_far(
     out: Path, about: dict[str, Any], overwrite: bool
-) -> tuple[Results | None, dict[str, dict[str, str]]]:
-    """Results of an earlier run of the same experiment, and the digests of the networks that they are of."""
+) -> tuple[Results | None, dict[str, dict[str, str]], dict[str, dict[str, list[str]]]]:
+    """Results of an earlier run of the same experiment, and of each seed of it the networks' digests and
+    `earlier_weights`.
+    """
     if overwrite:
         there = any((out / name).exists() for name in (*TABLES, ABOUT, TABLE))
         refuse_foreign(out, not there or _are_scores(out / SCORES), "ablation")
     if overwrite or not (out / SCORES).exists():
-        return None, {}
+        return None, {}, {}
     if not (out / ABOUT).exists():
         if (out / TABLE).exists() or not _are_scores(out / SCORES):
             refuse_results(out, overwrite)
-        return None, {}  # killed while it wrote its first results
+        return None, {}, {}  # killed while it wrote its first results
     results, _ = load_results(out)
-    old = read_json(out / ABOUT, "name another folder or add --overwrite")
+    old = with_new_settings(read_json(out / ABOUT, "name another folder or add --overwrite"))
     for key, value in json.loads(json.dumps(about)).items():
-        if key not in ("data", "networks") and old.get(key) != value:  # data: words, which a renamed folder changes
+        if (
+            key not in ("data", "networks", "earlier") and old.get(key) != value
+        ):  # data: words, which a renamed folder changes
             what = {"train": "list of training cases", "test": "list of test cases"}.get(key, key.replace("_", " "))
             raise InputError(f"{out} holds an ablation with another {what}; name another folder or add --overwrite.")
-    return results, old["networks"]
+    return results, old["networks"], old.get("earlier", {})
 
 
 def without_seed(results: Results, seed: int) -> Results:
@@ -124,7 +130,19 @@ def _manifest(data: Path) -> dict[str, Any]:
 
 
 def _phrase(about: Mapping[str, Any]) -> str:
-    """Data, split sizes, profile and seeds."""
+    """Data, split sizes, profile and seeds, and which networks are not of this training alone."""
     profile, seeds = about["profile"], list(about["networks"])
     trained = f"training seed {seeds[0]}" if len(seeds) == 1 else f"training seeds {', '.join(seeds)}"
-    return f"{about['data']}, profile {profile['name']} with {profile['steps']} steps, {trained}"
+    return f"{about['data']}, profile {profile['name']} with {profile['steps']} steps, {trained}{_earlier(about)}"
+
+
+def _earlier(about: Mapping[str, Any]) -> str:
+    """Which networks had weights of before: with them, the profile's steps are not all that were made."""
+    said = ""
+    everyone = dict.fromkeys(name for networks in about["networks"].values() for name in networks)
+    for key, words in (("started_from", "going on from earlier weights"), ("mean_with", "a mean with other weights")):
+        found = {name for seed in about.get("earlier", {}).values() for name in seed.get(key, [])}
+        if found:
+            titles = ", ".join(TITLES.get(name, name) for name in everyone if name in found)
+            said += f", {words}" + ("" if found == set(everyone) else f": {titles}")
+    return said

@@ -19,7 +19,15 @@ from kits_msan.ablation.results import (
     write,
 )
 from kits_msan.ablation.scoring import Results, join, labeled, score_cases
-from kits_msan.ablation.trained import as_trained, folder_of, is_scored, paths_of, refuse_mixed, refuse_other_runs
+from kits_msan.ablation.trained import (
+    as_trained,
+    earlier_weights,
+    folder_of,
+    is_scored,
+    paths_of,
+    refuse_mixed,
+    refuse_other_runs,
+)
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
@@ -134,7 +142,7 @@ def run_ablation(
     failures: list[str] = []
     with ExitStack() as stack:
         stack.enter_context(_alone(out, "ablation"))
-        results, done = results_so_far(out, about, overwrite)
+        results, done, earlier = results_so_far(out, about, overwrite)
         jobs = [] if checkpoints else _jobs(names, folders, out / "logs", overwrite)
         if not (checkpoints or overwrite):
             refuse_other_runs([folder / name for folder in folders.values() for name in names], profile, split)
@@ -164,8 +172,11 @@ def run_ablation(
                 scored = score_cases(models, paths, seed, strata, device=machine.device, cyst=cyst, progress=progress)
                 results = join([*kept, scored])
                 done[str(seed)] = {name: digest(path) for name, path in paths_of(folder, names).items()}
+                earlier.pop(str(seed), None)
+            if str(seed) not in earlier:
+                earlier[str(seed)] = earlier_weights(folder, names)
             assert results is not None
-            write(results, out, about | {"networks": done})
+            write(results, out, about | {"networks": done, "earlier": earlier})
     if failures:
         raise InputError(" ".join(failures))
     assert results is not None

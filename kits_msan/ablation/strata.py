@@ -15,7 +15,7 @@ from kits_msan.networks.registry import TITLES
 
 SIZES = (0, 20, 40, 70, np.inf)  # mm, diameter; 40 and 70 part the stages T1a, T1b and T2 of kidney cancer (TNM)
 SLICES = (0, 3, 5, np.inf)  # mm: thin, as in most of KiTS19, thick
-FEWEST = 5  # cases; a bootstrap of fewer says nothing: two equal values would have an interval of no width
+FEWEST = 5  # cases; a bootstrap of fewer says nothing
 STRATA = {"size": "tumor diameter", "phase": "contrast phase", "slice_mm": "slice thickness"}
 
 

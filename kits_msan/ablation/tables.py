@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kits_msan.ablation.scoring import DEFAULT_CLEANUP, MEAN, STAPLE
-from kits_msan.metrics import SCORES, TARGETS, bootstrap_interval
+from kits_msan.metrics import SCORES, TARGETS, bootstrap_interval, share_interval
 from kits_msan.networks.registry import MODELS, TITLES
 
 ORDER = tuple(TITLES)
@@ -31,7 +31,8 @@ SURFACE = ("kidney_surface_dice", "kidney_hd95", "tumor_surface_dice", "tumor_hd
 def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
     """Means over cases and seeds, one row a model in the paper's order, in percent.
 
-    For each measure that the scores have: the mean, `_low` and `_high` (95 %, see `bootstrap_interval`), `_gain` over
+    For each measure that the scores have: the mean, `_low` and `_high` (95 %, see `bootstrap_interval`, and
+    `share_interval` for false alarms of one training), `_gain` over
     the 3D U-Net on the same cases and seeds with `_gain_low` and `_gain_high`, and `_paper`.
     """
     measures = _known(scores, measures)
@@ -135,7 +136,7 @@ def _compared(score: str, row: pd.Series, reference: str) -> str:
 
 
 def with_interval(mean: float, low: float, high: float, form: str = ".1f") -> str:
-    """ "82.1 [78.0, 85.5]"; a single case has no interval, and what is not known is "–"."""
+    """ "82.1 [78.0, 85.5]"; one case, or equal ones, have no interval; what is not known is "–"."""
     if np.isnan(mean):
         return "–"
     return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
@@ -184,13 +185,17 @@ def means_of(scores: pd.DataFrame, model: str, measures: Iterable[str], minus: s
         values = _matrix(scores, model, measure)
         if minus is not None:
             values = values - _matrix(scores, minus, measure)
-        out |= _summary(measure, values)
+        out |= _summary(measure, values, share=measure == "false_alarm" and minus is None)
     return out
 
 
-def _summary(measure: str, values: pd.DataFrame) -> dict[str, float]:
+def _summary(measure: str, values: pd.DataFrame, share: bool = False) -> dict[str, float]:
+    """share: of cases, in percent. Trainings that share the cases are no more cases: these are drawn anew."""
     array = values.to_numpy(float)
-    low, high = bootstrap_interval(array)
+    if share and len(array) == 1:
+        low, high = (100 * end for end in share_interval(array / 100))
+    else:
+        low, high = bootstrap_interval(array)
     mean = float(np.nanmean(array)) if not np.isnan(array).all() else float("nan")
     return {measure: mean, f"{measure}_low": low, f"{measure}_high": high}
 

@@ -9,9 +9,11 @@ from kits_msan.data.split import Split
 from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import read_json
 from kits_msan.networks.checkpoints import MODEL, digest, load_checkpoint, load_model
-from kits_msan.profiles import Profile
+from kits_msan.profiles import Profile, with_new_settings
 from kits_msan.training.runs import CONFIG
 from kits_msan.training.settings import difference
+
+EARLIER = ("started_from", "mean_with")  # what checkpoints note of weights that were there before
 
 
 def folder_of(root: Path, seed: int, flat: bool) -> Path:
@@ -49,6 +51,12 @@ def as_trained(
     return profiles[0], seeds, Split(tuple(cases), split.test)
 
 
+def earlier_weights(folder: Path, names: Sequence[str]) -> dict[str, list[str]]:
+    """The networks of a folder that began with weights of before, and those that are a mean with others, by name."""
+    told = {name: load_checkpoint(path)[1] for name, path in paths_of(folder, names).items()}
+    return {key: found for key in EARLIER if (found := [name for name, about in told.items() if about.get(key)])}
+
+
 def refuse_other_runs(runs: Iterable[Path], profile: Profile, split: Split | None) -> None:
     """Raise InputError if one of these run folders began with another profile or other training cases.
 
@@ -58,6 +66,7 @@ def refuse_other_runs(runs: Iterable[Path], profile: Profile, split: Split | Non
     wanted = json.loads(json.dumps({"profile": asdict(profile), "cases": cases}))
     for run in runs:
         old = read_json(run / CONFIG, "name another folder or add --overwrite") if (run / CONFIG).exists() else wanted
+        old = with_new_settings(old)
         if differs := [key for key in wanted if old.get(key) != wanted[key]]:
             raise InputError(
                 f"{run} holds a run with another {difference(differs[0], old, wanted)}; name another folder or add "

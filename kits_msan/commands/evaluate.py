@@ -80,13 +80,16 @@ def _scores(args: argparse.Namespace, failed: dict[str, str]) -> "pd.DataFrame":
 
 
 def _show(scores: "pd.DataFrame") -> None:
+    import numpy as np
+
     from kits_msan.metrics import SCORES, bootstrap_interval
 
     with_one = scores["tumor_ml"] > 0
     for score in SCORES:
         values = 100 * (scores[score].where(with_one) if score == "tumor" else scores[score])
         low, high = bootstrap_interval(values)
-        print(f"{score:10} {values.mean():6.2f} [{low:.2f}, {high:.2f}]  n = {values.count()}")
+        interval = "" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]"
+        print(f"{score:10} {values.mean():6.2f}{interval}  n = {values.count()}")
     if not with_one.all():
         alarms = (scores["called_ml"] > 0) & ~with_one
         print(f"tumor is of the cases with one; called in {alarms.sum()} of the {(~with_one).sum()} others")

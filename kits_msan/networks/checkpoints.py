@@ -29,7 +29,15 @@ LAST, MODEL = "last.safetensors", "model.safetensors"  # in a run folder: to go 
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON-able description, atomically. Raises OSError, as for a full disk."""
+    """Write tensors and a JSON-able description, atomically.
+
+    Raises OSError, as for a full disk, and FloatingPointError for NaN or infinite numbers; what was there stays.
+    """
+    if not are_finite(tensors):
+        raise FloatingPointError(
+            f"weights have become NaN or infinite, so {path} is not written; a step since the last checkpoint went "
+            "wrong: lower the learning rate or train with 32-bit floats."
+        )
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_file(path) as temporary:
         try:
@@ -39,6 +47,11 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], about: Mapp
             found = re.search(r"os error (\d+)", reason)
             number = int(found[1]) if found else None
             raise OSError(number, os.strerror(number) if number else reason, str(path)) from error
+
+
+def are_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether none of them holds NaN or an infinite number."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -168,7 +181,7 @@ def _load_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path} is what a stopped training goes on from, after {about['step']} of {steps} "
             f"steps, not a trained network; finish the run with the command that began it, then name its {MODEL}."
         )
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):  # it would find nothing, silently
+    if not are_finite(tensors):  # it would find nothing, silently
         raise InputError(f"{path} holds weights that are NaN or infinite, so it finds nothing; train it again.")
     return tensors, about
 

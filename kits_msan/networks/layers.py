@@ -174,11 +174,16 @@ class Res2NetBlock(nn.Module):
 
 
 def resize_to(x: Tensor, like: Tensor) -> Tensor:
-    """Bring (N, C, D, H, W) to the grid of `like`: max pooling to a coarser one, interpolation to a finer one."""
+    """Bring (N, C, D, H, W) to the grid of `like`: max pooling to a coarser one, interpolation to a finer one.
+
+    Raises ValueError for a coarser grid of which the map's own is no multiple: poolings make no such.
+    """
     grid = like.shape[2:]
     if x.shape[2:] == grid:
         return x
     if x.shape[2:].numel() > grid.numel():
+        if any(n % wanted for n, wanted in zip(x.shape[2:], grid, strict=True)):
+            raise ValueError(f"a map of {tuple(x.shape[2:])} voxels is no multiple of {tuple(grid)}; pad first.")
         return F.max_pool3d(x, [n // wanted for n, wanted in zip(x.shape[2:], grid, strict=True)])
     return interpolate(x, grid)
 

@@ -84,8 +84,8 @@ def train(
     often it was stopped. Else the number of threads follows what the machine has to spare, see `adapted`.
     Raises InputError, before anything is written, for an unknown model, device or precision, for a profile with
     which none can be trained, for a batch that the devices cannot share, and for a `run` with other settings in it
-    or in use; FloatingPointError when the loss is no longer finite; TrainingStopped, a KeyboardInterrupt, after a
-    signal (see `StopSignals`) and a checkpoint.
+    or in use; FloatingPointError when the loss, or weights to be saved, are no longer finite; TrainingStopped, a
+    KeyboardInterrupt, after a signal (see `StopSignals`) and a checkpoint.
     """
     data, run, profile = None if data is None else Path(data), Path(run), checked_profile(profile)
     fabric = build_fabric(machine, profile.batch)
@@ -125,7 +125,9 @@ def train(
         )  # fmt: skip
         model, optimizer = fabric.setup(network, optimizer)
         first = folder.resume(network, optimizer)
-        loss_of = fabric.to_device(build_loss(profile.loss, network.supervision_weight, profile.together))
+        loss_of = fabric.to_device(
+            build_loss(profile.loss, network.supervision_weight, profile.together, profile.smooth)
+        )
         sampler = SlabSampler(fresh.at(first) if fresh else cases[: len(names)], profile, seed)
 
         def draw(step: int) -> Callable[[], Batch]:
@@ -189,6 +191,6 @@ def _check_finite(loss: Tensor, step: int, batch: Batch) -> None:
     if not torch.isfinite(loss):
         names = ", ".join(batch.names)
         raise FloatingPointError(
-            f"the loss is {loss.item()} at step {step}, on slabs of {names}; look at these cases, "
-            "lower the learning rate or train with 32-bit floats."
+            f"the loss is {loss.item()} at step {step}, on slabs of {names}; look at these cases "
+            "and those of the step before, lower the learning rate or train with 32-bit floats."
         )

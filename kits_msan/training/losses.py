@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from kits_msan.errors import check_choice
 from kits_msan.networks.layers import CLASS_COUNT, SUPERVISION_WEIGHT
+from kits_msan.profiles import Profile
 
 VOXELS = (0, 2, 3, 4)  # the axes that are summed over
-SMOOTH = 1.0  # voxels, added above and below in each Dice; our choice
 CLASS_WEIGHTS = (0.5, 1.0, 2.0)  # of background, kidney, tumor in the cross-entropy; our choice
 
 
@@ -35,11 +35,13 @@ class DiceLoss(nn.Module):
     """1 - soft Dice, averaged over the classes kidney and tumor (paper, section 3.1: "a dice loss").
 
     In: logits (N, 3, D, H, W), target (N, D, H, W) integer. Out: a scalar, 0 (perfect) to 1.
-    Sums run over the whole batch, since most slabs hold no tumor; `smooth` voxels keep an absent class defined.
+    Sums run over the whole batch, since most slabs hold no tumor. smooth: voxels, added above and below, which keep
+    an absent class defined. The more, the harder a batch without tumor pulls its probability down, beside the pull
+    up in one that has some.
     together: slabs over which they run instead, see `Profile`; then the loss is the mean over such groups.
     """
 
-    def __init__(self, smooth: float = SMOOTH, together: int = 0) -> None:
+    def __init__(self, smooth: float = Profile.smooth, together: int = 0) -> None:
         super().__init__()
         self.smooth, self.together = smooth, together
 
@@ -54,9 +56,11 @@ class DiceCrossEntropyLoss(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, weight: Sequence[float] = CLASS_WEIGHTS, together: int = 0) -> None:
+    def __init__(
+        self, smooth: float = Profile.smooth, together: int = 0, weight: Sequence[float] = CLASS_WEIGHTS
+    ) -> None:
         super().__init__()
-        self.together = together
+        self.smooth, self.together = smooth, together
         self.register_buffer("weight", torch.tensor(weight))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
@@ -66,7 +70,7 @@ class DiceCrossEntropyLoss(nn.Module):
         overlap, total = _overlap_and_total(likelihoods.exp(), truth, self.together)
         sums = torch.stack([overlap, total, hits, _sums(truth, self.together)])
         overlap, total, hits, voxels = _shared(sums, self.together)
-        return _dice_loss(overlap, total) - ((hits @ self.weight) / (voxels @ self.weight)).mean()
+        return _dice_loss(overlap, total, self.smooth) - ((hits @ self.weight) / (voxels @ self.weight)).mean()
 
 
 def _one_hot(target: Tensor) -> Tensor:
@@ -89,7 +93,7 @@ def _overlap_and_total(probabilities: Tensor, truth: Tensor, together: int) -> t
     return _sums(probabilities * truth, together), _sums(probabilities, together) + _sums(truth, together)
 
 
-def _dice_loss(overlap: Tensor, total: Tensor, smooth: float = SMOOTH) -> Tensor:
+def _dice_loss(overlap: Tensor, total: Tensor, smooth: float) -> Tensor:
     return 1 - ((2 * overlap + smooth) / (total + smooth))[:, 1:].mean()  # without background
 
 
@@ -115,10 +119,12 @@ class DeepSupervisionLoss(nn.Module):
 LOSSES: dict[str, Callable[..., nn.Module]] = {"dice": DiceLoss, "dice-ce": DiceCrossEntropyLoss}
 
 
-def build_loss(name: str, weight: float = SUPERVISION_WEIGHT, together: int = 0) -> DeepSupervisionLoss:
+def build_loss(
+    name: str, weight: float = SUPERVISION_WEIGHT, together: int = 0, smooth: float = Profile.smooth
+) -> DeepSupervisionLoss:
     """One of LOSSES, ready for networks with and without deep supervision, whose `weight` it takes.
 
-    together: see `DiceLoss`. Raises InputError for another name.
+    together, smooth: see `DiceLoss`. Raises InputError for another name.
     """
     check_choice("loss", name, LOSSES)
-    return DeepSupervisionLoss(LOSSES[name](together=together), weight)
+    return DeepSupervisionLoss(LOSSES[name](smooth, together), weight)

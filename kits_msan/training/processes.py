@@ -78,7 +78,8 @@ def is_first_process() -> bool:
 def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
     """Do `work` in the first process, then in the others, which find done what it did.
 
-    What keeps the first from doing it (InputError, OSError) is raised in all, so that none waits for ever.
+    What keeps the first from doing it (InputError, OSError, FloatingPointError) is raised in all, so that none waits
+    for ever.
     """
     if fabric.world_size == 1:
         return work()
@@ -86,7 +87,7 @@ def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
     if fabric.global_rank == 0:
         try:
             result = work()
-        except (InputError, OSError) as error:
+        except (InputError, OSError, FloatingPointError) as error:
             problem = error
     problem = fabric.broadcast(problem)
     if problem is not None:

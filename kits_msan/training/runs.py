@@ -18,8 +18,9 @@ from torch import Tensor
 
 from kits_msan.errors import WINDOWS, InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
-from kits_msan.networks.checkpoints import LAST, MODEL, load_checkpoint, save_checkpoint, save_model
+from kits_msan.networks.checkpoints import LAST, MODEL, are_finite, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
+from kits_msan.profiles import with_new_settings
 from kits_msan.training.logs import CURVE, EVENTS, METRICS, VALIDATION, MetricsLog
 from kits_msan.training.optimizers import restore
 from kits_msan.training.settings import difference, say_other_numbers, versions
@@ -133,6 +134,8 @@ class RunFolder:
             return 0
         try:
             tensors, about = load_checkpoint(self.path / LAST)
+            if not are_finite(tensors):
+                raise ValueError("NaN or infinite")
             if about["data"] == self.about["data"]:
                 say_other_numbers(self.path, about["versions"], self.about["versions"])
                 restore(network, optimizer, tensors)
@@ -234,7 +237,7 @@ class RunFolder:
     def _refuse_others(self) -> None:
         path = self.path / CONFIG
         if path.exists():
-            old = read_json(path, "name another folder or add --overwrite")
+            old = with_new_settings(read_json(path, "name another folder or add --overwrite"))
             keys = ["model", "profile", *sorted({*self.config, *old} - {"model", "profile", "versions"})]
             if differs := [key for key in keys if old.get(key) != self.config.get(key)]:
                 raise InputError(

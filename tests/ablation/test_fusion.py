@@ -1,8 +1,12 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from kits_msan.ablation.scoring import score_cases
 from kits_msan.ablation.trust import (
     agreement_auroc,
     agreement_counts,
@@ -14,8 +18,13 @@ from kits_msan.ablation.trust import (
     disagreement_auroc,
     staple,
 )
+from kits_msan.data.cases import Case, save_case
+from kits_msan.data.resampling import resample_case
+from kits_msan.networks.registry import build_model
+from kits_msan.profiles import Profile
 
 NAN = float("nan")
+MakeCase = Callable[..., Case]
 
 
 def row(*values: int) -> np.ndarray:
@@ -121,3 +130,19 @@ def test_calibration_by_hand() -> None:
     assert error.loc["msan_v1", "tumor"] == pytest.approx((5 + 15 + 50 + 5) / 4)
     twice = calibration_error(pd.concat([frame.assign(seed=0), frame.assign(seed=1)]))
     pd.testing.assert_frame_equal(twice, error)
+
+
+def test_calibration_is_counted_at_the_networks_spacing(make_case: MakeCase, tmp_path: Path, tiny: Profile) -> None:
+    case = make_case(shape=(12, 72, 68), spacing=(10.0, 4.0, 4.0))  # twice as fine
+    save_case(case, tmp_path / "case")
+    model = build_model("unet3d", width=4, poolings=2)
+    model.profile = tiny
+    for parameter in (model.head.weight, model.head.bias):
+        torch.nn.init.zeros_(parameter)  # every voxel of every class with 1/3
+    found = score_cases({"unet3d": model}, [tmp_path / "case"], device="cpu", progress=False).calibration
+    label = resample_case(case, tiny.spacing).label
+    assert label is not None
+    assert label.shape == (12, 36, 34)
+    own = found[(found["model"] == "unet3d") & (found["voxels"] > 0)].set_index("target")
+    assert own["voxels"].to_dict() == {"kidney": label.size, "tumor": label.size}
+    assert own["present"].to_dict() == {"kidney": (label > 0).sum(), "tumor": (label > 1).sum()}

@@ -1,7 +1,7 @@
 """An ablation that is gone on with: what is kept, what is scored anew, what is not mixed."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,17 +9,19 @@ import pytest
 from untrained import untrained
 
 from kits_msan.ablation import scoring
-from kits_msan.ablation.results import load_results
+from kits_msan.ablation.results import ABOUT, load_results, results_so_far
 from kits_msan.ablation.run import run_ablation, train_all
 from kits_msan.data.cases import LABEL
 from kits_msan.errors import InputError, InputNote
+from kits_msan.files import read_json
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
-from kits_msan.profiles import SMOKE, Profile
+from kits_msan.profiles import SMOKE, Profile, profile_from
 
 models = pytest.fixture(name="models")(untrained)
 
 pytestmark = pytest.mark.slow
+LAPTOP = Path(__file__).parents[2] / "data" / "laptop"
 
 
 @pytest.fixture
@@ -86,7 +88,8 @@ def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, 
     for name in MODELS:
         network = load_model(models / "flat" / f"{name}.safetensors", name)
         about = describe_model(name, network, replace(SMOKE, steps=7)) | {"seed": 5, "cases": ["case_00003"]}
-        save_model(models / "flat" / f"{name}.safetensors", network, about | {"data": name})
+        before = {"started_from": {"sha256": "12"}} | ({"mean_with": "34"} if name == "msan_v2" else {})
+        save_model(models / "flat" / f"{name}.safetensors", network, about | before | {"data": name})
     with pytest.raises(InputError, match="holds an ablation with another list of training cases"):
         run()
     with pytest.warns(InputNote) as notes:
@@ -95,8 +98,8 @@ def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, 
     assert "were trained on cases named case_00003, as test cases are" in said
     assert "were trained on different data, so their differences may come from that" in said
     assert (
-        "1 for training and 1 for test, profile smoke with 7 steps, training seed 5"
-        in load_results(tmp_path / "out")[1]
+        "1 for training and 1 for test, profile smoke with 7 steps, training seed 5, going on from earlier weights, "
+        "a mean with other weights: MSAN-V2" in load_results(tmp_path / "out")[1]
     )
     (tmp_path / "out" / "about.json").unlink()
     with pytest.raises(InputError, match="already holds results"):
@@ -147,3 +150,11 @@ def test_what_a_kill_left_of_the_first_results_is_written_anew(data: Path, tmp_p
         for name in written[left:]:
             (tmp_path / "out" / name).unlink()
         assert run() == whole, written[:left]
+
+
+def test_results_from_before_a_setting_was_made_are_gone_on_with() -> None:
+    about = read_json(LAPTOP / ABOUT, "")
+    about["profile"] = asdict(profile_from(about["profile"]))  # as an ablation of today would describe it
+    results, networks, _ = results_so_far(LAPTOP, about, overwrite=False)
+    assert results is not None
+    assert networks == about["networks"]

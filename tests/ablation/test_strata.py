@@ -7,7 +7,7 @@ from four_cases import four_cases, of_seeds
 
 from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import MEAN, STAPLE, Results
-from kits_msan.ablation.strata import strata_table
+from kits_msan.ablation.strata import shown_strata, strata_table
 from kits_msan.ablation.tables import (
     ablation_table,
     format_table,
@@ -58,6 +58,15 @@ def test_strata_by_phase_and_only_where_there_are_several(measured: pd.DataFrame
     assert table["n"].tolist() == [1, 2, 1]
 
 
+def test_strata_of_fewer_than_five_cases_are_shown_without_an_interval() -> None:
+    """Four small tumors and five large ones."""
+    rows = [(f"c{i}", 0.8 + i / 100, i / 10, 10.0 if i < 4 else 50.0) for i in range(9)]
+    scores = pd.DataFrame(rows, columns=["case", "kidney", "tumor", "tumor_mm"]).assign(model="unet3d", seed=0)
+    few, enough = shown_strata(scores, "size")["tumor"]
+    assert few == "15.0"
+    assert enough.startswith("60.0 [")
+
+
 def test_worst_cases_come_first(measured: pd.DataFrame) -> None:
     worst = worst_cases(measured, "unet3d", n=2)
     assert worst.index.tolist() == ["case_00000", "case_00001"]
@@ -95,7 +104,10 @@ def test_what_each_part_adds(parts: pd.DataFrame) -> None:
         }
     )
     assert (table["tumor"] == 0).all()
-    assert (table["kidney_low"] <= table["kidney"] + 1e-9).all()
+    assert table["kidney_low"].isna().all()  # both cases say the same: no interval
+    parts.loc[(parts["case"] == "a") & (parts["cleanup"] == "none"), "kidney"] -= 0.02
+    row = parts_table(parts).set_index("change").loc["the vote: without clean-up"]
+    assert row[["kidney", "kidney_low", "kidney_high"]].tolist() == pytest.approx([-5, -6, -4])
 
 
 def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, parts: pd.DataFrame) -> None:
@@ -124,7 +136,8 @@ def test_report_holds_every_section_that_the_data_allow(measured: pd.DataFrame, 
         "The five worst cases of the ensemble",
     ]  # fmt: skip
     assert "made up; n = 4 test cases, of which 3 have a tumor" in text
-    assert "Means with 95 % bootstrap intervals over cases and trainings, after clean-up." in text
+    assert "Means with 95 % bootstrap intervals over cases and trainings, after clean-up" in text
+    assert "after the threshold for tumors (`sure`" in text  # why none may agree with the vote
     assert "| 3D U-Net | 10.0 |" in text  # predicted 15 %, observed 25 %
     assert "- Ensemble: kidney worse than DynUNet (MONAI) (-10.0 [" in text
     assert text.count(TITLES["msan_v1_all"]) == 1  # in its own section, not among the networks

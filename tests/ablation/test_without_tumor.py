@@ -1,5 +1,8 @@
 """Patients without a tumor: a stratum of their own, and how much is called tumor in them."""
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -7,6 +10,7 @@ from kits_msan.ablation.report import _without_tumor
 from kits_msan.ablation.scoring import Results
 from kits_msan.ablation.strata import strata_table
 from kits_msan.ablation.tables import ablation_table, format_table, verdicts
+from kits_msan.metrics import share_interval
 
 
 @pytest.fixture
@@ -46,10 +50,11 @@ def test_what_only_one_of_two_models_invents_counts(scores: pd.DataFrame) -> Non
     with_one = pd.DataFrame({"case": [f"t{i}" for i in range(12)], "tumor_ml": 9.0, "tumor_mm": 26.0})
     without = pd.DataFrame({"case": [f"f{i}" for i in range(12)], "tumor_ml": 0.0, "tumor_mm": 0.0})
     rows = []
-    for model, dice, alarms in (("unet3d", 0.5, 2), ("ensemble", 0.6, 10)):
+    for model, dice, alarms in (("unet3d", 0.5, 2), ("ensemble", 0.7, 10)):
         called = [float(i < alarms) for i in range(12)]
         tumor = [0.0 if ml else float("nan") for ml in called]  # as `dice_scores` counts it
-        rows += [with_one.assign(model=model, tumor=dice, called_ml=9.0)]
+        varied = with_one.assign(tumor=[dice, 0.5] * 6)
+        rows += [varied.assign(model=model, called_ml=9.0)]
         rows += [without.assign(model=model, tumor=tumor, called_ml=called)]
     table = pd.concat(rows, ignore_index=True).assign(seed=0, kidney=0.9, tumor_surface_dice=0.0)
     table["composite"] = table[["kidney", "tumor"]].mean(axis=1)
@@ -63,8 +68,36 @@ def test_what_only_one_of_two_models_invents_counts(scores: pd.DataFrame) -> Non
     assert found.at["ensemble", "false_alarm_gain"] == pytest.approx(100 * 8 / 12)
     assert found.at["ensemble", "composite_gain"] == pytest.approx((12 * 5 - 8 * 45) / 24)
     [sentence] = verdicts(found)
-    assert (
-        "tumor better than the 3D U-Net (+10.0 [+10.0, +10.0]); false alarms more than the 3D U-Net's (+67 ["
-        in sentence
+    assert re.search(
+        r"tumor better than the 3D U-Net \(\+10.0 \[.*\]\); false alarms more than the 3D U-Net's \(\+67 \[", sentence
     )
+    assert "mean worse than the 3D U-Net (-12.5 [" in sentence  # kidney is alike
     assert format_table(found)["false alarms"].str.startswith(("17 [", "83 [")).all()
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "interval"),
+    [(1, 29, (0.1, 17.8)), (11, 11, (71.5, 100)), (0, 7, (0, 41.0)), (2, 4, (6.8, 93.2))],  # as in printed tables
+)
+def test_interval_of_false_alarms_is_exact(
+    scores: pd.DataFrame, found: int, of: int, interval: tuple[float, float]
+) -> None:
+    """A bootstrap of a share is too narrow, and of 0 in 7 or 11 in 11 it has no width."""
+    low, high = share_interval([1.0] * found + [float("nan")] + [0.0] * (of - found))
+    assert (100 * low, 100 * high) == pytest.approx(interval, abs=0.05)
+    alarms = pd.DataFrame(
+        {"case": [str(case) for case in range(of)], "false_alarm": [1.0] * found + [0.0] * (of - found)}
+    )
+    [row] = ablation_table(alarms.assign(model="unet3d"), ["false_alarm"]).to_dict("records")
+    assert (row["false_alarm_low"], row["false_alarm_high"]) == pytest.approx(interval, abs=0.05)
+
+
+def test_trainings_on_the_same_cases_are_no_more_cases() -> None:
+    """Three trainings that agree know of four cases, not of twelve; where all are equal, nothing is known."""
+    alarms = pd.DataFrame({"case": list("abcd"), "model": "unet3d", "false_alarm": [1.0, 0.0, 0.0, 0.0]})
+    three = pd.concat([alarms.assign(seed=seed) for seed in range(3)])
+    [row] = ablation_table(three, ["false_alarm"]).to_dict("records")
+    assert row["false_alarm_high"] == 75
+    [row] = ablation_table(three.assign(false_alarm=0.0), ["false_alarm"]).to_dict("records")
+    assert np.isnan(row["false_alarm_low"])
+    assert np.isnan(share_interval([float("nan")])).all()

@@ -83,3 +83,30 @@ def test_a_rotation_keeps_distances_where_rows_and_columns_differ_in_number() ->
         turned, _ = augment(image, image.to(torch.uint8), np.random.default_rng(seed), "rotation")
         rows, columns = np.nonzero(turned[0].numpy() > 0.5)
         assert np.hypot(np.ptp(rows), np.ptp(columns)) == pytest.approx(40, abs=2)
+
+
+def test_a_rotation_is_of_at_most_twelve_degrees_to_either_side() -> None:
+    image = torch.zeros(1, 80, 80)
+    image[0, 39:41, 10:70] = 1
+    angles = []
+    for seed in range(60):
+        turned, _ = augment(image, image.to(torch.uint8), np.random.default_rng(seed), "rotation")
+        rows, columns = np.nonzero(turned[0].numpy() > 0.5)
+        angles.append(np.degrees(np.arctan(np.polyfit(columns, rows, 1)[0])))
+    assert -12.5 < min(angles) < -10.5
+    assert 10.5 < max(angles) < 12.5
+
+
+def test_gamma_makes_brighter_and_darker_by_as_much() -> None:
+    gray = torch.full((1, 2, 2), 0.5)
+    made = [float(augment(gray, gray, np.random.default_rng(seed), "gamma")[0].mean()) for seed in range(60)]
+    exponents = np.log2(made) / -1
+    assert np.exp(-0.25) < exponents.min() < 0.8
+    assert 1.25 < exponents.max() < np.exp(0.25)
+
+
+def test_noise_is_from_none_to_its_most() -> None:
+    gray = torch.full((4, 40, 40), 0.5)
+    made = [float(augment(gray, gray, np.random.default_rng(seed), "noise")[0].std()) for seed in range(60)]
+    assert min(made) < 0.004
+    assert 0.036 < max(made) < 0.041

@@ -80,6 +80,15 @@ def test_a_spleen_that_only_touches_a_kidney_is_no_tumor() -> None:
     np.testing.assert_array_equal(keep_kidneys(labels), wanted | scan())
 
 
+def test_contact_is_a_share_of_the_whole_surface() -> None:
+    """2 of 42 faces, less than 5 %, lie on the kidney; of the 40 that lie on neither it would be just 5 %."""
+    labels = np.zeros((14, 14, 14), np.uint8)
+    labels[2:8, 2:8, 2:8] = 1
+    kidney = labels.copy()
+    labels[8:11, 7:10, 6:8] = 2
+    np.testing.assert_array_equal(keep_kidneys(labels), kidney)
+
+
 def test_a_tumor_that_has_eaten_most_of_its_kidney_is_kept() -> None:
     labels = island(np.s_[2:9, 4:18, 23:30], 2)  # 16 of 490 faces lie on kidney, but they are 9 % of the kidneys'
     np.testing.assert_array_equal(keep_kidneys(labels), labels)

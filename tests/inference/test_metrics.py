@@ -89,6 +89,12 @@ def test_surface_dice_by_hand() -> None:
     assert surface_scores(cube(14), cube(5), (1, 1, 5))["kidney_surface_dice"] == 0
 
 
+def test_surface_distance_leaves_out_the_farthest_twentieth() -> None:
+    found = cube(5)
+    found[15, 15, 15] = 1  # 1 of 153 surface voxels is far from the cube; of the cube's own none is
+    assert surface_scores(found, cube(5), (1, 1, 1))["kidney_hd95"] == 0
+
+
 def test_tumor_is_measured_apart_from_the_kidney_around_it() -> None:
     truth, found = cube(5), cube(5)
     truth[7:9, 7:9, 6:8] = found[7:9, 7:9, 8:10] = 2
@@ -115,10 +121,11 @@ def test_interval_of_the_mean() -> None:
         ([], (NAN, NAN)),
         ([0.5], (NAN, NAN)),
         ([NAN, 0.5], (NAN, NAN)),
-        ([0.5, 0.5, NAN], (0.5, 0.5)),
+        ([0.5, 0.5, NAN], (NAN, NAN)),  # as if no case could differ
+        ([[0.0, 0.0], [0.0, 0.0]], (NAN, NAN)),
     ],
 )
-def test_interval_of_too_few_values(values: list[float], interval: tuple[float, float]) -> None:
+def test_interval_of_too_few_values(values: list, interval: tuple[float, float]) -> None:
     assert bootstrap_interval(values) == pytest.approx(interval, nan_ok=True)
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import (
+    FORMAT,
     describe_model,
     load_checkpoint,
     load_model,
@@ -161,7 +162,7 @@ def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[
 @pytest.mark.parametrize(
     ("field", "value"),
     [("grid", None), ("grid", ["a", 4, 4]), ("slab", True), ("steps", -1), ("steps", 0), ("learning_rate", "fast"),
-     ("learning_rate", None), ("learning_rate", float("nan")), ("loss", 5)],
+     ("learning_rate", None), ("learning_rate", float("nan")), ("loss", 5), ("smooth", 0), ("smooth", "1")],
 )  # fmt: skip
 def test_profile_of_a_checkpoint_with_values_of_another_kind_is_refused(
     tmp_path: Path, field: str, value: object
@@ -210,7 +211,11 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     model = build_model("unet3d", width=4, poolings=2)
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] = value
-    save_model(tmp_path / "m.safetensors", model, describe_model("unet3d", model, SMOKE))
+    about = describe_model("unet3d", model, SMOKE)
+    with pytest.raises(FloatingPointError, match="weights have become NaN or infinite"):
+        save_model(tmp_path / "m.safetensors", model, about)
+    assert not any(tmp_path.iterdir())
+    save_file(model.state_dict(), tmp_path / "m.safetensors", {"format": FORMAT, "about": json.dumps(about)})
     with pytest.raises(InputError, match=r"m\.safetensors holds weights that are NaN or infinite.*train it again"):
         load_model(tmp_path / "m.safetensors")
 

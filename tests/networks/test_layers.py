@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kits_msan.networks.layers import ConvBlock, MultiScaleAttention, Res2NetBlock, resize_to
+from kits_msan.networks.layers import ConvBlock, MultiScaleAttention, Res2NetBlock, interpolate, resize_to
 
 
 def maps(*values: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
@@ -207,3 +207,15 @@ def test_resize_takes_the_largest_along_whichever_axis_was_pooled(axis: int) -> 
     x = torch.tensor([1.0, 5.0, 2.0, 0.0]).reshape([4 if i == axis else 1 for i in range(5)])
     like = torch.zeros([2 if i == axis else 1 for i in range(5)])
     assert resize_to(x, like).flatten().tolist() == [5, 2]
+
+
+def test_interpolation_between_slices_by_hand() -> None:
+    x = torch.tensor([0.0, 4.0]).reshape(1, 1, 2, 1, 1)
+    assert interpolate(x, (4, 1, 1)).flatten().tolist() == [0, 1, 3, 4]  # linear between centers
+
+
+@pytest.mark.parametrize(("size", "grid"), [((6, 6), (4, 4)), ((8, 2), (2, 4))])
+def test_resize_refuses_what_no_pooling_makes(size: tuple[int, int], grid: tuple[int, int]) -> None:
+    """Of 6 x 6 it gave 6 x 6 for 4 x 4."""
+    with pytest.raises(ValueError, match=r"a map of .* voxels is no multiple of .*; pad first"):
+        resize_to(torch.zeros(1, 1, 1, *size), torch.zeros(1, 1, 1, *grid))

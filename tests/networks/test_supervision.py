@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from kits_msan.networks.layers import interpolate
 from kits_msan.networks.msan import MSAN
 from kits_msan.networks.registry import MODELS, build_model
 
@@ -60,3 +61,23 @@ def test_weights_load_with_and_without_deep_supervision(pair: tuple[str, str]) -
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(x), second(x))
     first.load_state_dict(second.state_dict())
+
+
+def test_supervised_outputs_are_spread_linearly() -> None:
+    model = build_model("msan_v1_ds", **SMALL).train()
+    assert isinstance(model, MSAN)
+    small: list[Tensor] = []
+    for head in model.aux_heads:
+        head.register_forward_hook(lambda _head, _inputs, output: small.append(output))
+    _, *spread = model(torch.rand(1, 1, 2, 16, 16))
+    for before, after in zip(small, spread, strict=True):
+        torch.testing.assert_close(after, interpolate(before, (2, 16, 16)))
+        assert not torch.equal(after[..., 0::2], after[..., 1::2])  # as copies of the nearest would be
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_start_at_the_share_of_the_classes(name: str) -> None:
+    model = build_model(name, **SMALL)
+    heads = [model.head, *getattr(model, "aux_heads", [])]
+    for head in heads:
+        torch.testing.assert_close(head.bias.softmax(0), torch.tensor([0.985, 0.012, 0.003]))

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import kits_msan.training.loop
+from kits_msan.ablation.trained import refuse_other_runs
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
-from kits_msan.data.split import load_split
+from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import MODEL, load_model
+from kits_msan.networks.checkpoints import FORMAT, LAST, MODEL, load_checkpoint, load_model
+from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import train
 from kits_msan.training.runs import CONFIG, RunFolder
@@ -108,3 +111,31 @@ def test_a_run_from_other_weights_is_not_gone_on_without_them(
     train("unet3d", store, tiny, tmp_path / "run", start=finished, progress=False)
     with pytest.raises(InputError, match=r"with another network to start from \(--start-from\)"):
         train("unet3d", store, tiny, tmp_path / "run", progress=False)
+
+
+def test_a_run_from_before_a_setting_was_made_is_gone_on_with(
+    store: Path, finished: Path, tmp_path: Path, tiny: Profile
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    del config["profile"]["smooth"]
+    (run / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    before = (run / MODEL).read_bytes()
+    train("unet3d", store, tiny, run, progress=False)
+    refuse_other_runs([run], tiny, Split(tuple(config["cases"]), ()))
+    assert (run / MODEL).read_bytes() == before
+    with pytest.raises(InputError, match=r"another smooth in its profile \(1.0, not 1e-05\)"):
+        train("unet3d", store, replace(tiny, smooth=1e-5), run, progress=False)
+
+
+def test_a_checkpoint_with_nan_is_not_gone_on_from(tmp_path: Path) -> None:
+    """Earlier versions wrote such."""
+    network = build_model("unet3d", width=4, poolings=2)
+    optimizer, folder = torch.optim.AdamW(network.parameters()), RunFolder(tmp_path, {"data": "these"}, 5)
+    assert folder.save_last(network, optimizer, 3)
+    assert folder.resume(network, optimizer) == 3
+    tensors, about = load_checkpoint(tmp_path / LAST)
+    next(iter(tensors.values()))[0] = torch.nan
+    save_file(tensors, tmp_path / LAST, {"format": FORMAT, "about": json.dumps(about)})
+    with pytest.raises(InputError, match=r"last\.safetensors is damaged; remove it"):
+        folder.resume(network, optimizer)

@@ -36,6 +36,12 @@ def test_orthogonalize_keeps_the_directions_and_evens_their_lengths(shape: tuple
     assert torch.allclose(u.T @ result @ v.T, torch.diag(torch.diag(u.T @ result @ v.T)), atol=1e-3)
 
 
+def test_small_singular_values_are_not_brought_to_one() -> None:
+    lengths = orthogonalize(torch.diag(torch.tensor([1.0, 0.3, 0.05, 0.003, 1e-4, 1e-5]))).diag()
+    assert 0.68 < lengths[:4].min() < lengths[:4].max() < 1.21
+    assert (lengths[4:] < 485 * torch.tensor([1e-4, 1e-5])).all()
+
+
 def test_matrices_of_several_shapes_do_not_disturb_each_other() -> None:
     torch.manual_seed(0)
     matrices = [torch.randn(shape) for shape in ((8, 33), (16, 8), (8, 8), (8, 33), (16, 50))]

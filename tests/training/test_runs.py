@@ -5,7 +5,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ def events(run: Path) -> list[Event]:
     return found
 
 
-def test_two_trainings_never_share_a_folder(tmp_path: Path) -> None:
-    settings = {"model": "unet3d", "profile": {}, "seed": 0}  # by the first two a run knows its own
+def test_two_trainings_never_share_a_folder(tmp_path: Path, tiny: Profile) -> None:
+    settings = {"model": "unet3d", "profile": asdict(tiny), "seed": 0}  # by the first two a run knows its own
     first, second = (RunFolder(tmp_path / "run", settings, 5) for _ in range(2))
     with first:
         first.claim()

@@ -41,7 +41,7 @@ def test_papers_profile_is_the_papers() -> None:
     paper = Profile(
         "paper", train_cases=180, test_cases=10, spacing=None, grid=(96, 512, 512), width=32, poolings=4,
         slab=4, batch=2, steps=400_000, learning_rate=1e-3, schedule="steps", loss="dice",
-        weight_decay=0, augment="", tumor_share=0, kidney_share=0,
+        weight_decay=0, augment="", tumor_share=0, kidney_share=0, smooth=1e-5,
     )  # fmt: skip
     assert paper == get_profile("paper")
 
@@ -54,3 +54,9 @@ def test_profiles_by_name() -> None:
         InputError, match="unknown profile 'desktop'; choose one of smoke, laptop, shipped, shipped-gpu, gpu, paper"
     ):
         get_profile("desktop")
+
+
+def test_one_cycle_rises_for_a_tenth_of_the_steps(tiny: Profile) -> None:
+    profile = replace(tiny, schedule="one-cycle", steps=100, learning_rate=10.0)
+    assert [learning_rate(profile, step) for step in (0, 8, 9)] == pytest.approx([1, 9, 10])
+    assert learning_rate(profile, 11) < 10

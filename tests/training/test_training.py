@@ -223,18 +223,25 @@ def test_data_that_cannot_be_read_leave_a_new_run_folder_as_it_was(data: Path, t
     assert not any(run.iterdir())
 
 
-def test_loss_that_is_not_finite_stops_with_step_and_cases(
-    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("loss", r"the loss is nan at step 2, on slabs of case_0000\d, case_0000\d;"),
+     ("gradient", r"weights have become NaN or infinite, so .*last\.safetensors is not written; a step since")],
+)  # fmt: skip
+def test_what_is_not_finite_stops_and_is_not_saved(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, where: str, message: str
 ) -> None:
     class Breaks(DiceLoss):
         calls = 0
 
         def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             Breaks.calls += 1
-            return super().forward(logits, target) * (math.nan if Breaks.calls == 3 else 1)
+            if Breaks.calls == 3 and where == "gradient":
+                logits.register_hook(lambda gradient: gradient * math.nan)
+            return super().forward(logits, target) * (math.nan if Breaks.calls == 3 and where == "loss" else 1)
 
     monkeypatch.setattr(kits_msan.training.loop, "build_loss", lambda *_: Breaks())
-    with pytest.raises(FloatingPointError, match=r"the loss is nan at step 2, on slabs of case_0000\d, case_0000\d;"):
+    with pytest.raises(FloatingPointError, match=message):
         train("unet3d", data, tiny, tmp_path / "run", save_seconds=-1, progress=False)
     assert not (tmp_path / "run" / MODEL).exists()
     tensors, about = load_checkpoint(tmp_path / "run" / LAST)  # the last good step can be gone on from

@@ -1,20 +1,27 @@
 """Networks scored while they train, and the best one kept."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from kits_msan.data.cases import load_case
+from kits_msan.data.prepare import build_store
+from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
 from kits_msan.inference import predict
 from kits_msan.metrics import dice_scores
 from kits_msan.networks.checkpoints import MODEL, load_checkpoint, load_model
+from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import VALIDATION, read_metrics
 from kits_msan.training.loop import train
 from kits_msan.training.runs import BEST
-from kits_msan.training.validation import hold_out, is_scored
+from kits_msan.training.validation import hold_out, is_scored, validation_scores
 
 
 @pytest.mark.parametrize(
@@ -51,3 +58,21 @@ def test_best_network_is_the_one_that_validation_says(data: Path, tmp_path: Path
             [scores[key] for key in ("kidney", "tumor")], abs=1e-6
         )
     assert load_checkpoint(run / MODEL)[1]["scores"]["validation"]["composite"] == pytest.approx(composites[-1])
+
+
+def test_scores_are_means_over_all_cases_and_shared_by_processes(data: Path, store: Path, tiny: Profile) -> None:
+    cases = build_store([data / "case_00000", data / "case_00001"], store, tiny)
+    torch.manual_seed(0)
+    network = build_model("unet3d", width=4, poolings=2)
+    torch.nn.init.zeros_(network.head.bias)  # else all is background
+
+    def scores(chosen: Sequence[StoredCase], rank: int = 0, world: int = 1) -> list[float]:
+        fabric = SimpleNamespace(
+            global_rank=rank, world_size=world, device=torch.device("cpu"), all_reduce=lambda sums, reduce_op: sums
+        )
+        return list(validation_scores(fabric, network, chosen, tiny).values())
+
+    first, second = scores(cases[:1]), scores(cases[1:])
+    assert first != second
+    assert scores(cases) == pytest.approx(np.mean([first, second], axis=0).tolist(), rel=1e-5)
+    assert [scores(cases, rank, 2) for rank in (0, 1)] == [first, second]  # what each would add
