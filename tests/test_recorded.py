@@ -15,7 +15,7 @@ from kits_msan.training import read_metrics
 ROOT = Path(__file__).parents[1]
 NAMES = ("shipped", "laptop", "peers", "finepeers", "ablation", "ablation-seeds")
 FOLDERS = [ROOT / "data" / name for name in NAMES]
-INTERVAL = r"[+-]?\d+\.\d \[[+-]?\d+\.\d,\s[+-]?\d+\.\d\]"  # 86.0 [82.4, 89.0]
+INTERVAL = r"[+-]?\d+\.\d+ \[[+-]?\d+\.\d+,\s[+-]?\d+\.\d+\]"  # 86.0 [82.4, 89.0]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

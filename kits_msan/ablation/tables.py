@@ -25,6 +25,7 @@ PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
     index=list(SCORES),
 ).T
 MEASURES = (*SCORES, "false_alarm")
+FINEST = 4  # digits of a difference at most; what is smaller still is the rounding of a computer
 SURFACE = ("kidney_surface_dice", "kidney_hd95", "tumor_surface_dice", "tumor_hd95")
 
 
@@ -139,7 +140,21 @@ def with_interval(mean: float, low: float, high: float, form: str = ".1f") -> st
     """ "82.1 [78.0, 85.5]"; one case, or equal ones, have no interval; what is not known is "–"."""
     if np.isnan(mean):
         return "–"
-    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+    return _number(mean, form) + ("" if np.isnan(low) else f" {bracket(low, high, form)}")
+
+
+def bracket(low: float, high: float, form: str = "+.1f") -> str:
+    """ "[-1.2, +0.04]": an end of a difference that would be rounded to zero gets more digits, so its side shows."""
+    return f"[{_number(low, form)}, {_number(high, form)}]"
+
+
+def _number(value: float, form: str) -> str:
+    """A difference (a `form` with a sign) is never "+0.0" nor "-0.0", and "0.0" only where it is zero itself."""
+    text = f"{value:{form}}"
+    if not form.startswith("+") or float(text) != 0:
+        return text
+    finer = (f"{value:+.{digits}f}" for digits in range(1, FINEST + 1))
+    return next((longer for longer in finer if float(longer) != 0), text[1:])
 
 
 def cells(table: pd.DataFrame, measure: str, form: str = ".1f") -> list[str]:

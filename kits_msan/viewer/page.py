@@ -21,10 +21,12 @@ body {{ margin: 12px auto; max-width: 1300px; padding: 0 12px; font-family: syst
 h1 {{ font-size: 1.2em; }}
 {css}
 </style>
+<main>
 <h1>{title}</h1>
 <div id="viewer"></div>
 <noscript>{picture}</noscript>
 <p><small>{note}</small></p>
+</main>
 <script type="application/json" id="state">{state}</script>
 <script>
 {script}

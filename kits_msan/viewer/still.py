@@ -16,18 +16,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kits_msan.data.cases import window as windowed
 
-# Blue and orange of Okabe and Ito's palette, and three that lie at least 29 apart from these and from each other in
-# CIE L*a*b*, also for people without red or green cones (our choice; tests/viewer/test_viewer.py measures it).
+# Blue and orange of Okabe and Ito's palette, and three that differ from these, from each other and, half transparent,
+# from the grays under them, also for people without red or green cones (our choice; test_viewer.py measures it).
 CLASS_COLORS = {"kidney": "#56B4E9", "tumor": "#E69F00"}
-ERROR_COLORS = {"missed": "#E0218A", "invented": "#F5FF8A", "wrong class": "#117733"}
+ERROR_COLORS = {"missed": "#5A1EFF", "invented": "#F5FF8A", "wrong class": "#556600"}
 CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
 HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
 MISSED, INVENTED, WRONG_CLASS = 3, 4, 5
 
-WIDEST_ALONE = 320  # pixels of the still picture, as the next three
+WIDEST_ALONE = 320  # pixels of the still picture, as the next five
 WIDEST = 260
 GAP = 4
 TITLE_HEIGHT = 22
+SCALE_HEIGHT = 18  # of a heat map's color bar
+SQUARE = 12  # of the legend
 PICTURE_BYTES = 60_000
 
 
@@ -46,7 +48,7 @@ def label_picture(
     if mode == "outline":
         codes, opacity = _outline(codes), 1.0
     elif truth is not None:
-        codes = _errors(codes, truth)
+        codes = errors(codes, truth)
     return _paint(hounsfield, codes, CODE_COLORS, np.where(codes > 0, opacity, 0.0), window)
 
 
@@ -57,10 +59,16 @@ def heat_picture(
     return _paint(hounsfield, heat, HEAT_COLORS, np.full(heat.shape, opacity), window)
 
 
-def jpeg(pictures: Mapping[str, NDArray[np.uint8]], pixel: tuple[float, float]) -> bytes:
+def jpeg(
+    pictures: Mapping[str, NDArray[np.uint8]],
+    pixel: tuple[float, float],
+    scales: Mapping[str, tuple[float, float]],
+    legend: Mapping[str, str],
+) -> bytes:
     """Titled (rows, columns, 3) pictures side by side, in their true shape, as a JPEG of at most about 60 kB.
 
-    pixel: height and width of one of their pixels, mm.
+    pixel: height and width of one of their pixels, mm. scales: the lowest and highest value of each heat map, which
+    stand at the ends of a bar below it. legend: names and colors, below all.
     """
     columns = {1: 1, 2: 2, 4: 2}.get(len(pictures), 3)
     lines = -(-len(pictures) // columns)
@@ -68,18 +76,40 @@ def jpeg(pictures: Mapping[str, NDArray[np.uint8]], pixel: tuple[float, float]) 
     size = WIDEST_ALONE if lines == 1 else WIDEST  # of the longer side
     aspect = cols * pixel[1] / (rows * pixel[0])
     width, height = max(1, round(size * min(1, aspect))), max(1, round(size / max(1, aspect)))
-    sheet = Image.new("RGB", (columns * (width + GAP) - GAP, lines * (height + TITLE_HEIGHT)), "white")
+    step = height + TITLE_HEIGHT + (SCALE_HEIGHT if scales else 0)
+    whole = (columns * (width + GAP) - GAP, lines * step + (TITLE_HEIGHT if legend else 0))
+    sheet = Image.new("RGB", whole, "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for place, (name, picture) in enumerate(pictures.items()):
-        left, top = place % columns * (width + GAP), place // columns * (height + TITLE_HEIGHT)
+        left, top = place % columns * (width + GAP), place // columns * step
         draw.text((left + 2, top + 2), name, fill="black", font=font)
         sheet.paste(Image.fromarray(picture).resize((width, height)), (left, top + TITLE_HEIGHT))
+        if name in scales:
+            _draw_scale(draw, (left, top + TITLE_HEIGHT + height), width, scales[name])
+    left = 2.0
+    for name, color in legend.items():
+        draw.rectangle((left, lines * step + 6, left + SQUARE, lines * step + 6 + SQUARE), color, "black")
+        draw.text((left + SQUARE + 5, lines * step + 3), name, fill="black", font=font)
+        left += SQUARE + 20 + font.getlength(name)
     for quality in (80, 60, 40, 20):
         stream = io.BytesIO()
         sheet.save(stream, "JPEG", quality=quality)
         if stream.tell() <= PICTURE_BYTES:
             break
     return stream.getvalue()
+
+
+def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, ends: tuple[float, float]) -> None:
+    """A bar of all heat colors between its two ends, as the viewer has it below a heat map."""
+    font = ImageFont.load_default(12)
+    low, high = (f"{end:.3g}" for end in ends)
+    (left, top), right = corner, corner[0] + width - 2 - round(font.getlength(high))
+    draw.text((left + 2, top + 2), low, fill="black", font=font)
+    draw.text((right, top + 2), high, fill="black", font=font)
+    first, last = left + 8 + round(font.getlength(low)), right - 6
+    for x in range(first, last):
+        color = HEAT_COLORS[255 * (x - first) // max(1, last - 1 - first)]
+        draw.line((x, top + 4, x, top + SCALE_HEIGHT - 4), color)
 
 
 def image_tag(picture: bytes, alt: str) -> str:
@@ -96,8 +126,8 @@ def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(inside, 0, codes).astype(np.uint8)
 
 
-def _errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is wrong; where nothing is, the outline of the truth."""
+def errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is wrong in (rows, columns) labels; where nothing is, the outline of the truth."""
     wrong = np.where(codes == 0, MISSED, np.where(truth == 0, INVENTED, WRONG_CLASS))
     return np.where(codes == truth, _outline(truth), wrong).astype(np.uint8)
 

@@ -29,6 +29,7 @@ from kits_msan.viewer.volumes import PLANES
 MAX_PANELS = 6
 EXACT_VOXELS = 8_000_000  # what is larger is rounded by `save_html`, to a third of its size
 COARSE_STEP = 8  # HU: to multiples of this
+SEEN = (*CLASSES, *still.ERROR_COLORS)  # what the codes from 1 on stand for
 
 
 class SliceViewer(SharedState):
@@ -192,33 +193,47 @@ class SliceViewer(SharedState):
 
     def _alt(self) -> str:
         """The current view in words."""
-        here = {name: self._cut(labels) for name, labels in self._labels.items()}
-        seen = {name: [CLASSES[code - 1] for code in np.unique(labels) if code] for name, labels in here.items()}
-        panels = [
-            f"{name} ({' and '.join(seen[name]) or 'no label'})" if name in seen else name for name in self._names
-        ]
         low, high = self.window
-        return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {', '.join(panels)}."
+        panels = ", ".join(self._panel_in_words(name) for name in self._names)
+        return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {panels}."
+
+    def _panel_in_words(self, name: str) -> str:
+        if name in self._heat:
+            return "{} ({:.3g} to {:.3g})".format(name, *self._heat[name][1:])
+        if name not in self._labels:
+            return name
+        codes, truth = self._drawn(name), self._compared(name)
+        words, nothing = CLASSES, "no label"
+        if truth is not None:
+            codes, words, nothing = np.where(codes == truth, 0, still.errors(codes, truth)), SEEN, "no error"
+        return f"{name} ({' and '.join(words[code - 1] for code in np.unique(codes) if code) or nothing})"
 
     def _jpeg(self) -> bytes:
         """The current view as a picture."""
         axis = PLANES.index(self.plane)
         pixel = [size for a, size in enumerate(self._open_case().spacing) if a != axis]
         hounsfield = self._cut(self._image)
-        shown = np.array(
-            [0, *(code if name in self.classes else 0 for code, name in enumerate(CLASSES, 1))], np.uint8
-        )
-        codes = {name: shown[self._cut(labels)] for name, labels in self._labels.items()}
         pictures = {}
         for name in self._names:
             if name in self._heat:
                 heat = self._cut(self._heat[name][0])
                 pictures[name] = still.heat_picture(hounsfield, heat, self.opacity, self.window)
             else:
-                drawn = codes.get(name, np.zeros(hounsfield.shape, np.uint8))
-                truth = codes[TRUTH] if self.mode == "errors" and name != TRUTH and name in codes else None
+                drawn, truth = self._drawn(name), self._compared(name)
                 pictures[name] = still.label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
-        return still.jpeg(pictures, (pixel[0], pixel[1]))
+        scales = {name: ends for name, (_, *ends) in self._heat.items()}
+        return still.jpeg(pictures, (pixel[0], pixel[1]), scales, still.ERROR_COLORS if self.mode == "errors" else {})
+
+    def _drawn(self, name: str) -> NDArray[np.uint8]:
+        """The current slice of a panel's labels, of the classes that are switched on; (rows, columns)."""
+        if name not in self._labels:
+            return np.zeros(self._cut(self._image).shape, np.uint8)
+        shown = [0, *(code if kind in self.classes else 0 for code, kind in enumerate(CLASSES, 1))]
+        return np.array(shown, np.uint8)[self._cut(self._labels[name])]
+
+    def _compared(self, name: str) -> NDArray[np.uint8] | None:
+        """What the errors mode compares a panel with."""
+        return self._drawn(TRUTH) if self.mode == "errors" and name != TRUTH and name in self._labels else None
 
     def _cut(self, volume: NDArray[Any]) -> NDArray[Any]:
         """The current slice of a (D, H, W) volume, (rows, columns)."""

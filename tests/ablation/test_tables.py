@@ -9,6 +9,7 @@ from kits_msan.ablation.tables import (
     format_table,
     paired_differences,
     verdicts,
+    with_interval,
 )
 from kits_msan.metrics import bootstrap_interval
 from kits_msan.networks.registry import MODELS
@@ -60,11 +61,31 @@ def test_verdicts_follow_the_intervals(scores: pd.DataFrame) -> None:
     v1, v1_ds, v2, v2_ds, ensemble = verdicts(ablation_table(scores))
     assert v1.startswith("MSAN-V1: kidney better than the 3D U-Net (+10.0 [+9.")
     assert "tumor better than the 3D U-Net (+10.0 [+8.0, +12.0])" in v1
-    same = "not told apart from the 3D U-Net (+0.0)"  # equal in all cases: no interval
+    same = "not told apart from the 3D U-Net (0.0)"  # equal in all cases: no interval
     assert v1_ds == f"MSAN-V1 + DS: kidney {same}; tumor {same}."
     assert "tumor worse than the 3D U-Net (-10.0 [-12.0, -8.0])" in v2
-    assert "tumor not told apart from the 3D U-Net (+0.0 [-10.0, +10.0])" in v2_ds
+    assert "tumor not told apart from the 3D U-Net (0.0 [-10.0, +10.0])" in v2_ds
     assert ensemble.startswith("Ensemble: kidney not told apart")
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "text"),
+    [
+        ((-1.8, -4.7, -0.04), "+.1f", "-1.8 [-4.7, -0.04]"),
+        ((0.12, 0.0041, 0.96), "+.1f", "+0.1 [+0.004, +1.0]"),
+        ((-0.04, -3.2, 0.1), "+.1f", "-0.04 [-3.2, +0.1]"),
+        ((-3.1, -7.0, -0.3), "+.0f", "-3 [-7, -0.3]"),
+        ((0.25, -0.001, 0.5), "+.2f", "+0.25 [-0.001, +0.50]"),
+        ((1.0, -1e-15, 2.0), "+.1f", "+1.0 [0.0, +2.0]"),  # what the rounding of the computer leaves of zero
+        ((0.0, 0.0, 0.04), ".1f", "0.0 [0.0, 0.0]"),  # a score, which has no side
+        ((2.0, NAN, NAN), "+.1f", "+2.0"),
+        ((NAN, NAN, NAN), "+.1f", "–"),
+    ],
+)
+def test_an_interval_shows_on_which_side_of_zero_it_ends(
+    values: tuple[float, float, float], form: str, text: str
+) -> None:
+    assert with_interval(*values, form) == text
 
 
 def test_table_for_people(scores: pd.DataFrame) -> None:

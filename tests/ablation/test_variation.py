@@ -53,7 +53,7 @@ def test_variants_are_compared_on_the_seeds_that_both_have(scores: pd.DataFrame)
     assert row["kidney_low"] == pytest.approx(0)
     assert row["kidney_high"] == pytest.approx(10)
     assert shown_variants(scores).to_numpy().tolist() == [
-        [TITLES["msan_v1_all"], "MSAN-V1", 1, "+5.0 [+0.0, +10.0]", "+2.5 [+0.0, +5.0]"]
+        [TITLES["msan_v1_all"], "MSAN-V1", 1, "+5.0 [0.0, +10.0]", "+2.5 [0.0, +5.0]"]
     ]
 
 

@@ -19,9 +19,23 @@ SERIOUS = """async () => {
 LOOKS = [("light", 1200), ("dark", 380)]  # each theme and each width once: axe needs seconds for a page
 
 
+BROKEN = """async (rules) => (await axe.run({ runOnly: rules, preload: false })).violations.map(({ id }) => id)"""
+
+
 def serious(page: Page) -> list[str]:
     page.evaluate(AXE)
     return list(page.evaluate(SERIOUS))
+
+
+def broken(page: Page, *rules: str) -> list[str]:
+    """Those of these rules of axe-core that the page breaks, however grave."""
+    page.evaluate(AXE)
+    return list(page.evaluate(BROKEN, rules))
+
+
+def test_the_page_of_a_viewer_has_all_in_its_main_part(open_page: OpenPage) -> None:
+    hand = open_page(SliceViewer(known_case(), predictions(known_case())))
+    assert broken(hand.page, "landmark-one-main", "region") == []
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)

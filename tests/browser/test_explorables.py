@@ -7,8 +7,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.hand import touch
+from browser.test_access import broken
 from kits_msan.course.explorables import widgets
 from kits_msan.data.cases import Case, kits_affine
+from kits_msan.viewer.scripts import PRESETS
+from kits_msan.viewer.still import CLASS_COLORS, ERROR_COLORS
 
 MM = (5.0, 4.0, 4.0)
 CASE = Case("case", np.zeros((1, 96, 96), np.int16), np.zeros((1, 96, 96), np.uint8), MM, kits_affine(MM))
@@ -67,6 +70,21 @@ def test_overlap(show) -> None:  # type: ignore[no-untyped-def]
     line(page).to_contain_text("(445 + 441) = 1.00. Hausdorff distance 3")  # Dice hardly falls, the distance leaps
 
 
+def test_the_discs_have_the_colors_of_the_legend_and_of_the_viewer(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.overlap())
+    colors = {"in both": CLASS_COLORS["kidney"], **{name: ERROR_COLORS[name] for name in ("missed", "invented")}}
+    expect(page.locator(".kits-x-legend li")).to_have_text(list(colors))
+    shown = page.locator(".kits-x-legend i").evaluate_all(
+        "nodes => nodes.map((node) => getComputedStyle(node).backgroundColor)"
+    )
+    pixel = "(canvas, x) => [...canvas.getContext('2d').getImageData(4 * x, 160, 1, 1).data].slice(0, 3)"
+    places = dict(zip(colors, (43, 29, 57), strict=True))  # columns in the middle row, in mm
+    for (name, color), in_legend in zip(colors.items(), shown, strict=True):
+        rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+        assert in_legend == f"rgb({', '.join(map(str, rgb))})"
+        assert page.locator("canvas").evaluate(pixel, places[name]) == rgb, name
+
+
 def test_the_first_tap_of_a_finger_wakes_the_discs(show) -> None:  # type: ignore[no-untyped-def]
     page = show(widgets.overlap())
     canvas = page.get_by_label("Truth and answer")
@@ -82,13 +100,15 @@ def test_the_first_tap_of_a_finger_wakes_the_discs(show) -> None:  # type: ignor
 def test_window(show) -> None:  # type: ignore[no-untyped-def]
     page = show(widgets.window(CASE, 0))
     line(page).to_contain_text("Black at −200 HU and below, white at 500")
-    page.get_by_role("button", name="soft tissue").click()
-    line(page).to_contain_text("Black at −110 HU and below, white at 190")
+    for name, (low, high) in PRESETS.items():  # those of the viewer
+        page.get_by_role("button", name=name).click()
+        line(page).to_contain_text(f"Black at {low:.0f} HU and below, white at {high:.0f}".replace("-", "−"))
 
 
 def test_vote(show) -> None:  # type: ignore[no-untyped-def]
     page = show(widgets.vote())
     line(page).to_contain_text("kidney and tumor tie with 2 votes each. Among these tumor")
+    assert broken(page, "target-size", "empty-table-header") == []
     page.get_by_label("MSAN-V2 + DS votes for").select_option("kidney")
     line(page).to_contain_text("kidney has most votes, 3, and wins. The largest sum alone would have said tumor.")
 

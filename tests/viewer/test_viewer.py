@@ -1,7 +1,5 @@
 """The Python side of the slice viewer: what it refuses, what it sends, what it leaves where there is no kernel."""
 
-import base64
-import io
 import re
 import zlib
 from pathlib import Path
@@ -12,11 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image
 
 from kits_msan.data.cases import Case, kits_affine
 from kits_msan.errors import InputError
-from kits_msan.viewer.still import CODE_COLORS
 from kits_msan.viewer.volumes import pack_hounsfield, pack_labels, voxels_per_slice
 from kits_msan.viewer.widget import SliceViewer
 
@@ -173,51 +169,6 @@ def test_large_volumes_come_in_blocks_of_whole_slices() -> None:
     blocks = [zlib.decompress(block) for block in pack_labels(volume)]
     assert [len(block) // 512**2 for block in blocks] == [16, 16, 8]
     assert b"".join(blocks) == volume.tobytes()
-
-
-def test_repr_and_still_picture() -> None:
-    viewer = SliceViewer(CASE, {"truth": LABEL, "V1": 0 * LABEL}, {"votes": np.ones(SHAPE)}, window=(-100, 300))
-    data, metadata = viewer._repr_mimebundle_()
-    assert data["text/plain"] == "SliceViewer(case_00007, axial slice 4 of 6, panels: truth, V1, votes)"
-    alt = "case_00007, axial slice 4 of 6, -100 to 300 HU. Panels: truth (kidney and tumor), V1 (no label), votes."
-    assert metadata["image/jpeg"]["alt"] == alt
-    assert f'alt="{alt}"' in data["text/html"]
-    assert data["image/jpeg"] in data["text/html"]
-    picture = Image.open(io.BytesIO(base64.b64decode(data["image/jpeg"])))
-    assert picture.format == "JPEG"
-    assert WIDGET in data
-
-
-@pytest.mark.parametrize("mode", ["fill", "outline", "errors"])
-@pytest.mark.parametrize(("plane", "shape"), [("axial", 8 / 20), ("coronal", 30 / 20), ("sagittal", 30 / 8)])
-def test_still_picture_has_true_shape_and_colors(plane: str, shape: float, mode: str) -> None:
-    wrong = np.where(LABEL == 2, 1, LABEL)
-    viewer = SliceViewer(CASE, {"V1": wrong}, plane=plane, mode=mode, opacity=1.0, classes=["tumor"])
-    picture = Image.open(io.BytesIO(viewer._jpeg())).convert("RGB")
-    body = np.asarray(picture, int)[22:]
-    assert body.shape[0] / body.shape[1] == pytest.approx(shape, rel=0.05)
-    purple = (body[..., [0, 2]] > body[..., [1]] + 40).all(axis=-1).any()  # tumor that V1 missed
-    assert purple == (mode == "errors")
-
-
-VISION = {  # linear RGB as it is seen with all cones, without green and without red ones (Machado et al. 2009)
-    "all": np.eye(3),
-    "no green": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
-    "no red": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
-}
-TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-
-
-@pytest.mark.parametrize("vision", VISION)
-def test_no_two_colors_are_alike(vision: str) -> None:
-    """In CIE L*a*b*. Missed and tumor once were two oranges, 33 apart; the error colors before, 26."""
-    srgb = np.array([[int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)] for color in CODE_COLORS[1:]])
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(linear @ VISION[vision].T, 0, 1)
-    x, y, z = np.cbrt(seen @ TO_XYZ.T / [0.9505, 1, 1.089]).T
-    lab = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
-    apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(5, 1)]
-    assert apart.min() > (48 if vision == "all" else 29)
 
 
 def test_page_is_whole_rounded_when_large_and_atomic(tmp_path: Path) -> None:

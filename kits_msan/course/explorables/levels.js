@@ -9,7 +9,7 @@ function levels(el, given) {
   const level = slider(controls, "level", { min: -800, max: 800, step: 10, value: 150, unit: " HU" }, update);
   const width = slider(controls, "width", { min: 20, max: 2000, step: 10, value: 700, unit: " HU" }, update);
   const presets = make("div", controls, { className: "kits-x-buttons" });
-  for (const [name, low, high] of [["paper", -200, 500], ["soft tissue", -110, 190], ["bone", -500, 1300], ["lung", -1350, 150]])
+  for (const [name, low, high] of SHARED.presets)
     button(presets, name, () => { level.set((low + high) / 2); width.set(high - low); update(); });
   const svg = draw("svg", controls, { viewBox: "0 0 300 110", role: "img", "aria-label": "gray against HU: a line that rises within the window" });
   const x = (hu) => 15 + ((hu + 1000) * 270) / 2000;

@@ -1,10 +1,15 @@
-// Dice and the Hausdorff distance of two discs, one of which is dragged. The grid is 80 x 80 pixels of 1 mm.
+// Dice and the Hausdorff distance of two discs, one of which is dragged. The grid is 80 x 80 pixels of 1 mm. What is
+// wrong has the colors of the viewer's errors, and what is right that of its kidney.
 function overlap(el) {
   const size = 80, zoom = 4;
   const [picture, controls] = twoColumns(el);
   const canvas = make("canvas", picture, { width: size * zoom, height: size * zoom, tabIndex: 0, className: "kits-x-drag" });
   canvas.setAttribute("role", "application");
   canvas.setAttribute("aria-label", "Truth and answer, two discs. Arrow keys move the answer.");
+  const { missed, invented } = SHARED.errors, both = SHARED.classes.kidney;
+  const legend = make("ul", picture, { className: "kits-x-legend" });
+  for (const [name, color] of Object.entries({ "in both": both, missed, invented }))
+    make("i", make("li", legend, { textContent: name })).style.background = color;
   const radius = { min: 2, max: 24, step: 1, unit: " mm" };
   const truth = slider(controls, "radius of the truth", { ...radius, value: 12 }, update);
   const answer = slider(controls, "radius of the answer", { ...radius, value: 12 }, update);
@@ -31,14 +36,14 @@ function overlap(el) {
     mine.forEach((inside, i) => {
       a += inside; t += theirs[i]; shared += inside & theirs[i];
       if (!inside && !theirs[i]) return;
-      context.fillStyle = inside && theirs[i] ? "#009E73" : inside ? "#E69F00" : "#56B4E9";
+      context.fillStyle = inside && theirs[i] ? both : inside ? invented : missed;
       context.fillRect((i % size) * zoom, Math.floor(i / size) * zoom, zoom, zoom);
     });
     const dice = (2 * shared) / (a + t), mineBorder = border(mine), theirBorder = border(theirs);
     const all = [...nearest(mineBorder, theirBorder), ...nearest(theirBorder, mineBorder)].sort((p, q) => p - q);
     const far = all.at(-1), far95 = all[Math.ceil(0.95 * all.length) - 1];
     tell(`Dice = 2 × ${shared} / (${a} + ${t}) = ${fixed(dice)}. Hausdorff distance ${fixed(far, 1)} mm; 95 % of the ` +
-      `border points lie within ${fixed(far95, 1)} mm. Green: both; blue: missed; orange: false.`);
+      `border points lie within ${fixed(far95, 1)} mm.`);
   }
   const move = (dx, dy) => { right.set(right.value + dx); down.set(down.value + dy); update(); };
   canvas.addEventListener("keydown", (event) => {

@@ -30,7 +30,7 @@ function vote(el) {
     const surest = sums.indexOf(Math.max(...sums));
     table.replaceChildren();
     const line = (cells, tag) => cells.reduce((tr, text) => { make(tag, tr, { textContent: text }); return tr; }, make("tr", table));
-    line(["", "votes", "sum of probabilities"], "th");
+    line(["class", "votes", "sum of probabilities"], "th");
     classes.forEach((name, value) => { line([name, counts[value], fixed(sums[value])], "td").classList.toggle("kits-x-winner", value === winner); });
     const how = tied.length === 1
       ? `${classes[winner]} has most votes, ${most}, and wins.` + (surest === winner ? "" : ` The largest sum alone would have said ${classes[surest]}.`)

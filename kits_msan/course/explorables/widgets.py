@@ -16,6 +16,8 @@ import numpy as np
 import traitlets
 
 from kits_msan.data.cases import Case
+from kits_msan.viewer.scripts import PRESETS
+from kits_msan.viewer.still import CLASS_COLORS, ERROR_COLORS
 
 FOLDER = Path(__file__).parent
 NAMES = ("attention", "bootstrap", "field", "levels", "overlap", "vote")
@@ -28,7 +30,9 @@ def page_script() -> str:
     files = ("common", *NAMES)
     parts = [(FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in files]
     explore = f"return (name, el, given) => ({{ {', '.join(NAMES)} }})[name](el, given);"
-    return "\n".join(["const explore = (() => {", *parts, explore, "})();"])
+    presets = [[name, *limits] for name, limits in PRESETS.items()]
+    shared = json.dumps({"presets": presets, "classes": CLASS_COLORS, "errors": ERROR_COLORS})  # as the viewer's
+    return "\n".join(["const explore = (() => {", f"const SHARED = {shared};", *parts, explore, "})();"])
 
 
 def page_style() -> str:

@@ -1,0 +1,103 @@
+"""The still picture of the viewer and its words: what they show, and whether everybody can tell the colors apart."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kits_msan.data.cases import Case, kits_affine
+from kits_msan.viewer.still import CODE_COLORS
+from kits_msan.viewer.widget import SliceViewer
+
+SHAPE = (6, 8, 10)
+SPACING = (5.0, 1.0, 2.0)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+LABEL = np.zeros(SHAPE, np.uint8)  # a kidney in slices 1 to 4 and tumor in 2 and 3, most in 3
+LABEL[1:5, 2:6, 2:8] = 1
+LABEL[2, 3, 3] = LABEL[3, 3:5, 3:6] = 2
+CASE = Case("case_00007", np.zeros(SHAPE, np.int16), LABEL, SPACING, kits_affine(SPACING))
+VOTES = np.broadcast_to(np.linspace(0, 0.5, 10), SHAPE)
+
+
+def test_repr_and_still_picture() -> None:
+    viewer = SliceViewer(CASE, {"truth": LABEL, "V1": 0 * LABEL}, {"votes": VOTES}, window=(-100, 300))
+    data, metadata = viewer._repr_mimebundle_()
+    assert data["text/plain"] == "SliceViewer(case_00007, axial slice 4 of 6, panels: truth, V1, votes)"
+    panels = "truth (kidney and tumor), V1 (no label), votes (0 to 0.5)"
+    alt = f"case_00007, axial slice 4 of 6, -100 to 300 HU. Panels: {panels}."
+    assert metadata["image/jpeg"]["alt"] == alt
+    assert f'alt="{alt}"' in data["text/html"]
+    assert data["image/jpeg"] in data["text/html"]
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/jpeg"])))
+    assert picture.format == "JPEG"
+    assert WIDGET in data
+
+
+@pytest.mark.parametrize("mode", ["fill", "outline", "errors"])
+@pytest.mark.parametrize(("plane", "shape"), [("axial", 8 / 20), ("coronal", 30 / 20), ("sagittal", 30 / 8)])
+def test_still_picture_has_true_shape_and_colors(plane: str, shape: float, mode: str) -> None:
+    wrong = np.where(LABEL == 2, 1, LABEL)
+    viewer = SliceViewer(CASE, {"V1": wrong}, plane=plane, mode=mode, opacity=1.0, classes=["tumor"])
+    whole = np.asarray(Image.open(io.BytesIO(viewer._jpeg())).convert("RGB"), int)
+    body, legend = (whole[22:-22], whole[-22:]) if mode == "errors" else (whole[22:], whole[:0])
+    assert body.shape[0] / body.shape[1] == pytest.approx(shape, rel=0.05)
+    for part in (body, legend):  # tumor that V1 missed is violet
+        assert (part[..., 2] > part[..., :2].max(axis=-1) + 100).any() == (mode == "errors")
+
+
+def test_in_errors_mode_the_alt_text_names_the_errors() -> None:
+    missed, confused = np.where(LABEL == 2, 0, LABEL), np.where(LABEL == 2, 1, LABEL)
+    overlays = {"truth": LABEL, "V1": missed, "V2": confused, "V3": LABEL}
+    viewer = SliceViewer(CASE, overlays, mode="errors")
+    panels = "truth (kidney and tumor), V1 (missed), V2 (wrong class), V3 (no error)."
+    assert viewer._alt().endswith(f"Panels: {panels}")
+    viewer.classes = ["kidney"]  # what is switched off is not drawn
+    assert viewer._alt().endswith("Panels: truth (kidney), V1 (no error), V2 (invented), V3 (no error).")
+
+
+def test_still_heat_maps_have_bars_with_all_their_colors() -> None:
+    alone, with_heat = (
+        np.asarray(Image.open(io.BytesIO(viewer._jpeg())).convert("RGB"), int)
+        for viewer in (SliceViewer(CASE.with_label(None)), SliceViewer(CASE.with_label(None), {}, {"votes": VOTES}))
+    )
+    assert len(with_heat) > len(alone)
+    bar = with_heat[len(alone) + 8]
+    assert (bar.min(axis=1) < 40).any()  # viridis: from violet to yellow
+    assert ((bar[:, :2].min(axis=1) > 180) & (bar[:, 2] < 100)).any()
+
+
+VISION = {  # linear RGB as it is seen with all cones, without green and without red ones (Machado et al. 2009)
+    "all": np.eye(3),
+    "no green": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
+    "no red": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(srgb: np.ndarray[Any, np.dtype[np.float64]], vision: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(..., 3) sRGB from 0 to 1 as CIE L*a*b*, as it is seen."""
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ VISION[vision].T, 0, 1)
+    x, y, z = np.moveaxis(np.cbrt(seen @ TO_XYZ.T / [0.9505, 1, 1.089]), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+SRGB = np.array([[int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)] for color in CODE_COLORS[1:]])
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_no_two_colors_are_alike(vision: str) -> None:
+    """Missed and tumor once were two oranges, 33 apart; the error colors before, 26."""
+    seen = lab(SRGB, vision)
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=2)[np.triu_indices(5, 1)]
+    assert apart.min() > (48 if vision == "all" else 31)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_no_color_is_gray_over_tissue(vision: str) -> None:
+    """Half transparent over the grays of organs. Missed once was a magenta: 5 away from gray without green cones."""
+    over = (SRGB[:, None] + np.linspace(0.25, 0.7, 10)[:, None]) / 2  # (colors, grays, 3)
+    assert np.linalg.norm(lab(over, vision)[..., 1:], axis=-1).min() > 15
