@@ -41,3 +41,13 @@ def test_cited_files_exist(page: Path) -> None:
 def test_one_version_everywhere() -> None:
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_recipes_at_the_papers_settings_leave_out_no_case() -> None:
+    """The paper trains on the first 180."""
+    lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
+    recipes = [
+        line for line in lines if line.startswith("kits-msan prepare data/kits19 ") and "--profile paper" in line
+    ]
+    assert recipes
+    assert [line for line in recipes if "--exclude" in line] == []
