@@ -31,7 +31,7 @@ from kits_msan.training.ahead import drawn_ahead, helpers
 from kits_msan.training.fresh import FreshPhantoms, refuse_too_many_steps
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
-from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
+from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others, said_by_first
 from kits_msan.training.runs import RunFolder
 from kits_msan.training.settings import check_settings
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
@@ -161,7 +161,9 @@ def train(
                 folder.save_last(network, optimizer, step + 1)
             if stopped:
                 fabric.barrier()
-                raise TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
+                raise said_by_first(
+                    fabric, TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
+                )
 
         first_then_others(fabric, lambda: folder.finish(network))
     return load_model(run / MODEL, name)
