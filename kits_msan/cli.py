@@ -35,20 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     wait_briefly()
     with Stops() as stops, steady_output(), warnings.catch_warnings():
-        _print_notes()
         args = build_parser().parse_args(arguments)
+        _print_notes(args)
         words = sys.argv[1:] if arguments is None else arguments
         try:
             check_limit()
             return args.serve(args) or 0
         except KeyboardInterrupt as stop:
-            return _fail(f"{str(stop) or 'stopped'}; to go on:  {to_go_on(words, args)}", getattr(stop, "code", 130))
+            if getattr(stop, "said_by_first", False):
+                return 0
+            why = str(stop) or "stopped"
+            return _fail(f"{why}; to go on:  {to_go_on(words, args)}", getattr(stop, "code", 130), args)
         except Exception as error:
+            if getattr(error, "said_by_first", False):
+                return 0  # as a launcher ends the others when one fails: the first must be able to say it
             if stops.seen:  # a library that was being imported made another error of it
-                return _fail(f"stopped; to go on:  {to_go_on(words, args)}", 128 + stops.seen)
+                return _fail(f"stopped; to go on:  {to_go_on(words, args)}", 128 + stops.seen, args)
             if (known := _known(error)) is None:
                 raise
-            return _fail(*known)
+            return _fail(*known, args)
 
 
 def _known(error: Exception) -> tuple[str, int] | None:
@@ -84,27 +89,32 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print_notes() -> None:
+def _print_notes(args: argparse.Namespace) -> None:
     """From now on a choice that was made for the user is one line on stderr, once."""
     show = warnings.showwarning
 
     def print_note(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if issubclass(category, InputNote):
-            _fail(str(message), 0)
-        else:
+        if not issubclass(category, InputNote):
             show(message, category, *rest, **more)
+        elif _number(args) == 0:
+            complain(str(message))
 
     warnings.simplefilter("default", InputNote)
     warnings.showwarning = print_note
 
 
-def _fail(message: str, code: int) -> int:
-    """Say why, once: of several processes that train together the first speaks, and the launcher minds its code."""
-    from kits_msan.training.processes import is_first_process
-
-    if not is_first_process():
+def _number(args: argparse.Namespace) -> int:
+    """Which of several processes that train one network this is; 0 for any other command, whoever started it."""
+    if args.serve is not TRAIN.run:
         return 0
-    complain(message)
+    from kits_msan.training.processes import process_number
+
+    return process_number()
+
+
+def _fail(message: str, code: int, args: argparse.Namespace) -> int:
+    number = _number(args)
+    complain(f"process {number}: {message}" if number else message)
     return code
 
 

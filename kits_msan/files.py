@@ -1,11 +1,9 @@
-"""Writing so that nothing half-written is left and nothing existing is lost.
-
-Everything is written to a temporary name beside its target and renamed when it is whole.
-"""
+"""Writing under a temporary name, renamed when whole: nothing half-written is left and nothing existing is lost."""
 
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
 LOCK = ".lock"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what the system says of a full disk
+LEFT = re.compile(r"\.(tmp|old)-[0-9a-f]{16}(\..+)?|\.tmp[0-9A-Za-z]{6}")  # temporary names: ours, and safetensors'
 
 
 @contextmanager
@@ -147,12 +146,6 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
         _remove_empty(made)
 
 
-def raise_denied(error: OSError) -> None:
-    """For os.walk, to which a folder that may not be listed is an empty one."""
-    if isinstance(error, PermissionError):
-        raise error
-
-
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """The JSON object in a file. Raises InputError, with the file and the remedy, if it holds anything else."""
     try:
@@ -223,9 +216,16 @@ def _exchange(new: Path, path: Path) -> None:
 
 def _is_hidden(path: Path) -> bool:
     """Whether it is a lock, or what a killed process left of a file that it was writing, and of its folder."""
-    if path.name == LOCK or path.name.startswith((".tmp", ".old-")):
+    if path.name == LOCK or LEFT.fullmatch(path.name):
         return True
     return path.is_dir() and not path.is_symlink() and all(_is_hidden(entry) for entry in path.iterdir())
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove the half-written files of a process that was killed. Files of others stay, whatever their names."""
+    for file in folder.iterdir():
+        if LEFT.fullmatch(file.name) and file.is_file():
+            file.unlink()
 
 
 def _umask() -> int:

@@ -100,7 +100,7 @@ def test_a_failure_names_what_was_to_be_written(tmp_path: Path) -> None:
 def test_what_a_kill_left_is_no_result(tmp_path: Path) -> None:
     """A folder that was made for a file, and the file that was not finished."""
     (tmp_path / "out/case_00000").mkdir(parents=True)
-    (tmp_path / "out/case_00000/.tmp-a1.nii.gz").write_text("half", encoding="utf-8")
+    (tmp_path / "out/case_00000/.tmp-0123456789abcdef.nii.gz").write_text("half", encoding="utf-8")
     refuse_results(tmp_path / "out", overwrite=False)
     (tmp_path / "out/case_00000/notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="already holds results"):
@@ -113,6 +113,11 @@ def test_refuse_results(tmp_path: Path) -> None:
     empty.mkdir()
     refuse_results(tmp_path / "absent", overwrite=False)
     refuse_results(empty, overwrite=False)
+    (empty / ".tmp-0123456789abcdef.json").touch()
+    refuse_results(empty, overwrite=False)
+    (empty / ".tmp_notes.txt").touch()  # somebody's
+    with pytest.raises(InputError, match="already holds results"):
+        refuse_results(empty, overwrite=False)
     file.write_text("x", encoding="utf-8")
     refuse_results(tmp_path, overwrite=True)
     with pytest.raises(InputError, match="already holds results"):

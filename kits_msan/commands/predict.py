@@ -177,14 +177,15 @@ def _sort_out(
 def _clear(out: Path, old: Sequence[str]) -> None:
     """Remove old results, and what a killed process left half-written."""
     from kits_msan.commands.earlier import remove
+    from kits_msan.files import remove_left_over
 
     for name in old:
         remove(out, name)
     if old:
         what = "segmentation was" if len(old) == 1 else "segmentations were"
         print(f"{len(old)} older {what} removed from {out}.")
-    for file in out.glob("*/.tmp-*"):
-        file.unlink()
+    for folder in out.glob("*/"):
+        remove_left_over(folder)
 
 
 def _segment(models: Sequence, scan: Path, folder: Path, networks: str, args: argparse.Namespace) -> Path:

@@ -52,7 +52,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.devices import Machine  # with torch, which takes a second
     from kits_msan.networks.checkpoints import MODEL
     from kits_msan.training.loop import train
-    from kits_msan.training.processes import is_first_process
+    from kits_msan.training.processes import process_number
     from kits_msan.training.runs import CONFIG
 
     if (args.out / MODEL).exists() and not args.overwrite:
@@ -66,7 +66,7 @@ def _run(args: argparse.Namespace) -> None:
             machine=Machine(args.device, args.precision, args.devices), validate=args.validate,
             start=args.start_from, overwrite=args.overwrite,
         )  # fmt: skip
-    if is_first_process():
+    if process_number() == 0:
         print(f"trained network in {args.out / MODEL}")
 
 

@@ -40,6 +40,7 @@ from kits_msan.files import (
     refuse_foreign,
     refuse_full_disk,
     refuse_results,
+    remove_left_over,
     removed_on_bad_input,
     write_json,
 )
@@ -145,8 +146,7 @@ def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | No
                 ) from error
             missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
             refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
-        for file in out.glob(".tmp-*"):  # of a run that was killed
-            file.unlink()
+        remove_left_over(out)
         yield missing
 
 

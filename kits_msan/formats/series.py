@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from kits_msan.errors import InputError, first_of, note
-from kits_msan.files import raise_denied
 from kits_msan.formats.headers import Slice, is_dicom_file, is_directory, read_header, start_of, text_of
 
 NAMED = (".dcm", "")  # endings of a slice's name
@@ -103,7 +102,7 @@ def choose_series(path: Path, wanted: str | None = None) -> list[Slice]:
 
 def _levels(path: Path) -> Iterator[list[Path]]:
     """The files of a folder, then of those below it, each folder's sorted by name; hidden ones are passed over."""
-    for folder, below, names in os.walk(path, onerror=raise_denied, followlinks=True):
+    for folder, below, names in os.walk(path, onerror=_raise_denied, followlinks=True):
         deep = len(Path(folder).relative_to(path).parts) >= DEEPEST
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
@@ -209,3 +208,9 @@ def _described(group: Sequence[Slice], among: Sequence[Sequence[Slice]]) -> str:
     same = first.number and sum(other[0].number == first.number for other in among) > 1
     what = f"{first.modality or 'CT'}, {len(group)} slice{'s' if len(group) > 1 else ''}{apart}"
     return f"series {first.number or first.series}{name} ({what}{f', UID {first.series}' if same else ''})"
+
+
+def _raise_denied(error: OSError) -> None:
+    """For os.walk, to which a folder that may not be listed is an empty one."""
+    if isinstance(error, PermissionError):
+        raise error

@@ -31,8 +31,8 @@ from kits_msan.training.ahead import drawn_ahead, helpers
 from kits_msan.training.fresh import FreshPhantoms, refuse_too_many_steps
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
-from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others
-from kits_msan.training.runs import RunFolder
+from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others, said_by_first
+from kits_msan.training.runs import STORE, RunFolder
 from kits_msan.training.settings import check_settings
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
 
@@ -101,7 +101,7 @@ def train(
     first_process = fabric.is_global_zero
     folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
     folder.about["versions"] |= {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
-    store = run / "store"
+    store = run / STORE
     if not overwrite and folder.is_finished():
         if data is not None and (is_store(data) or store.is_dir()):  # else it would have to be made again
             folder.refuse_other_data(fingerprint(open_cases(data, [*names, *held_out], profile, store)))
@@ -163,7 +163,9 @@ def train(
                 folder.save_last(network, optimizer, step + 1)
             if stopped:
                 fabric.barrier()
-                raise TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
+                raise said_by_first(
+                    fabric, TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
+                )
 
         first_then_others(fabric, lambda: folder.finish(network))
     return load_model(run / MODEL, name)

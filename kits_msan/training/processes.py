@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 2  # seconds after which a second Ctrl-C acts at once; torchrun passes on the first one a second time
 Result = TypeVar("Result")
+Failure = TypeVar("Failure", bound=BaseException)
 
 
 def build_fabric(machine: "Machine", batch: int | None = None) -> Any:
@@ -70,9 +71,18 @@ def _processes(devices: int) -> tuple[int, int]:
     return here, nodes
 
 
-def is_first_process() -> bool:
-    """Whether this process is the one that writes and speaks; alone, it is."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+def process_number() -> int:
+    """Which of the processes that train together this one is, from 0, as `build_fabric` will find it; alone, 0.
+
+    The variables alone do not tell: `RANK` may be anything's, and not all that srun starts is one training.
+    """
+    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        return 0  # at once: what follows takes a second to import
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+    if TorchElasticEnvironment.detect():
+        return int(os.environ["RANK"])
+    return int(os.environ.get("SLURM_PROCID" if SLURMEnvironment.detect() else "LOCAL_RANK", 0))
 
 
 def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
@@ -91,8 +101,14 @@ def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
             problem = error
     problem = fabric.broadcast(problem)
     if problem is not None:
-        raise problem
+        raise said_by_first(fabric, problem)
     return work() if result is None else result
+
+
+def said_by_first(fabric: Any, error: Failure) -> Failure:
+    """The same error, which all processes raise, marked in all but the first: the command leaves it to that one."""
+    error.said_by_first = fabric.global_rank > 0  # type: ignore[attr-defined]
+    return error
 
 
 class TrainingStopped(KeyboardInterrupt):

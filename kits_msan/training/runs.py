@@ -4,7 +4,6 @@ One process writes; those that train along with it only read. A disk that is ful
 """
 
 import json
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from kits_msan.errors import WINDOWS, InputError
-from kits_msan.files import read_json, refuse_foreign, refuse_results, write_json
+from kits_msan.files import read_json, refuse_foreign, refuse_results, remove_left_over, write_json
 from kits_msan.networks.checkpoints import LAST, MODEL, are_finite, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.profiles import with_new_settings
@@ -26,8 +25,8 @@ from kits_msan.training.optimizers import restore
 from kits_msan.training.settings import difference, say_other_numbers, versions
 
 CONFIG, BEST = "config.json", "best.safetensors"
-LOCK = ".lock"
-OWN = (MODEL, BEST, LAST, METRICS, VALIDATION, CURVE, CONFIG)  # files of a run, beside its EVENTS
+LOCK, STORE = ".lock", "store"
+OWN = (MODEL, BEST, LAST, METRICS, VALIDATION, CURVE, CONFIG)  # files of a run, beside its EVENTS and its STORE
 
 
 class RunFolder:
@@ -83,9 +82,9 @@ class RunFolder:
             raise InputError(
                 f"{self.path} is in use by another training; wait for it or name another folder."
             ) from error
-        for file in self.path.glob(".tmp*"):  # of a run that was killed; safetensors has names of its own
-            file.unlink()
-        if not (self.path / CONFIG).exists():
+        if (self.path / CONFIG).exists():
+            remove_left_over(self.path)
+        else:
             self._write_config()
             self._new = new
 
@@ -109,7 +108,8 @@ class RunFolder:
         """Remove what another run left, once this one has all that it needs."""
         if not self.writes:
             return
-        shutil.rmtree(self.path / EVENTS, ignore_errors=True)
+        for file in (self.path / EVENTS).glob("events.out.tfevents.*"):
+            file.unlink()
         for name in OWN:
             if name != CONFIG:
                 (self.path / name).unlink(missing_ok=True)
@@ -226,8 +226,8 @@ class RunFolder:
         write_json(self.path / CONFIG, {**self.config, "versions": self.about["versions"]})
 
     def _refuse_foreign(self) -> None:
-        """Raise InputError where a file by a name of ours is another program's: many write a config.json."""
-        if any((self.path / name).exists() for name in OWN):
+        """Raise InputError where a file or folder by a name of ours is another's: many write a config.json."""
+        if any((self.path / name).exists() for name in (*OWN, EVENTS, STORE)):
             try:
                 own = {"model", "profile"} <= set(read_json(self.path / CONFIG, ""))
             except InputError:

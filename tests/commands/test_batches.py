@@ -137,7 +137,7 @@ def test_a_case_that_may_not_be_entered_is_left_out_of_a_store(
 
 def test_a_prediction_goes_on_that_was_killed_with_its_first_segmentation_half_written(place: Path) -> None:
     Path("out/a").mkdir(parents=True)
-    Path("out/a/.tmp-x1.nii.gz").write_bytes(b"half")
+    Path("out/a/.tmp-0123456789abcdef.nii.gz").write_bytes(b"half")
     assert main(f"predict scans {NETWORK} --out out".split()) == 0
     assert predicted() == ["a", "b", "c"]
     assert not list(Path("out").rglob(".tmp*"))

@@ -18,8 +18,9 @@ from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import FORMAT, LAST, MODEL, load_checkpoint, load_model
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile
+from kits_msan.training.logs import EVENTS
 from kits_msan.training.loop import train
-from kits_msan.training.runs import CONFIG, RunFolder
+from kits_msan.training.runs import CONFIG, STORE, RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,28 @@ def test_folder_with_something_else_in_it_is_refused(data: Path, tmp_path: Path,
     with pytest.raises(InputError, match="already holds results"):
         train("unet3d", data, tiny, tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("name", [f"{EVENTS}/notes.txt", f"{STORE}/case_00000.json"])
+def test_folders_of_others_are_not_overwritten(store: Path, tmp_path: Path, tiny: Profile, name: str) -> None:
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="holds something that is no run of this program"):
+        train("unet3d", store, tiny, tmp_path, overwrite=True, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == [Path(name).parent.name]
+
+
+def test_only_own_files_are_removed(finished: Path, store: Path, tmp_path: Path, tiny: Profile) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / ".tmp").mkdir()
+    names = [f"{EVENTS}/notes.txt", ".tmp_notes.txt", ".tmp/model"]
+    for name in names:
+        (run / name).touch()
+    old = set((run / EVENTS).glob("events.*"))
+    train("unet3d", store, tiny, run, seed=1, overwrite=True, progress=False)
+    assert all((run / name).is_file() for name in names)
+    assert old
+    assert not any(file.exists() for file in old)
 
 
 def test_a_finished_run_of_other_data_is_not_taken(

@@ -28,7 +28,7 @@ from kits_msan.training.processes import (
     TrainingStopped,
     build_fabric,
     first_then_others,
-    is_first_process,
+    process_number,
 )
 from kits_msan.training.runs import BEST
 
@@ -111,14 +111,16 @@ def test_launchers_say_how_many_processes_there_are(
 
 
 @pytest.mark.parametrize(
-    ("environment", "first"),
-    [({}, True), ({"RANK": "0", "LOCAL_RANK": "0"}, True), ({"RANK": "2", "LOCAL_RANK": "0"}, False),
-     ({"LOCAL_RANK": "1"}, False), ({"SLURM_PROCID": "1"}, False)],
+    ("environment", "number"),
+    [({}, 0), (TORCHRUN, 3), (TORCHRUN | {"RANK": "0", "LOCAL_RANK": "0"}, 0), (SLURM | {"SLURM_PROCID": "5"}, 5),
+     ({"LOCAL_RANK": "1"}, 1), ({"RANK": "3", "LOCAL_RANK": "0"}, 0), ({"SLURM_PROCID": "1", "LOCAL_RANK": "0"}, 0)],
 )  # fmt: skip
-def test_one_process_speaks(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], first: bool) -> None:
+def test_processes_are_numbered_as_they_will_train(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], number: int
+) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert is_first_process() is first
+    assert process_number() == number
 
 
 def test_what_the_first_process_cannot_do_is_raised_in_all() -> None:
@@ -138,8 +140,9 @@ def test_what_the_first_process_cannot_do_is_raised_in_all() -> None:
         raise InputError("no such case")
 
     for rank, work in ((0, fail), (1, lambda: pytest.fail("it must not begin"))):
-        with pytest.raises(InputError, match="no such case"):
+        with pytest.raises(InputError, match="no such case") as caught:
             first_then_others(fabric(rank), work)
+        assert getattr(caught.value, "said_by_first") is (rank > 0)  # noqa: B009
 
 
 def interrupt_at(step: int, number: int, patch: pytest.MonkeyPatch) -> None:
