@@ -57,7 +57,7 @@ def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def at_right_angles(axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rotation or reflection closest to (3, 3) unit axes, if rounding alone keeps them from being one; else these.
+    """The rotation or reflection closest to (3, 3) unit axes, if they are one but for rounding; else these axes.
 
     ITK opens no NIfTI file whose axes are a little off, though it opens such DICOM series and MetaImages.
     """
