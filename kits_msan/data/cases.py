@@ -191,12 +191,12 @@ def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst |
         raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")
     if image and _is_there(image_path):
         voxels, header = read_image(image_path)
-        check_hounsfield(image_path, voxels)
-        say_odd_grid(image_path, header)
     elif image and is_dicom_folder(path):
         image_path = path
         voxels, header = read_series(path, series)
-        check_hounsfield(path, voxels)
+    if voxels is not None and header is not None:
+        check_hounsfield(image_path, voxels)
+        say_odd_grid(image_path, header)
     if label and label_path is not None and _is_there(label_path):
         mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)
         header = header or label_header

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kits_msan.errors import InputError, note
-from kits_msan.formats.grids import LPS_TO_RAS
+from kits_msan.formats.grids import LPS_TO_RAS, at_right_angles
 from kits_msan.formats.nifti import MOST_DEFLATE, check_length, new_header, no_remarks, settle_orientation
 from kits_msan.formats.text_headers import (
     check_lengths,
@@ -87,7 +87,7 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     if voxels.ndim != 3:
         raise InputError(f"{path} has {voxels.ndim} axes, but a CT volume has three axes; extract one volume first.")
     affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    affine[:3, :3] = at_right_angles(np.array(image.GetDirection()).reshape(3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     affine[:3] = LPS_TO_RAS @ affine[:3]
     check_lengths(path, text)

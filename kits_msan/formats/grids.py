@@ -24,6 +24,7 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])  # DICOM and ITK count to the left and b
 SMALL = 100.0  # mm; a body is larger, and so are two kidneys
 WIDE = 1000.0  # mm; no scanner is so wide, but a body may be longer
 UNITS = {1: "meter", 3: "micron"}  # of length, beside millimeters, by their code in a NIfTI header
+ROUNDED = 1e-2  # of the products of unit axes: what a header of two or three digits leaves
 SKEW = 1.0  # degrees; less comes of rounding
 ALONG = 0.3  # cosine of the angle between an axis and where it should run; of a scan that was read, at least 0.37
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
@@ -53,6 +54,17 @@ def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
     """Millimeters between slices, rows and columns."""
     slices, rows, columns = (float(size) for size in nib.affines.voxel_sizes(affine))
     return slices, rows, columns
+
+
+def at_right_angles(axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rotation or reflection closest to (3, 3) unit axes, if they are one but for rounding; else these axes.
+
+    ITK opens no NIfTI file whose axes are a little off, though it opens such DICOM series and MetaImages.
+    """
+    if not np.allclose(axes.T @ axes, np.eye(3), atol=ROUNDED):
+        return axes
+    left, _, right = np.linalg.svd(axes)
+    return left @ right
 
 
 def in_file_order(volume: NDArray, transform: NDArray) -> NDArray:

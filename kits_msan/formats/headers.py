@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kits_msan.formats.grids import at_right_angles
+
 PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # transfer syntaxes: pixels as they are
 UNSAID = 2**32 - 1  # the length of a compressed stream, which does not say it
 DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
@@ -148,8 +150,8 @@ def _padding(data: Any) -> float | None:
 def _axes(directions: NDArray) -> NDArray[np.float64]:
     """Three unit vectors of a slice from the two that DICOM gives; nan if they are none."""
     row, column = directions.reshape(2, 3)
-    axes = np.column_stack([row, column, np.cross(row, column)])
-    return axes if np.allclose(axes.T @ axes, np.eye(3), atol=1e-2) else np.full((3, 3), np.nan)
+    axes = at_right_angles(np.column_stack([row, column, np.cross(row, column)]))
+    return axes if np.allclose(axes.T @ axes, np.eye(3)) else np.full((3, 3), np.nan)
 
 
 def text_of(value: Any) -> str:

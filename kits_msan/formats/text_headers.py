@@ -18,7 +18,10 @@ SAYS_AXES = {
     ],
 }
 NO_AXIS = re.compile(rb"(?im)^(?:space directions|spacings)\s*:.*\b(?:none|nan)\b")  # SimpleITK takes 1 mm for it
-SPACING = re.compile(rb"(?m)^Element(?:Spacing|Size)\s*=")  # and for a lack of these
+SPACING = {  # and for a lack of these
+    ".mha": re.compile(rb"(?m)^Element(?:Spacing|Size)\s*="),
+    ".nrrd": re.compile(rb"(?im)^(?:space directions|spacings)\s*:"),
+}
 UNITS = re.compile(rb"(?im)^(?:space units\s*:|DistanceUnits\s*=)\s*(.*)")
 MILLIMETERS = {"mm", "none", "?", "millimeter", "millimeters"}
 RESCALED = re.compile(rb"(?m)^ElementToIntensityFunction(Slope|Offset)\s*=\s*(\S+)")
@@ -76,7 +79,7 @@ def check_one_file(path: Path, text: bytes) -> None:
 
 def check_lengths(path: Path, text: bytes) -> None:
     """Raise InputError for a file without a length for each axis; say if lengths or values have another unit."""
-    if NO_AXIS.search(text) or (_kind(path) == ".mha" and not SPACING.search(text)):
+    if NO_AXIS.search(text) or not SPACING[_kind(path)].search(text):
         raise InputError(f"{path} does not say how long its voxels are along each axis; export it anew.")
     units = UNITS.search(text)
     others = {unit.decode("ascii", "replace") for unit in re.findall(rb"[^\s\"]+", units[1])} if units else set()

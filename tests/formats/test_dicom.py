@@ -39,6 +39,21 @@ def test_series_is_read_and_its_segmentation_lies_where_the_patient_lay(
     np.testing.assert_array_equal(load_label(tmp_path / LABEL).label, label)
 
 
+@pytest.mark.parametrize("digits", [2, 3, 6])
+def test_itk_opens_labels_of_a_series_whose_directions_are_rounded(tmp_path: Path, digits: int) -> None:
+    turn = np.array(nib.eulerangles.euler2mat(0.07, 0.03, 0.1))
+    write_series(tmp_path / "scan", voxels(), turn)
+    rounded = [round(float(x), digits) for x in turn[:, :2].T.ravel()]
+    for file in (tmp_path / "scan").iterdir():
+        data = pydicom.dcmread(file)
+        data.ImageOrientationPatient = rounded
+        data.save_as(file)
+    case = load_case(tmp_path / "scan")
+    save_segmentation(np.zeros(case.shape, np.uint8), case, tmp_path / LABEL)
+    seen, wanted = where(tmp_path / LABEL, (7, 8, 5))
+    np.testing.assert_allclose(seen, wanted, atol=1e-3)
+
+
 def where(file: Path, index: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """RAS millimeters of a voxel (i, j, k) by an s-form's reader, and by ITK, which knows right angles only."""
     by_sform = nib.affines.apply_affine(nib.load(file).affine, index)  # type: ignore[attr-defined]
@@ -74,6 +89,12 @@ def test_upright_series_is_not_resampled(tmp_path: Path) -> None:
     save_segmentation(np.zeros(case.shape, np.uint8), case, tmp_path / LABEL)
     for index in [(0, 0, 0), (7, 8, 5)]:
         np.testing.assert_allclose(*where(tmp_path / LABEL, index), atol=1e-2)
+
+
+def test_an_odd_grid_is_said_as_of_a_file(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", voxels())
+    with pytest.warns(InputNote, match="scan spans only 4 x 7 x 18 mm"):
+        load_case(tmp_path / "scan")
 
 
 def test_series_are_found_among_other_cases(tmp_path: Path) -> None:

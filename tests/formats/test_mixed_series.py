@@ -61,6 +61,7 @@ def test_other_files_beside_slices_are_passed_over_and_empty_ones_named(tmp_path
     (tmp_path / "scan/lost.txt").symlink_to("nowhere")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".* spans only")
         load_case(tmp_path / "scan")
     (tmp_path / "scan/VERSION").touch()
     with pytest.warns(InputNote, match="scan: VERSION empty and passed over; if that was a slice"):

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 from turned import Make, turned
 
-from kits_msan.data.cases import find_cases, load_case
+from kits_msan.data.cases import find_cases, load_case, save_segmentation
 from kits_msan.errors import InputError, InputNote
 
 
@@ -35,6 +35,25 @@ def test_other_formats_are_read_on_the_same_points(tmp_path: Path, make_case: Ma
     assert case.name == "scan"
     np.testing.assert_array_equal(case.image, true.image)
     np.testing.assert_allclose(case.affine, true.affine, atol=1e-3)
+
+
+@pytest.mark.parametrize("mirror", [1, -1], ids=["right-handed", "left-handed"])
+@pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd"])
+def test_itk_opens_labels_of_a_file_whose_directions_are_rounded(
+    tmp_path: Path, make_case: Make, name: str, mirror: int
+) -> None:
+    case = make_case()
+    image = SimpleITK.GetImageFromArray(case.image)
+    image.SetSpacing((8, 8, 10))
+    turn = nib.eulerangles.euler2mat(0.07, 0.03, 0.1) @ np.diag([mirror, 1, 1])
+    image.SetDirection(np.round(turn, 3).ravel().tolist())
+    SimpleITK.WriteImage(image, str(tmp_path / name))
+    read = load_case(tmp_path / name)
+    save_segmentation(np.zeros(read.shape, np.uint8), read, tmp_path / "labels.nii.gz")
+    labels = SimpleITK.ReadImage(str(tmp_path / "labels.nii.gz"))
+    last = [n - 1 for n in image.GetSize()]
+    wanted, seen = (one.TransformIndexToPhysicalPoint(last) for one in (image, labels))
+    np.testing.assert_allclose(seen, wanted, atol=0.5)
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,20 @@ def test_units_and_scales_that_change_nothing_are_not_spoken_of(tmp_path: Path, 
         load_case(tmp_path / "scan.mha")
 
 
-def test_metaimage_without_a_spacing_is_refused(tmp_path: Path, make_case: Make) -> None:
-    changed(written(tmp_path / "scan.mha", make_case()), b"ElementSpacing", b"Comment")
-    with pytest.raises(InputError, match=r"scan\.mha does not say how long its voxels are along each axis"):
-        load_case(tmp_path / "scan.mha")
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("scan.mha", b"ElementSpacing", b"Comment"),
+        ("scan.nrrd", b"space directions", b"# directions"),
+        ("scan.nrrd", b"space directions", b"axis mins: 0 0 0\naxis maxs: 90 90 90\n# directions"),
+    ],
+)
+def test_a_header_without_a_spacing_is_refused(
+    tmp_path: Path, make_case: Make, name: str, old: bytes, new: bytes
+) -> None:
+    changed(written(tmp_path / name, make_case()), old, new)
+    with pytest.raises(InputError, match=rf"{name} does not say how long its voxels are along each axis"):
+        load_case(tmp_path / name)
 
 
 @pytest.mark.parametrize(
