@@ -66,6 +66,7 @@ def damaged(whole: bytes) -> dict[str, bytes]:
         "far away": changed(292, "f", 4e6),
         "offset NaN": changed(108, "f", float("nan")),
         "offset infinite": changed(108, "f", float("inf")),
+        "slope without an intercept": changed(112, "2f", 2, float("nan")),
         "size NaN in the q-form alone": changed(254, "h", 0)[:84] + struct.pack("<f", float("nan")) + whole[88:],
     }
 
@@ -77,6 +78,9 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
     for name, values in {"air": image() * 0 - 1000, "same": image() * 0 + 7}.items():
         nib.save(nib.Nifti1Image(values, np.diag([0.8, 0.9, 3, 1])), tmp_path / "scan.nii")
         files[name] = (tmp_path / "scan.nii").read_bytes()
+    second = bytearray(nib.Nifti2Image(image(), np.diag([0.8, 0.9, 3, 1])).to_bytes())
+    second[8:12] = b"\n\x1a\n\0"
+    files["changed line ends"] = bytes(second)
     hollow = image().astype(np.float32)
     for value in (np.nan, np.inf):
         hollow[2, 2, 2] = value
