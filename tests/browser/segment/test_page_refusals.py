@@ -96,6 +96,7 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
         "one byte": np.where(rng.random((20, 30, 30)) < 0.4, -128, rng.integers(-60, 127, (20, 30, 30))),
         "normalized": rng.normal(0, 2, (20, 30, 30)),
         "no air, from 0": np.where(rng.random((20, 30, 30)) < 0.3, 0, rng.integers(200, 900, (20, 30, 30))),
+        "near 0, and a little below": np.where(air, rng.normal(0, 6, air.shape), rng.normal(400, 90, air.shape)),
         "bone alone": rng.integers(1500, 2500, (20, 30, 30)) - 1,
         "a CT": ct,
         "a padded CT": np.where(np.arange(30) < 6, -2000, ct),
