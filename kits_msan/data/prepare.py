@@ -30,6 +30,7 @@ from kits_msan.data.store import (
     open_case,
     open_store,
     refuse_same_scans,
+    say_odd_label,
     slices_showing,
     split_of,
 )
@@ -87,8 +88,7 @@ def prepare(
 
     One case is in memory at a time. A stopped run goes on where it was. A broken case is left out of the store and
     of its split; with `strict` it raises InputError. So do a disk that is too small, before anything is written,
-    and a scan that is in both parts under two names.
-    Says so if no training case shows a kidney or a tumor.
+    and a scan that is in both parts under two names. Says so if no training case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
     refuse_foreign(out, _is_own(out), "store")
@@ -192,6 +192,7 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
         raise InputError(
             f"{path} lacks its image or its label; training needs both, as {IMAGE} and {LABEL} in a folder {name}."
         )
+    say_odd_label(path, case.image, case.label)
     case = resample_case(case, profile.spacing)
     assert case.image is not None
     assert case.label is not None

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from kits_msan.data.cases import KIDNEY, TUMOR
 from kits_msan.data.kits19 import name_of
 from kits_msan.data.split import Split, load_split
-from kits_msan.errors import InputError, millimeters
+from kits_msan.errors import InputError, millimeters, note
 from kits_msan.files import read_json
+from kits_msan.formats.hounsfield import NOT_AIR
 from kits_msan.profiles import Profile
 
 STORE_VERSION = 2  # goes up when the same case would be stored otherwise
 MANIFEST = "manifest.json"
+IN_AIR = 0.02  # of a label; of five true ones at most 0.00004, and 0.002 if they are 2 voxels too wide
 KINDS = ("image", "label")
 
 
@@ -127,6 +129,18 @@ def is_whole(store: Path, name: str, index: Any) -> bool:
 def slices_showing(label: NDArray[np.uint8]) -> dict[int, list[int]]:
     """For kidney and tumor, which slices of (D, H, W) labels show it."""
     return {value: [z for z, plane in enumerate(label) if (plane == value).any()] for value in (KIDNEY, TUMOR)}
+
+
+def say_odd_label(path: Path, image: NDArray[np.int16], label: NDArray[np.uint8]) -> None:
+    """Say of a case to learn from that its label is empty, or that part of it is air, where no kidney can be."""
+    inside = image[label > 0]
+    if not inside.size:
+        note(f"{path} has an empty label; if its scan shows a kidney, label it or leave the case out.")
+    elif (share := float((inside < NOT_AIR).mean())) > IN_AIR:
+        note(
+            f"{path} has a label of which {share:.0%} is air (below {NOT_AIR} HU), where no kidney can be; look "
+            "whether it is of this scan, and flipped along no axis."
+        )
 
 
 def checksum(array: NDArray) -> int:

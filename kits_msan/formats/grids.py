@@ -26,16 +26,32 @@ WIDE = 1000.0  # mm; no scanner is so wide, but a body may be longer
 UNITS = {1: "meter", 3: "micron"}  # of length, beside millimeters, by their code in a NIfTI header
 ROUNDED = 1e-2  # of the products of unit axes: what a header of two or three digits leaves
 SKEW = 1.0  # degrees; less comes of rounding
+SAME_FIT = 6  # digits to which two cosines must differ
 ALONG = 0.3  # cosine of the angle between an axis and where it should run; of a scan that was read, at least 0.37
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
 
 
 def to_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:
     """nibabel's orientation transform from the header's grid to AXES."""
-    here = orientations.io_orientation(header.get_best_affine())
-    if np.isnan(here).any():
+    return orientations.ornt_transform(_orientation(header.get_best_affine()), orientations.axcodes2ornt(AXES))
+
+
+def _orientation(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As nibabel's `io_orientation`; but of world axes that fit alike, at 45 degrees, the first is taken, always.
+
+    There nibabel leaves the choice to rounding, which differs from one machine to the next.
+    """
+    axes = affine[:3, :3] / nib.affines.voxel_sizes(affine)
+    if not abs(np.linalg.det(axes)) > 1e-12:
         raise HeaderDataError("its affine is singular")
-    return orientations.ornt_transform(here, orientations.axcodes2ornt(AXES))
+    left, _, right = np.linalg.svd(axes)
+    rotation = np.round(left @ right, SAME_FIT)
+    fit, found = np.abs(rotation), np.empty((3, 2))
+    for axis in np.argsort(-fit.max(axis=0), kind="stable"):
+        world = int(fit[:, axis].argmax())
+        found[axis] = world, -1 if rotation[world, axis] < 0 else 1
+        fit[world] = -1  # it is taken
+    return found
 
 
 def affine_in_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:

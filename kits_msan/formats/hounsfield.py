@@ -15,6 +15,7 @@ from kits_msan.errors import InputError
 NOT_AIR = -200  # HU; nothing above it, nothing to segment
 SAMPLE = 2**20  # voxels that are looked at
 NO_TISSUE = -1500  # HU; what lies below is padding
+FEW = 10_000  # voxels, of which shares say little
 GAP = 50  # between a padding and the next value
 AIR = (-1100, -900)
 FAT = (-150, -30)
@@ -80,6 +81,10 @@ def _oddity(voxels: NDArray[np.int16]) -> str | None:
     zero = _share(values[values > low], -20, 20)  # the lowest may be the edge of a window
     if zero > 0.3 and _share(values, *FAT) < 0.001 and air < 0.01:
         return f"{zero:.0%} are round 0, and none where fat and air would be"
+    scale = 0.1 * np.percentile(values, 90)  # which metal in a small crop leaves as it is
+    near, below_zero = _share(values, -scale, scale), _share(values, -(2**15), -scale)
+    if values.size > FEW and air < 0.01 and near > 0.2 and below_zero < 0.01:  # some are, after a cubic resampling
+        return f"{near:.0%} are round 0 and hardly any below, where fat and air would be"
     return None
 
 

@@ -159,7 +159,8 @@ def test_a_scan_that_memory_does_not_suffice_for_costs_itself(
     assert main(f"predict scans {NETWORK} --out out".split()) == 2
     asked = ", and 123.5 MB more were asked for" if str(error) else ""
     remedy = "close other programs, use a machine with more of it, or cut the scan to the abdomen"
-    assert capsys.readouterr().err.splitlines()[:2] == [
+    said = [line for line in capsys.readouterr().err.splitlines() if "spans only" not in line]  # of the small series
+    assert said[:2] == [
         f"kits-msan: scans/{name}: not enough memory (the scan has {shape} voxels, {size} kB with its labels"
         f"{asked}); {remedy}."
         for name, shape, size in (("b.nii.gz", "12 x 36 x 34", 44.1), ("series", "6 x 9 x 8", 1.3))

@@ -3,17 +3,20 @@
 import errno
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 from kits_msan.cli import main
-from kits_msan.data.cases import IMAGE, LABEL
+from kits_msan.data.cases import IMAGE, LABEL, Case, save_case
 from kits_msan.data.prepare import LOCK, build_store, prepare
 from kits_msan.data.split import load_split
 from kits_msan.data.store import MANIFEST, split_of
-from kits_msan.errors import InputError, InUseError
+from kits_msan.errors import InputError, InputNote, InUseError
 from kits_msan.files import removed_on_bad_input
 from kits_msan.profiles import Profile
 
@@ -121,6 +124,21 @@ def test_a_disk_that_fills_is_said_as_one(
     monkeypatch.setattr("kits_msan.data.prepare.np.save", denied)
     assert main(["prepare", str(data), "--profile", "smoke", "--out", str(store)]) == 2
     assert "a disk: Input/output error" in capsys.readouterr().err
+
+
+def test_labels_that_cannot_be_right_are_said(tmp_path: Path, tiny: Profile, make_case: Callable[..., Case]) -> None:
+    true = make_case()
+    assert true.image is not None
+    assert true.label is not None
+    labels = [true.label, true.label * 0, true.label * 0 + 1]
+    for number, label in enumerate(labels):
+        image = (true.image + number).astype(np.int16)  # no scan is in both parts
+        save_case(replace(true, image=image, label=label), tmp_path / f"data/case_{number:05d}")
+    with pytest.warns(InputNote, match="of which 3.% is air .below -200 HU., where no kidney can be") as caught:
+        prepare(tmp_path / "data", tmp_path / "store", tiny, load_split(tmp_path / "data"), progress=False)
+    said = [str(one.message) for one in caught if "label" in str(one.message)]
+    assert ["case_00001 has an empty label" in one for one in said] == [True, False]
+    assert "case_00002" in said[1]
 
 
 def test_each_reason_is_given_where_no_case_can_be_used(own: Path, tmp_path: Path, tiny: Profile) -> None:

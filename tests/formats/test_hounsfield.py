@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from kits_msan.errors import InputError
 from kits_msan.formats.hounsfield import check_hounsfield
@@ -90,6 +92,19 @@ def test_air_in_the_wrong_place_is_noticed(
 ) -> None:
     assert re.search(says, looked_at(change(hu)))
     assert looked_at(np.where(outside(hu), -1000, change(hu)))
+
+
+@pytest.mark.parametrize("order", [3, 5])
+def test_an_mr_is_noticed_though_resampling_put_some_of_its_values_below_zero(
+    hu: np.ndarray, order: Literal[3, 5]
+) -> None:
+    rng = np.random.default_rng(0)
+    noise = np.hypot(*rng.normal(0, 8, (2, *hu.shape)))
+    mr = zoom(np.where(hu < -300, noise, np.abs((hu + 300) * 1.2)), (1, 1.3, 1.3), order=order, mode="nearest")
+    assert 0.01 < (mr < -0.5).mean() < 0.1
+    assert "round 0 and hardly any below" in looked_at(mr)
+    assert looked_at(zoom(hu.astype(float), (1, 1.3, 1.3), order=order, mode="nearest")) == ""
+    assert looked_at(np.where(hu < -300, 0, hu)) == ""
 
 
 @pytest.mark.parametrize("scale", [1500, 1920, 10000])

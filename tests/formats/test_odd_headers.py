@@ -12,6 +12,8 @@ from turned import Make, turned
 
 from kits_msan.data.cases import load_case, save_case
 from kits_msan.errors import InputError, InputNote
+from kits_msan.formats.grids import to_kits_order
+from kits_msan.formats.nifti import new_header
 
 SHEAR = np.array([[1, 0, 0, 0], [0, 1, 0.3, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 Content = Callable[[np.ndarray, np.ndarray], bytes]
@@ -103,6 +105,16 @@ def test_what_is_hardly_true_of_a_grid_is_said(
     nifti.to_filename(tmp_path / "scan.nii")
     with pytest.warns(InputNote, match=says):
         load_case(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize("angles", [(45, 0, 0), (0, 45, 45), (0, 90, 45), (45, 45, 45), (90, 135, 45)])
+def test_rounding_does_not_choose_the_axes_of_a_grid_at_45_degrees(angles: tuple[int, ...]) -> None:
+    found = set()
+    for nudge in (np.zeros((3, 3)), *(np.random.default_rng(seed).normal(0, 1e-12, (3, 3)) for seed in range(20))):
+        affine = np.diag([0.7, 0.7, 5, 1])
+        affine[:3, :3] = (nib.eulerangles.euler2mat(*np.deg2rad(angles)) + nudge) @ affine[:3, :3]
+        found.add(to_kits_order(new_header((9, 8, 7), affine)).tobytes())
+    assert len(found) == 1
 
 
 @pytest.mark.filterwarnings("error")

@@ -43,6 +43,7 @@ def test_itk_opens_labels_of_a_file_whose_directions_are_rounded(
     tmp_path: Path, make_case: Make, name: str, mirror: int
 ) -> None:
     case = make_case()
+    assert case.image is not None
     image = SimpleITK.GetImageFromArray(case.image)
     image.SetSpacing((8, 8, 10))
     turn = nib.eulerangles.euler2mat(0.07, 0.03, 0.1) @ np.diag([mirror, 1, 1])

@@ -137,6 +137,7 @@ export function toKitsOrder(affine) {
     const other = inverse(rotation);
     rotation = rotation.map((row, r) => row.map((value, c) => (value + other[c][r]) / 2));
   }
+  rotation = rotation.map((row) => row.map((value) => Math.round(value * 1e6) / 1e6)); // of axes that fit alike, the first
   const strength = [0, 1, 2].map((axis) => Math.max(...column(rotation, axis).map((value) => value * value)));
   const order = [0, 1, 2].sort((a, b) => strength[b] - strength[a] || a - b), free = new Set([0, 1, 2]), found = [];
   for (const axis of order) {

@@ -11,9 +11,11 @@ const SECOND = {
   size: 540, single: "n+2\0", pair: "ni2\0", start: 544, dim: [16, "BigInt64", 8], datatype: [12, "Int16"], bitpix: [14, "Int16"],
   pixdim: [104, "Float64", 8], offset: [168, "BigInt64"], slope: [176, "Float64"], inter: [184, "Float64"],
   units: [500, "Int32"], calMax: [192, "Float64"], calMin: [200, "Float64"], qformCode: [344, "Int32"], sformCode: [348, "Int32"],
-  quaternion: [352, "Float64", 3], qoffset: [376, "Float64", 3], srow: [400, "Float64", 12], magic: [4, 4],
+  quaternion: [352, "Float64", 3], qoffset: [376, "Float64", 3], srow: [400, "Float64", 12],
+  magic: [4, 4], ends: [8, 12],
 };
 const BYTES = { Uint8: 1, Int16: 2, Int32: 4, Float32: 4, Float64: 8, BigInt64: 8 };
+const LINE_ENDS = [13, 10, 26, 10]; // in a second version's header, to show whether a transfer changed them
 const XFORM_CODES = 5; // the highest that the format knows
 
 // How DataView reads a voxel of each datatype, and its bytes; null for what is no number.
@@ -61,6 +63,14 @@ export class Header {
     if (![this.fields.single, this.fields.pair].includes(magic)) { // some write a pair's into one file
       throw new Broken(`magic string ${JSON.stringify(magic)} is not valid`);
     }
+    if (this.fields.ends) {
+      const ends = this.bytes.subarray(...this.fields.ends);
+      if (![[0, 0, 0, 0], LINE_ENDS].some((good) => good.every((byte, i) => byte === ends[i]))) {
+        throw new Broken("EOL check not 0 or 13, 10, 26, 10");
+      }
+      ends.set(LINE_ENDS);
+    }
+    if (this.scaled && !Number.isFinite(this.get("inter"))) throw new Broken("valid slope but invalid intercept");
     if (!(this.start >= this.fields.start && this.start < Infinity)) {
       throw new Broken(`vox offset ${this.start} too low for single file`);
     }
@@ -79,13 +89,10 @@ export class Header {
   get kind() { return KINDS[this.get("datatype")]; }
   get start() { return Math.trunc(this.get("offset")); }
 
+  get scaled() { return this.get("slope") !== 0 && Number.isFinite(this.get("slope")); }
+
   // [slope, intercept] that turn stored numbers into values.
-  get scaling() {
-    const slope = this.get("slope"), inter = this.get("inter");
-    if (slope === 0 || !Number.isFinite(slope)) return [1, 0];
-    if (!Number.isFinite(inter)) throw new Broken("valid slope but invalid intercept");
-    return [slope, inter];
-  }
+  get scaling() { return this.scaled ? [this.get("slope"), this.get("inter")] : [1, 0]; }
 
   // The s-form as three rows of four.
   get sform() {

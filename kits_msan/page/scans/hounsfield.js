@@ -2,7 +2,7 @@
 // Air lies near -1000, fat near -100, organs from 0 to 300. Round the field of view any value can stand as padding.
 
 const NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
-const SAMPLE = 2 ** 20, GAP = 50; // voxels that are looked at; HU between a padding and the next value
+const SAMPLE = 2 ** 20, FEW = 10_000, GAP = 50; // voxels that are looked at, of which shares say little; HU between a padding and the next value
 const AIR = [-1100, -900], FAT = [-150, -30], BODY = [-300, 400], RAISED = [700, 1400], DENSE = 1000;
 const TOO_HIGH = 20000; // HU; metal saturates far below
 
@@ -121,6 +121,11 @@ function oddity(all) {
   const zero = share(values.filter((value) => value > low), -20, 20); // the lowest may be the edge of a window
   if (zero > 0.3 && share(values, ...FAT) < 0.001 && air < 0.01) {
     return `${percent(zero)} are round 0, and none where fat and air would be`;
+  }
+  const scale = 0.1 * percentile(values, 90); // which metal in a small crop leaves as it is
+  const near = share(values, -scale, scale), belowZero = share(values, -(2 ** 15), -scale);
+  if (values.length > FEW && air < 0.01 && near > 0.2 && belowZero < 0.01) { // some are, after a cubic resampling
+    return `${percent(near)} are round 0 and hardly any below, where fat and air would be`;
   }
   return "";
 }

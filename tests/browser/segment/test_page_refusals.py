@@ -66,6 +66,7 @@ def damaged(whole: bytes) -> dict[str, bytes]:
         "far away": changed(292, "f", 4e6),
         "offset NaN": changed(108, "f", float("nan")),
         "offset infinite": changed(108, "f", float("inf")),
+        "slope without an intercept": changed(112, "2f", 2, float("nan")),
         "size NaN in the q-form alone": changed(254, "h", 0)[:84] + struct.pack("<f", float("nan")) + whole[88:],
     }
 
@@ -77,6 +78,9 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
     for name, values in {"air": image() * 0 - 1000, "same": image() * 0 + 7}.items():
         nib.save(nib.Nifti1Image(values, np.diag([0.8, 0.9, 3, 1])), tmp_path / "scan.nii")
         files[name] = (tmp_path / "scan.nii").read_bytes()
+    second = bytearray(nib.Nifti2Image(image(), np.diag([0.8, 0.9, 3, 1])).to_bytes())
+    second[8:12] = b"\n\x1a\n\0"
+    files["changed line ends"] = bytes(second)
     hollow = image().astype(np.float32)
     for value in (np.nan, np.inf):
         hollow[2, 2, 2] = value
@@ -92,6 +96,7 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
         "one byte": np.where(rng.random((20, 30, 30)) < 0.4, -128, rng.integers(-60, 127, (20, 30, 30))),
         "normalized": rng.normal(0, 2, (20, 30, 30)),
         "no air, from 0": np.where(rng.random((20, 30, 30)) < 0.3, 0, rng.integers(200, 900, (20, 30, 30))),
+        "near 0, and a little below": np.where(air, rng.normal(0, 6, air.shape), rng.normal(400, 90, air.shape)),
         "bone alone": rng.integers(1500, 2500, (20, 30, 30)) - 1,
         "a CT": ct,
         "a padded CT": np.where(np.arange(30) < 6, -2000, ct),

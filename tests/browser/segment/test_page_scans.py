@@ -64,6 +64,17 @@ def test_every_axis_order(run: Run, tmp_path: Path, order: tuple[int, ...]) -> N
         check_same(run, tmp_path / "scan.nii.gz")
 
 
+@pytest.mark.parametrize(
+    "angles", [(0, 90, 45), (0, 45, 45), (45, 0, 0), (45, 90, -45), (90, 135, 45), (-45, 45, 90), (45, 45, 45)]
+)
+@pytest.mark.parametrize("size", [(3, 3, 3), (0.7, 0.7, 5)])
+def test_axes_that_fit_alike(run: Run, tmp_path: Path, angles: tuple[int, ...], size: tuple[float, ...]) -> None:
+    affine = np.diag([*size, 1.0])
+    affine[:3, :3] = nib.eulerangles.euler2mat(*np.deg2rad(angles)) @ affine[:3, :3]
+    nib.save(nib.Nifti1Image(image((6, 5, 4)), affine), tmp_path / "scan.nii")
+    check_same(run, tmp_path / "scan.nii")
+
+
 @pytest.mark.parametrize("kind", ["i1", "u2", "i4", "f4", "f8", "i8", ">i2", ">f4"])
 def test_every_number_type(run: Run, tmp_path: Path, kind: str) -> None:
     values = np.clip(image(), -100, 100) if kind == "i1" else image()
@@ -77,6 +88,13 @@ def test_every_number_type(run: Run, tmp_path: Path, kind: str) -> None:
             picture.header.set_slope_inter(0.5, -1024)
         nib.save(picture, tmp_path / "scan.nii")
         check_same(run, tmp_path / "scan.nii")
+
+
+def test_line_ends_of_the_second_version_that_nobody_wrote(run: Run, tmp_path: Path) -> None:
+    data = bytearray(nib.Nifti2Image(image(), turned((0, 1, 2), (1, 1, 1))).to_bytes())
+    data[8:12] = bytes(4)
+    (tmp_path / "scan.nii").write_bytes(data)
+    check_same(run, tmp_path / "scan.nii")
 
 
 def test_gzip_in_several_members(run: Run, tmp_path: Path) -> None:
