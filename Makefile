@@ -64,8 +64,8 @@ notebooks: install  ## run the notebooks as they are committed, and store their 
 readme: install  ## make the pictures and tables of README and docs/results.md anew; needs Chromium
 	$(BIN)/python docs/refresh.py
 
-student: install  ## write the student's copies, without solutions, to notebooks/student
-	$(BIN)/python -m kits_msan.course.student
+student: install  ## write the student's copies, without solutions, to notebooks/student; those with work in them stay, else: OVERWRITE=1
+	$(BIN)/python -m kits_msan.course.student $(if $(OVERWRITE),--overwrite)
 
 # on new patients, and then scored on others: with another SEED each time. On a GPU: FIVE=shipped-gpu STEPS=2000 MEAN=
 STEPS ?= 4000

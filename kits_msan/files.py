@@ -172,10 +172,10 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def write_csv(path: str | Path, table: "pd.DataFrame", encoding: str = "utf-8") -> None:
-    """Write a table of scores, to five digits, atomically."""
+def write_csv(path: str | Path, table: "pd.DataFrame", encoding: str = "utf-8", quoting: int = 0) -> None:
+    """Write a table of scores, to five digits, atomically; quoting: one of the csv module's, such as QUOTE_ALL."""
     with atomic_file(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.5f", encoding=encoding)
+        table.to_csv(temporary, index=False, float_format="%.5f", encoding=encoding, quoting=quoting)
 
 
 def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or name a folder on another disk") -> None:

@@ -2,6 +2,8 @@
 
 import ast
 import copy
+import hashlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from kits_msan.files import atomic_file
 
 STUDENT = NOTEBOOKS / "student"
 SOLUTION, BUILD = "solution", "build"  # the tags of a cell that holds a worked solution, or a thing that is built
+MARK = "kits_msan_copy"  # in a copy's metadata: by this a copy in which somebody wrote is known
 NOTE = """
 
 **Your copy.** Replace each `...` in the exercises; the cell below each says whether you are right. All runs to the \
@@ -35,6 +38,7 @@ def student_copy(notebook: Any, name: str) -> Any:
             cell.metadata["tags"] = ["exercise" if tag == SOLUTION else tag for tag in tags]
             cell.source = starter(cell.source)
     student.cells[0].source += NOTE.format(name=name)
+    student.metadata[MARK] = _mark(student.cells)
     return student
 
 
@@ -82,16 +86,42 @@ def _emptied(lines: list[str], node: ast.FunctionDef | ast.ClassDef) -> list[str
     return kept
 
 
-def write_students(folder: Path = STUDENT) -> int:
-    """Write a copy of each notebook into `folder`, and remove those of notebooks that are no more; an exit code."""
+def write_students(folder: Path = STUDENT, overwrite: bool = False) -> int:
+    """Write a copy of each notebook into `folder`, and remove old copies of notebooks that are no more; an exit code.
+
+    A copy in which somebody wrote stays as it is, and a line says so; with `overwrite` it is written anew. Other
+    notebooks are never touched.
+    """
     notebooks = {path.name: path for path in sorted(NOTEBOOKS.glob("0*.ipynb"))}
-    for stale in set(folder.glob("*.ipynb")) - {folder / name for name in notebooks}:
-        stale.unlink()
+    for other in folder.glob("*.ipynb"):
+        if other.name not in notebooks and is_unchanged(other):
+            other.unlink()
+    kept = [name for name in notebooks if (folder / name).exists() and not is_unchanged(folder / name)]
+    if overwrite:
+        kept = []
     for name, path in notebooks.items():
-        with atomic_file(folder / name) as temporary:
-            temporary.write_text(student_text(path), encoding="utf-8")
-    print(f"{len(notebooks)} copies in {folder}")
+        if name not in kept:
+            with atomic_file(folder / name) as temporary:
+                temporary.write_text(student_text(path), encoding="utf-8")
+    print(f"{len(notebooks) - len(kept)} copies in {folder}")
+    if kept:
+        print(f"Somebody wrote in {', '.join(kept)}; left as found. To lose that: make student OVERWRITE=1")
     return 0
+
+
+def is_unchanged(path: Path) -> bool:
+    """Whether a file is a copy of a notebook in which nobody wrote; running its cells changes nothing."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        return bool(notebook["metadata"][MARK] == _mark(notebook["cells"]))
+    except (OSError, ValueError, TypeError, KeyError):  # it is no copy, whatever it holds
+        return False
+
+
+def _mark(cells: Any) -> str:
+    """What tells the texts of a notebook's cells from all others."""
+    texts = [cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"]) for cell in cells]
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
 def student_text(path: Path) -> str:
@@ -101,4 +131,4 @@ def student_text(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(write_students())
+    sys.exit(write_students(overwrite="--overwrite" in sys.argv[1:]))

@@ -152,7 +152,8 @@ def test_what_is_printed_goes_on_in_place_of_old_results(
 ) -> None:
     assert main(filled(BEFORE[name], places)) == 0
     line = COMMANDS[name][0]
-    assert main(filled(line, places)) == 2  # the old results are not replaced unasked
+    goes_on = name == "grade"  # for late notebooks
+    assert main(filled(line, places)) == (0 if goes_on else 2)  # else old results are not replaced unasked
     calls = check(name, f"{line} --overwrite", places, signal.SIGINT, monkeypatch, capsys)
     assert calls == {"train": 1, "predict": 2, "course": 3}.get(name, calls)
 

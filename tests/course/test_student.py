@@ -178,7 +178,32 @@ def test_a_copy_forgets_outputs_and_leaves_the_notebook_as_it_was() -> None:
     assert notebook.cells[2].outputs
 
 
-def test_writing_removes_copies_of_what_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "06_gone.ipynb").write_text("{}", encoding="utf-8")
+def test_writing_removes_old_copies_and_nothing_that_somebody_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [teacher.name for teacher in TEACHER]
     assert write_students(tmp_path) == 0
-    assert sorted(copy.name for copy in tmp_path.iterdir()) == [teacher.name for teacher in TEACHER]
+    first = tmp_path / names[0]
+    blank = first.read_text(encoding="utf-8")
+    old = blank.replace("# 1. ", "# 0. ")  # of an older course, as it was written
+    filled = blank.replace("return ...", "return 1", 1)
+    assert len({blank, filled, old}) == 3
+    run = nbformat.reads(blank, as_version=4)
+    next(cell for cell in run.cells if cell.cell_type == "code").execution_count = 7
+    nbformat.write(run, tmp_path / names[1])  # run, and nothing written
+    (tmp_path / "06_gone.ipynb").write_text(blank, encoding="utf-8")
+    own = {"01_data_exploration-Copy1.ipynb": filled, "my_project.ipynb": "{}", "07_old.ipynb": old, names[0]: filled}
+    for name, text in own.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    capsys.readouterr()
+    assert write_students(tmp_path) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{len(TEACHER) - 1} copies in {tmp_path}"
+    assert said[1].startswith(f"Somebody wrote in {names[0]}; left as found.")
+    assert sorted(copy.name for copy in tmp_path.iterdir()) == sorted({*names, *own})
+    for name, text in own.items():
+        assert (tmp_path / name).read_text(encoding="utf-8") == text
+    assert (tmp_path / names[1]).read_text(encoding="utf-8") == student_text(TEACHER[1])
+    assert write_students(tmp_path, overwrite=True) == 0
+    assert first.read_text(encoding="utf-8") == blank
+    assert (tmp_path / "my_project.ipynb").exists()

@@ -33,6 +33,8 @@ class Exercise:
     parts: the names of the parts of a result, each with what to look at where this part alone is wrong.
     then: what a function that is right in all trials does wrong nevertheless, or None: an argument that it ignores,
         where what is right depends on chance. It gets the function.
+    used: hint to what the notebook does next with a result; the hint is given if this stops on a result that is
+        right, as on a list in place of an array.
     keeps: the names of arguments that a notebook uses afterwards, each with what to do if a function that is right in
         all trials changes it.
     inner: whether results are what a check saw, such as weights, and not what a student's function gave.
@@ -51,6 +53,7 @@ class Exercise:
     hint: str = "Go through the text above the exercise again, step by step."
     parts: Mapping[str, str] = field(default_factory=dict)
     then: Callable[[Callable[..., Any]], str | None] | None = None
+    used: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     keeps: Mapping[str, str] = field(default_factory=dict)
     inner: bool = False
     takes: tuple[str, ...] = ()

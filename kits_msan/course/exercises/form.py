@@ -46,6 +46,10 @@ class Tried:
         """Of each trial, whether the result is right."""
         return [self.same(got, want) for got, want in self.pairs()]
 
+    def size(self, at: int) -> int:
+        """How many numbers a trial and what is right for it hold, roughly."""
+        return _size((self.trials[at], self.wanted[at]))
+
     def all_same(self, change: Callable[[Any, Any], Any]) -> bool:
         """Whether `change` of each result and of what is right makes the result right."""
         try:
@@ -56,8 +60,9 @@ class Tried:
 
 
 def form_hint(tried: Tried) -> str | None:
-    """What is wrong with the form of the first wrong result, or None."""
-    got, want = next(pair for pair, ok in zip(tried.pairs(), tried.right(), strict=True) if not ok)
+    """What is wrong with the form of the smallest wrong result, which is also the one that is shown, or None."""
+    at = min((i for i, ok in enumerate(tried.right()) if not ok), key=tried.size)
+    got, want = tried.results[at], tried.wanted[at]
     if hint := _no_numbers(tried, got, want) or _too_much(tried, got, want):
         return hint
     if isinstance(want, list | tuple):
@@ -71,7 +76,8 @@ def form_hint(tried: Tried) -> str | None:
         if tried.all_same(lambda got, want: array_of(got).reshape(np.shape(want))):
             return f"the numbers are right, but in the shape {a.shape} instead of {b.shape}."
         pairs = [(array_of(got), array_of(want)) for got, want in tried.pairs()]
-        a, b = next(((a, b) for a, b in pairs if a.size != b.size), (a, b))
+        if a.size == b.size:
+            a, b = next(((a, b) for a, b in pairs if a.size != b.size), (a, b))
         one = "one number" if b.ndim == 0 else f"an array of shape {b.shape}"
         return f"your answer {f'has the shape {a.shape}' if a.ndim else 'is one number'}; {one} is wanted."
     return "the values are right, but their order is not." if _reordered(tried) else None
@@ -161,7 +167,8 @@ def _of_values(tried: Tried, got: Any, want: Any) -> str | None:
         return f"your answer is one value; {wanted}"
     if tried.all_same(lambda got, want: list(numbers(got).T)):
         return "rows and columns of your answer are exchanged."
-    got, want = next((pair for pair in tried.pairs() if _counts(*pair)), (got, want))
+    if not _counts(got, want):
+        got, want = next((pair for pair in tried.pairs() if _counts(*pair)), (got, want))
     given = list(got)
     loops = tried.exercise.inputs is not None
     if loops and 0 < len(given) < len(want) and tried.all_same(lambda got, want: [*got, *want[len(list(got)) :]]):
@@ -232,3 +239,10 @@ def _reordered(tried: Tried) -> bool:
         if left:
             return False
     return True
+
+
+def _size(value: Any) -> int:
+    """How many numbers a value holds, roughly."""
+    if isinstance(value, list | tuple):
+        return sum(_size(part) for part in value)
+    return int(np.size(value)) if isinstance(value, np.ndarray) else int(getattr(value, "nelement", lambda: 1)())

@@ -3,7 +3,6 @@
 Each function below looks for one kind of mistake in all trials and returns a sentence that holds for all, or None.
 """
 
-import copy
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from kits_msan.course.exercises.compare import NOT_NUMBERS, frozen, named, numbers, shown
+from kits_msan.course.exercises.compare import NOT_NUMBERS, named, numbers, shown
 from kits_msan.course.exercises.form import Tried, array_of, form_hint
+from kits_msan.course.exercises.limits import LONGEST
 from kits_msan.course.exercises.numeric import flat, gaps, nearly, not_numbers, relation, rounded, with_argument
+from kits_msan.course.exercises.trials import StoppedError, results_of
 
 TEXT = (str, type(None))
 LISTS = (list, tuple, np.ndarray, torch.Tensor)
@@ -85,7 +86,9 @@ def _unused(tried: Tried) -> str | None:
                 if tried.same(_call(tried.exercise.solution, mixed), tried.wanted[a]):
                     continue
                 changes.append(not tried.same(_call(tried.answer, mixed), tried.results[a]))
-            except Exception:  # arguments of trials that do not go together
+            except StoppedError as stop:  # arguments of trials that do not go together
+                if isinstance(stop.error, KeyboardInterrupt):
+                    return None
                 continue
             if any(changes) or len(changes) == MIXES:
                 break
@@ -186,4 +189,6 @@ def _rows(tried: Tried) -> list[list[tuple[Any, Any]]] | None:
 
 
 def _call(function: Callable[..., Any], arguments: Any) -> Any:
-    return frozen(function(*copy.deepcopy(tuple(arguments))))
+    """What a function gives; raises StoppedError, also if it does not end by itself."""
+    [result], _ = results_of(function, [tuple(arguments)], LONGEST)
+    return result

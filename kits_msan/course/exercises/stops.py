@@ -1,5 +1,6 @@
 """What to do about the error with which a student's function stopped."""
 
+import re
 from collections.abc import Iterable
 
 from kits_msan.course.exercises.exercise import Exercise
@@ -16,7 +17,7 @@ KINDS = {
     "AttributeError": "Look at what this thing is: print(type(...)) helps.",
     "ZeroDivisionError": "It divides by zero for this input.",
     "RecursionError": "It calls itself without an end.",
-    "AssertionError": "An assert of yours does not hold for this input.",
+    "AssertionError": "An assert does not hold for this input.",
     "SystemExit": "It ends Python; end a function with return.",
     "ModuleNotFoundError": "This library is not installed here; NumPy, SciPy, pandas and torch are.",
 }
@@ -30,13 +31,21 @@ TYPES = (
     "Torch does not mix kinds of numbers: a layer holds float32, NumPy's arrays are float64, and whole numbers are "
     "int64. Make all float32: x.float(), or dtype=torch.float32."
 )
+TOO_MANY = "There are more axes than a layer of torch takes: torch.stack adds one, and torch.cat joins along one."
+WANTS = re.compile(r"(\d)D \(batch.*\[([\d, ]+)\]")  # of axes, at most, and the sizes of those that there are
 AXES = "A layer of torch wants axes for the batch and the channels too, (N, C, ...): x[None, None] adds two."
 APART = "Two tensors with different numbers of axes meet here. To a list, `+=` adds a tensor's parts; use append."
 TENSORS = "Torch takes tensors, and NumPy arrays: torch.tensor(x) and x.numpy() go from one to the other."
 NOTHING_GIVEN = "Something is None here: list.append and print give None, and so does a function without return."
 NOTHING = "It looks for the largest or smallest of nothing: the step before found nothing."
 SMALL = "This kind of whole number is too small for it; make the array float first: x = x.astype(float)."
+NO_GPU = "All here is on the CPU: leave out .cuda() and device."
+BLANK = re.compile(r"'ellipsis'|\bEllipsis\b|\b(?:type|not|got|argument) ellipsis\b|\([\w, ]*\bellipsis[,)]")
 WORDS = {  # of an error's text
+    "single ellipsis": "An index may hold `...` once; write : for each other axis.",
+    "not compiled with": NO_GPU,
+    "NVIDIA driver": NO_GPU,
+    "on the same device": NO_GPU,
     "truth value of an array": "An `if` looks at one number, and this is a whole array: use a mask, np.where or "
     "np.clip, and & and | in place of `and` and `or`.",
     "Boolean value of Tensor": "An `if` looks at one number, and this is a whole tensor: use a mask or torch.where.",
@@ -109,9 +118,8 @@ WORDS = {  # of an error's text
 
 
 def unanswered(error: BaseException) -> bool:
-    """Whether an unfilled `...` was calculated with. (Errors on an index name `...` among what is allowed.)"""
-    text = text_of(error).lower()
-    return "ellipsis" in text and "ellipsis (`...`)" not in text
+    """Whether an unfilled `...` was calculated with: then the text names its type, as Python and its libraries do."""
+    return bool(BLANK.search(text_of(error)))
 
 
 def text_of(error: BaseException) -> str:
@@ -139,6 +147,8 @@ def advice(exercise: Exercise, error: BaseException, names: Iterable[str]) -> st
     names: of the arguments that the function was given.
     """
     text, kind = text_of(error), kind_of(error)
+    if (wants := WANTS.search(text)) and wants[2].count(",") + 1 > int(wants[1]):
+        return TOO_MANY
     for words, hint in (*exercise.stops.items(), *WORDS.items()):
         if words in text:
             return hint

@@ -88,9 +88,9 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
     if not failed:
         still = _still_wrong(exercise, answer, trials)
         return f"Wrong: {still}" if still else f"Right: {exercise.why}"
-    smallest = min(failed, key=lambda i: _size((trials[i], wanted[i])))
-    example = _example(exercise, trials[smallest], results[smallest], wanted[smallest])
     tried = Tried(exercise, answer, trials, results, wanted)
+    shortest = min(failed, key=tried.size)
+    example = _example(exercise, trials[shortest], results[shortest], wanted[shortest])
     hint = (
         (ROUNDED if was_rounded else None)
         or _order(exercise, answer)
@@ -107,6 +107,11 @@ def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs)
     for name, hint in exercise.keeps.items():
         if changes(answer, trials, names_of(exercise.solution).index(name)):
             return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
+    for hint, use in exercise.used.items():
+        try:
+            results_of(lambda *arguments, use=use: use(answer(*arguments)), trials[:1], LONGEST)
+        except StoppedError:
+            return hint
     if exercise.then is None:
         return None
     try:
@@ -160,13 +165,22 @@ def _on_stop(
         remedy = order[0].upper() + order[1:]
     count = len(stop.results)
     wrong = not all(same(*pair, exercise.tolerance) for pair in zip(stop.results, wanted[:count], strict=True))
-    if wrong and (made := _made(exercise, exercise.single, stop.results, trials[:count])):
+    alike = {hint: mistake for hint, mistake in exercise.single.items() if _stops(mistake, stop.arguments)}
+    if wrong and (made := _made(exercise, alike, stop.results, trials[:count])):
         return f"Wrong: {made} (On other inputs your function stops, with {what.rstrip('.')}.)"
     before = f" (It was right for {count} other input{'' if count == 1 else 's'}.)" if count and not wrong else ""
     given = named(exercise.solution, stop.arguments)
     if isinstance(stop.error, KeyboardInterrupt):
         return f"Wrong: your function did not end by itself. Look for a loop without an end. The input was {given}."
     return f"Wrong: your function stopped with {what.rstrip('.')}. {remedy} The input was {given}.{before}"
+
+
+def _stops(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bool:
+    try:
+        results_of(function, [arguments])
+    except StoppedError:
+        return True
+    return False
 
 
 def _on_nothing(exercise: Exercise, trials: Inputs, results: list[Any], printed: str, wanted: list[Any]) -> str:
@@ -210,13 +224,6 @@ def _difference(got: Any, want: Any) -> tuple[str, float, float] | None:
     off = np.abs(a - b)
     at = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off))), b.shape)
     return f"[{', '.join(map(str, at))}]" if b.ndim else "", float(a[at]), float(b[at])
-
-
-def _size(value: Any) -> int:
-    """How many numbers a value holds, roughly."""
-    if isinstance(value, list | tuple):
-        return sum(_size(part) for part in value)
-    return int(np.size(value)) if isinstance(value, np.ndarray) else int(getattr(value, "nelement", lambda: 1)())
 
 
 def _is_blank(answer: Any) -> bool:

@@ -30,27 +30,35 @@ Found = tuple[str, int, Path]  # student, chapter, file
 def collected(folder: Path) -> list[Found]:
     """(student, number of the notebook, file) of all notebooks below `folder`, one for a student and a number.
 
-    A student's name is the folder that the notebooks lie in, or what a file's name has beside that of the notebook.
+    A student's name is the topmost folder that notebooks lie in, such as `ann` for `ann/backup` too, or what a file's
+    name has beside that of the notebook.
     A file that cannot be read counts if its name tells which notebook it was. Raises InputError if there are none.
     """
-    found: dict[tuple[str, int], list[Path]] = {}
+    chapters: dict[Path, int] = {}
     others = []
     for path in _files(folder):
         name = path.name.lower()
         if name.endswith(".ipynb"):
             if chapter := _chapter(path):
-                found.setdefault((_student(path, folder), chapter), []).append(path)
+                chapters[path] = chapter
         elif name.endswith(ARCHIVES):
             _say(f"{path} is an archive and was left out; unpack it.")
         elif ".ipynb" in name or _original(path):
             others.append(path)
+    homes = {path.parent for path in chapters} - {folder}
+    found: dict[tuple[str, int], list[Path]] = {}
+    for path, chapter in chapters.items():
+        found.setdefault((_student(path, folder, homes), chapter), []).append(path)
     for path in others:
-        if (_student(path, folder), _named(path)) not in found:
+        if (_student(path, folder, homes), _named(path)) not in found:
             _say(f"{path} does not end in .ipynb; rename it if it is the notebook, else ask the student for that.")
     if not found:
         raise InputError(
             f"{folder} holds no notebooks with exercises of this course; collect the students' copies there."
         )
+    for group, students in _groups(student for student, _ in found).items():
+        several = f"{folder / group} holds several students: {', '.join(students)}"
+        _say(f"{several}; if they are one, put the notebooks together.")
     return [(student, chapter, _one_of(paths, student, chapter)) for (student, chapter), paths in found.items()]
 
 
@@ -128,26 +136,39 @@ def _named(path: Path) -> int | None:
     return int(original.name[:2]) if original else None
 
 
-def _student(path: Path, folder: Path) -> str:
-    parents = path.relative_to(folder).parts[:-1]
-    if parents:
-        return "/".join(parents)
+def _student(path: Path, folder: Path, homes: set[Path]) -> str:
+    """The name of a file's student; homes: the folders in which notebooks lie."""
+    if path.parent != folder:
+        above = [parent for parent in path.parents if parent in homes and parent.is_relative_to(folder)]
+        return (above[-1] if above else path.parent).relative_to(folder).as_posix()
     bare, original = ENDING.sub("", path.name), _original(path)
     rest = re.sub(re.escape(original.stem), "", bare, flags=re.IGNORECASE) if original else bare
     return COPY.sub("", rest).strip("-_. ") or bare
+
+
+def _groups(students: Iterable[str]) -> dict[str, list[str]]:
+    """The folders in which more than one student has a folder."""
+    groups: dict[str, list[str]] = {}
+    for student in dict.fromkeys(students):
+        top, slash, rest = student.partition("/")
+        if slash:
+            groups.setdefault(top, []).append(rest)
+    return {top: rests for top, rests in groups.items() if len(rests) > 1}
 
 
 def _one_of(paths: list[Path], student: str, chapter: int) -> Path:
     """The notebook that counts: the newest that can be read; of equally new ones that with the course's name."""
     paths = [path for path in paths if _is_readable(path)] or paths
     newest = max(path.stat().st_mtime for path in paths)
-    names = [original.stem for original in NOTEBOOKS.glob("0*.ipynb")]
+    originals = [original.stem for original in NOTEBOOKS.glob("0*.ipynb")]
     taken = min(
         (path for path in paths if newest - path.stat().st_mtime <= SAME_TIME),
-        key=lambda path: (path.stem not in names, len(path.name), path.name),
+        key=lambda path: (path.stem not in originals, len(path.name), path.name),
     )
-    if left := ", ".join(path.name for path in paths if path != taken):
-        _say(f"{student} has several notebooks {chapter}: {taken.name} counts, left out: {left}.")
+    top = os.path.commonpath([path.parent for path in paths])
+    names = {path: Path(os.path.relpath(path, top)).as_posix() for path in paths}
+    if left := ", ".join(name for path, name in names.items() if path != taken):
+        _say(f"{student} has several notebooks {chapter}: {names[taken]} counts, left out: {left}.")
     return taken
 
 

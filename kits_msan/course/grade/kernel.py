@@ -1,8 +1,8 @@
 """A kernel for other people's code: with limits on memory, processor time and files, and without a network.
 
-`launch` gives the command that starts it. On Linux the kernel lives in a network namespace of its own (`unshare`),
-where there is no network at all; it talks to us through files. Elsewhere Python's sockets refuse to connect, which
-stops accidents, not intent. It is no prison: it can read what you can read.
+`launch` gives the command that starts it. On Linux the kernel lives in namespaces of its own (`unshare`): there is no
+network at all, it talks to us through files, and whatever it has started ends with it. Elsewhere Python's sockets
+refuse to connect, which stops accidents, not intent. It is no prison: it can read what you can read.
 """
 
 import os
@@ -14,32 +14,36 @@ from pathlib import Path
 from typing import Any
 
 KEPT = (
-    *("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "TMPDIR"),
-    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "PATHEXT", "TEMP", "TMP"),  # without which Windows starts little
+    *("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "PATHEXT"),  # without which Windows starts little
 )
+OWN = ("HOME", "USERPROFILE", "IPYTHONDIR", "TMPDIR", "TEMP", "TMP")  # the second and the last two are Windows'
 MEMORY, SECONDS = "KITS_MSAN_GRADE_MEMORY", "KITS_MSAN_GRADE_SECONDS"  # names of the limits in the environment
+ALONE = ("unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")  # with all its processes
 FILE_BYTES = 2**30  # largest file that it may write
 
 
 def can_unshare() -> bool:
-    """Whether this machine lets a user start a process without a network."""
+    """Whether this machine lets a user start a process without a network, all of whose children end with it."""
     if not shutil.which("unshare"):
         return False
-    tried = subprocess.run(["unshare", "--map-root-user", "--net", "true"], capture_output=True, check=False)
+    tried = subprocess.run([*ALONE, "true"], capture_output=True, check=False)
     return tried.returncode == 0
 
 
 def launch(isolated: bool) -> list[str]:
     """The command that starts the kernel; Jupyter fills in the connection file."""
     command = [sys.executable, "-m", "kits_msan.course.grade.kernel", "-f", "{connection_file}", "--log-level=50"]
-    return ["unshare", "--map-root-user", "--net", *command] if isolated else command
+    return [*ALONE, *command] if isolated else command
 
 
 def environment(home: Path, memory: int, seconds: int) -> dict[str, str]:
-    """What the kernel sees of the environment: no tokens, no home; memory in bytes, seconds of processor time."""
+    """What the kernel sees of the environment: no tokens, and `home` for its files.
+
+    memory: in bytes. seconds: of processor time.
+    """
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    homes = dict.fromkeys(("HOME", "USERPROFILE", "IPYTHONDIR"), str(home))  # the second is Windows' name for it
-    return kept | homes | {MEMORY: str(memory), SECONDS: str(seconds)}
+    return kept | dict.fromkeys(OWN, str(home)) | {MEMORY: str(memory), SECONDS: str(seconds)}
 
 
 def _limit() -> None:

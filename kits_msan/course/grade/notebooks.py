@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import signal
+import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from traitlets import Bool
 
 from kits_msan.course.grade.collect import CHECK, checks_in, code_cell, code_cells, of_chapter
 from kits_msan.course.grade.kernel import environment, launch
+from kits_msan.course.grade.nameless import nameless
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.errors import InputError
 
@@ -30,7 +32,8 @@ OUTPUT = 120  # seconds until what a cell printed has arrived; megabytes take lo
 SLOWER = 3  # times the seconds of processor time that a notebook may last, asleep or on a busy machine
 LONGEST = 300  # characters of an error that are kept
 ENDED = "the notebook stopped before this check: a cell ended Python, or reached a limit of time or memory"
-EXAMPLE = re.compile(r" (For \w+ = |The input was |It is not ).*", re.DOTALL)
+FILE = re.compile(r"\(\S+\.py, ")
+UNKNOWN = re.compile(r"name '(\w+)' is not defined")
 RIGHT = "right"
 WRONG = "wrong"
 UNANSWERED = "unanswered"
@@ -53,7 +56,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Grade:
-    """What an answer to an exercise, or a build, was told; `hint` is that without the input that was shown."""
+    """What an answer to an exercise, or a build, was told; `hint` is that without what the student wrote."""
 
     student: str
     exercise: str
@@ -62,8 +65,8 @@ class Grade:
 
     @property
     def hint(self) -> str:
-        """The sentence that names the mistake."""
-        return EXAMPLE.sub("", self.said).removeprefix("Wrong: ")
+        """The sentence that names the mistake, and holds nothing that the student wrote."""
+        return nameless(self.said)
 
 
 class _OneKernel(KernelSpecManager):
@@ -76,11 +79,15 @@ class _OneKernel(KernelSpecManager):
 
 
 class _Client(NotebookClient):
-    """Keeps what the teacher's checks print, and nothing of other cells: a loop of prints would fill our memory."""
+    """Keeps what the teacher's checks print; of other cells the error alone: endless prints would fill our memory."""
 
     def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
-        checks = "check" in self.nb.cells[cell_index].metadata
-        return super().output(outs, msg, display_id, cell_index) if checks else None
+        metadata = self.nb.cells[cell_index].metadata
+        if "check" in metadata:
+            return super().output(outs, msg, display_id, cell_index)
+        if msg["msg_type"] == "error":
+            metadata["stop"] = _error(msg["content"])
+        return None
 
 
 def grade(student: str, chapter: int, path: Path, data: Path, limits: Limits) -> list[Grade]:
@@ -93,7 +100,8 @@ def grade(student: str, chapter: int, path: Path, data: Path, limits: Limits) ->
     notebook = NotebookNode(cells=_prepared(cells, teacher, data), metadata=NotebookNode())
     ours = {cell.source for cell in teacher if not checks_in(cell.source)} | {_setup(data)}
     failure = _run(notebook, ours, limits)
-    said = {cell.metadata["check"]: _said(cell, failure) for cell in notebook.cells if "check" in cell.metadata}
+    checks = [(at, cell) for at, cell in enumerate(notebook.cells) if "check" in cell.metadata]
+    said = {cell.metadata["check"]: _said(cell, notebook.cells[:at], failure) for at, cell in checks}
     return [Grade(student, number, *said[number]) for number in of_chapter(chapter)]
 
 
@@ -153,7 +161,9 @@ def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
         )  # fmt: skip
         try:
             with ThreadPoolExecutor(1) as aside:  # in the main thread nbclient takes Ctrl-C for itself
-                running = aside.submit(client.execute, env=environment(Path(home), limits.memory, limits.seconds))
+                env = environment(Path(home), limits.memory, limits.seconds)
+                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # else it could hold ours open
+                running = aside.submit(client.execute, env=env, **quiet)
                 try:
                     running.result(SLOWER * limits.seconds)
                 except (KeyboardInterrupt, TimeoutError):
@@ -171,15 +181,15 @@ def _run(notebook: NotebookNode, ours: set[str], limits: Limits) -> str:
 
 
 def _end_children(manager: AsyncKernelManager) -> None:
-    """End what the notebook started and left running; it shares the kernel's group of processes."""
+    """End what the notebook started and left running in the kernel's group of processes; alone it has no other."""
     group = getattr(manager.provisioner, "pgid", None)
     if group and group != os.getpgrp():
         with contextlib.suppress(OSError):  # there is none left
             os.killpg(group, signal.SIGKILL)
 
 
-def _said(cell: NotebookNode, failure: str) -> tuple[str, str]:
-    """(result, sentence) of the teacher's check in a cell that was run."""
+def _said(cell: NotebookNode, above: list[NotebookNode], failure: str) -> tuple[str, str]:
+    """(result, sentence) of the teacher's check in a cell that was run, after those above."""
     text = "".join(one.text for one in cell.outputs if one.output_type == "stream" and one.name == "stdout")
     _, marked, verdict = text.partition(cell.metadata["mark"])
     line = next(iter(verdict.splitlines()), "")
@@ -191,8 +201,25 @@ def _said(cell: NotebookNode, failure: str) -> tuple[str, str]:
         if output.output_type == "error" and output.ename == "KeyboardInterrupt":
             return WRONG, "Wrong: your function did not end within the time limit."
         if output.output_type == "error":
-            return NOT_RUN, _short(f"{output.ename}: {output.evalue}")
+            return NOT_RUN, _error(output) + _why_missing(output.evalue, above)
     return NOT_RUN, failure or "the check said nothing; run this notebook yourself"
+
+
+def _error(output: dict[str, Any]) -> str:
+    """A cell's error in a line; Jupyter's name for the file of the cell tells nobody anything."""
+    if output["ename"] == "KeyboardInterrupt":
+        return "it did not end within the time limit"
+    return _short(f"{output['ename']}: {FILE.sub('(', output['evalue'])}".removesuffix(": "))
+
+
+def _why_missing(text: str, above: list[NotebookNode]) -> str:
+    """Why a name that a check needs has no value: the last cell that has it stopped, or there is none."""
+    if not (missing := UNKNOWN.match(text)):
+        return ""
+    name = re.compile(rf"\b{missing[1]}\b")
+    having = [cell for cell in above if "check" not in cell.metadata and name.search(cell.source)]
+    stops = [stop for cell in having if (stop := cell.metadata.get("stop")) and text not in stop]
+    return f"; the cell above with this name stopped: {stops[-1]}" if stops else "; no cell above defines it"
 
 
 def _short(text: str) -> str:

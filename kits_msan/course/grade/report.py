@@ -25,6 +25,7 @@ COLORS = {RIGHT: "#009E73", WRONG: "#D55E00", UNANSWERED: "#DDDDDD", NOT_RUN: "#
 GRADES, MISTAKES, PICTURE = "grades.csv", "mistakes.csv", "grades.png"
 COLUMNS = {GRADES: [field.name for field in fields(Grade)], MISTAKES: ["exercise", "students", "hint"]}
 MARKED = "utf-8-sig"  # without the mark Excel takes a table for one of another encoding
+ABSENT = "no notebook"  # what is said of a student who handed in nothing
 WAIT = 1.0  # seconds until a file that was open is tried again
 FORMULA = tuple("=+-@\t\r")  # how a text begins that a spreadsheet would calculate
 SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
@@ -33,20 +34,24 @@ SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
 def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, overwrite: bool = False) -> None:
     """Run all notebooks below `folder`; write grades.csv (with names), mistakes.csv and grades.png into `out`.
 
-    grades.csv is written with each notebook, and the others at the end: a run that was stopped goes on from it.
+    grades.csv is written with each notebook, and the others at the end. A run goes on from that of an earlier one,
+    finished or stopped, and grades only notebooks that are newer; with `overwrite`, all anew.
     cell_seconds: limit for a cell. memory_gb: limit for a kernel, in GB. Nothing is sent anywhere.
     Raises InputError for a folder without notebooks, for an `out` that holds results, and, with `overwrite` too, if
     one of the three files there was not written by this function.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the one of the collected notebooks.")
-    before = _stopped(out)
-    overwrite = overwrite or bool(before)
-    refuse_results(out, overwrite)
+    finished = (out / PICTURE).exists()
+    before = [] if overwrite and finished else _earlier(out)
+    refuse_results(out, overwrite or bool(before))
     for name, columns in COLUMNS.items():
-        refuse_file(out / name, overwrite, ".csv", begins=",".join(columns))
+        refuse_file(out / name, overwrite or bool(before), ".csv", begins=_header(columns))
     refuse_foreign(out, (out / GRADES).exists() or not (out / PICTURE).exists(), "result of kits-msan grade")
     notebooks = collected(folder)
+    here = {_plain(student) for student, _, _ in notebooks}
+    if finished and any(one.student not in here and one.said != ABSENT for one in before):
+        refuse_results(out, overwrite=False)  # of another class
     within = [out.resolve(), *out.resolve().parents]  # results may lie in the folder too, and are no student
     absent = [name for name in empty_handed(folder, notebooks) if (folder / name).resolve() not in within]
     for name in absent:
@@ -67,9 +72,9 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
             _write_grades(out, [row for rows in done.values() for row in rows])
     grades = [row for rows in done.values() for row in rows]
     asked = [number for number in ASKED if any(one.exercise == number for one in grades)]
-    grades += [Grade(_plain(name), number, NOT_RUN, "no notebook") for name in absent for number in asked]
+    grades += [Grade(_plain(name), number, NOT_RUN, ABSENT) for name in absent for number in asked]
     _once_closed(out / GRADES, lambda: _write_grades(out, grades))
-    _once_closed(out / MISTAKES, lambda: write_csv(out / MISTAKES, mistakes(grades), MARKED))
+    _once_closed(out / MISTAKES, lambda: write_csv(out / MISTAKES, mistakes(grades), MARKED, csv.QUOTE_ALL))
     _once_closed(out / PICTURE, lambda: _write_picture(out, grades))
     students = len({one.student for one in grades})
     print(f"{students} students, {len(notebooks)} notebooks; see {GRADES}, {MISTAKES} and {PICTURE} in {out}")
@@ -86,13 +91,13 @@ def _graded(notebook: Found, data: Path, limits: Limits) -> list[Grade]:
         return [Grade(_plain(student), number, NOT_RUN, said) for number in of_chapter(chapter)]
 
 
-def _stopped(out: Path) -> list[Grade]:
-    """The grades that a run which was stopped has left in `out`."""
+def _earlier(out: Path) -> list[Grade]:
+    """The grades that an earlier run, finished or stopped, has left in `out`."""
     file, columns = out / GRADES, COLUMNS[GRADES]
-    if (out / PICTURE).exists() or not file.is_file():
+    if not file.is_file():
         return []
     with file.open(encoding=MARKED, errors="replace", newline="") as lines:
-        if lines.readline().rstrip() != ",".join(columns):
+        if lines.readline().rstrip() != _header(columns):
             return []
         return [Grade(*row) for row in csv.reader(lines) if len(row) == len(columns) and row[2] in COLORS]
 
@@ -109,9 +114,14 @@ def _still_true(before: Sequence[Grade], notebooks: Sequence[Found], file: Path)
     return kept
 
 
+def _header(columns: Sequence[str]) -> str:
+    """The first line of a table. All is quoted: where a list is parted by ";", a name could else begin a formula."""
+    return ",".join(f'"{column}"' for column in columns)
+
+
 def _write_grades(out: Path, grades: Sequence[Grade]) -> None:
     rows = [[_plain(value) for value in vars(one).values()] for one in grades]
-    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]), MARKED)
+    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]), MARKED, csv.QUOTE_ALL)
 
 
 def _write_picture(out: Path, grades: Sequence[Grade]) -> None:

@@ -129,26 +129,20 @@ def chain_in_list(groups: Any, convs: Any) -> Any:
     return groups
 
 
-def chain_generator(groups: Any, convs: Any) -> Iterator[Any]:
-    y: Any = 0
-    yield groups[0]
-    for x, conv in zip(groups[1:], convs, strict=True):
-        y = conv(x + y)
-        yield y
-
-
 def chain_recursive(groups: Any, convs: Any) -> Any:
     if len(groups) == 2:
         return [groups[0], convs[0](groups[1])]
     before = chain_recursive(groups[:-1], convs[:-1])
-    return torch.stack([*before, convs[-1](groups[-1] + before[-1])])
+    return (*before, convs[-1](groups[-1] + before[-1]))
 
 
 def poke_numpy(layer: Any, size: int) -> Any:
     x = np.zeros((1, 1, 3, size, size), np.float32)
     still = layer(torch.from_numpy(x)).detach().numpy().copy()
     x[:, :, 1, size // 2, size // 2] = 5
-    columns = np.flatnonzero(np.abs(layer(torch.from_numpy(x)).numpy() - still).max(axis=(0, 1, 2, 3)) > 1e-6)
+    columns = np.flatnonzero(
+        np.abs(layer(torch.from_numpy(x)).detach().numpy() - still).max(axis=(0, 1, 2, 3)) > 1e-6
+    )
     return columns[-1] - columns[0] + 1
 
 
@@ -218,7 +212,6 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
     "3.1": [
         lambda *given: [y.half().float() for y in chain_in_list(*given)],
         chain_in_list,
-        chain_generator,
         chain_recursive,
         lambda *given: tuple(chain_in_list(*given)),
     ],

@@ -1,4 +1,7 @@
-"""The teacher's solutions: the source of an exercise's or a build's cell, and the names that it uses."""
+"""The teacher's solutions: the source of an exercise's or a build's cell, and the names that it uses.
+
+And an attention layer and a block that are right, and written otherwise.
+"""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,7 +10,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import ndimage
+from torch import nn
 
 from kits_msan.course.paths import NOTEBOOKS
 from kits_msan.course.student import BUILD, SOLUTION
@@ -46,3 +51,41 @@ def defined_last(source: str) -> Callable[..., Any]:
     names: dict[str, Any] = dict(NAMES)
     exec(source, names)
     return next(value for value in reversed(names.values()) if callable(value))
+
+
+class Attention(nn.Module):
+    down: Callable[..., Any] = staticmethod(lambda x: F.max_pool3d(x, (1, 2, 2)))
+
+    def __init__(self, channels: Any) -> None:
+        super().__init__()
+        pairs = list(pairwise(channels))
+        self.finer = nn.ModuleList(nn.Conv3d(a, b, 1, bias=False) for a, b in pairs[:-1])
+        self.coarser = nn.ModuleList(nn.Conv3d(b, a, 1, bias=False) for a, b in pairs)
+
+    def forward(self, features: Any) -> Any:
+        return [*self.skips(features)]
+
+    def skips(self, features: Any) -> Any:
+        spread = nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
+        for level in range(len(features) - 1):
+            feature = features[level]
+            total = feature + spread(self.coarser[level](features[level + 1]))
+            if level:
+                total += self.finer[level - 1](self.down(features[level - 1]))
+            yield feature / (1 + torch.exp(-total))
+
+
+class Block(nn.Module):
+    def __init__(self, channels_in: int, channels_out: int, scale: int) -> None:
+        super().__init__()
+        parts = Res2NetBlock(channels_in, channels_out, scale)
+        self.scale, self.reduce, self.convs, self.expand = scale, parts.reduce, parts.convs, parts.expand
+        self.shortcut = parts.shortcut
+
+    def forward(self, x: Any) -> Any:
+        first, *rest = torch.tensor_split(self.reduce(x), self.scale, dim=1)
+        joined, y = first, 0
+        for conv, group in zip(self.convs, rest, strict=True):
+            y = conv(group + y)
+            joined = torch.cat([joined, y], dim=1)
+        return F.relu(self.shortcut(x) + self.expand(joined))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,13 @@ import torch
 import torch.nn.functional as F
 from right_answers_n4_to_n5 import interval_at_once, loop_first_zero, two_by_loop, two_most_common
 from scipy import ndimage
-from sources import defined_last, solution_source
+from sources import Attention, Block, defined_last, solution_source
 from sources import my_window as gray
 from torch import nn
-from wrong_answers_n4_to_n5 import two_by_size, two_of_most_label, two_with_background
+from wrong_answers_n4_to_n5 import interval_over_wrong_axis, two_by_size, two_of_most_label, two_with_background
 
 from kits_msan.course.exercises.checks import BUILDS, passes
 from kits_msan.course.exercises.verdict import verdict
-from kits_msan.networks.layers import Res2NetBlock
 
 DRAWS = "1.b"  # its check draws many slabs of a whole case
 MISTAKES = [
@@ -48,23 +46,9 @@ def slab_clipped_in_place(case: Any, rng: Any, slices: int = 4) -> Any:
     return (np.clip(view, -200, 500, out=view) + 200) / 700, case.label[start : start + slices]
 
 
-class Attention(nn.Module):
-    down: Callable[..., Any] = staticmethod(lambda x: F.max_pool3d(x, (1, 2, 2)))
-
-    def __init__(self, channels: Any) -> None:
-        super().__init__()
-        pairs = list(pairwise(channels))
-        self.finer = nn.ModuleList(nn.Conv3d(a, b, 1, bias=False) for a, b in pairs[:-1])
-        self.coarser = nn.ModuleList(nn.Conv3d(b, a, 1, bias=False) for a, b in pairs)
-
+class AttentionYields(Attention):
     def forward(self, features: Any) -> Any:
-        spread = nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
-        for level in range(len(features) - 1):
-            feature = features[level]
-            total = feature + spread(self.coarser[level](features[level + 1]))
-            if level:
-                total += self.finer[level - 1](self.down(features[level - 1]))
-            yield feature / (1 + torch.exp(-total))
+        yield from self.skips(features)
 
 
 class SquaredWeights(Attention):
@@ -76,26 +60,10 @@ class PooledSlices(Attention):
     down = staticmethod(lambda x: F.max_pool3d(x, 2))
 
 
-class Block(nn.Module):
-    def __init__(self, channels_in: int, channels_out: int, scale: int) -> None:
-        super().__init__()
-        parts = Res2NetBlock(channels_in, channels_out, scale)
-        self.scale, self.reduce, self.convs, self.expand = scale, parts.reduce, parts.convs, parts.expand
-        self.shortcut = parts.shortcut
-
-    def forward(self, x: Any) -> Any:
-        first, *rest = torch.tensor_split(self.reduce(x), self.scale, dim=1)
-        joined, y = first, 0
-        for conv, group in zip(self.convs, rest, strict=True):
-            y = conv(group + y)
-            joined = torch.cat([joined, y], dim=1)
-        return F.relu(self.shortcut(x) + self.expand(joined))
-
-
 class AttentionUntrained(Attention):
     def forward(self, features: Any) -> Any:
         with torch.no_grad():
-            return [*super().forward(features)]
+            return super().forward(features)
 
 
 class BlockInPlace(Block):
@@ -106,6 +74,25 @@ class BlockInPlace(Block):
             group += results[-1]
             results.append(conv(group))
         return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
+class BlockWithoutDim(Block):
+    def forward(self, x: Any) -> Any:
+        results, y = [*self.reduce(x).chunk(self.scale)[:1]], 0
+        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale)[1:], strict=False):
+            y = conv(group + y)
+            results.append(y)
+        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
+class BlockStacked(Block):
+    def forward(self, x: Any) -> Any:
+        return self.expand(torch.stack(self.reduce(x).chunk(self.scale, dim=1), dim=1))
+
+
+class AttentionJoined(Attention):
+    def forward(self, features: Any) -> Any:
+        return torch.cat([*self.skips(features)])
 
 
 class BlockTwice(Block):
@@ -190,7 +177,14 @@ WRONG = [
     ("1.b", slab_clipped_in_place, "changes `image` itself"),
     ("1.b", lambda case, rng, slices: "slab", "Return two things"),
     ("2.b", AttentionUntrained, "their gradients are not"),
+    ("2.b", AttentionYields, "return a list, without `yield`"),
     ("2.b", Attention([2, 3, 4]), "the class itself"),
+    ("1.b", lambda *given: [part.tolist() for part in slab_by_choice(*given)], "return arrays"),
+    ("5.b", lambda label: two_by_loop(label.copy()).tolist(), "return an array"),
+    ("2.b", AttentionJoined, "return a list of them"),
+    ("3.b", BlockWithoutDim, "split and join with dim=1"),
+    ("3.b", BlockStacked, "torch.stack adds one"),
+    ("5.c", interval_over_wrong_axis, "over the wrong axis?"),
     ("3.b", BlockInPlace, "Write x = x + y, not x += y."),
     ("4.b", loop_that_yields, "return a list"),
     ("4.b", loop_of_tensors, "append loss.item()"),

@@ -139,6 +139,23 @@ def test_an_answer_that_ends_nothing_or_everything(
     assert words in verdict(DOUBLE, answer)
 
 
+def test_a_hint_is_looked_for_with_a_limit_and_in_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("kits_msan.course.exercises.hints.LONGEST", 0.3)
+    seen = set()
+
+    def once(x: Any) -> Any:  # ends only for what it has not seen
+        while x.tobytes() in seen:
+            pass
+        seen.add(x.tobytes())
+        print("debug")
+        return 2 * x + x**3
+
+    assert verdict(DOUBLE, once).startswith("Wrong: ")
+    assert capsys.readouterr().out == ""
+
+
 def test_the_largest_of_nothing() -> None:
     assert "the step before found nothing" in verdict(DOUBLE, lambda x: x[x > 1e9].max())
 

@@ -151,6 +151,7 @@ WRONG: dict[str, list[Wrong]] = {
         (lambda image, low, high: 1 / (1 + np.exp(-(image - low) / (high - low))), "sigmoid bends"),
     ],
     "1.2": [
+        (lambda label, spacing: (label[..., ...] == 2).sum(), "may hold `...` once"),
         (lambda label, spacing: round((label == 2).sum() * np.prod(spacing) / 1000, 4), "rounded"),
         (lambda label, spacing: (label == 2).sum() * np.prod(spacing) / 1024, "times what is right"),
         (lambda label, spacing: (label == 2).sum() * 5.0 * 0.8 * 0.7 / 1000, "does not depend on `spacing`"),

@@ -1,11 +1,13 @@
 """Wrong answers to notebooks 2 and 3 that no list of mistakes foresaw, each with words that its hint must hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 import torch
+
+from kits_msan.course.exercises.checks import EXERCISES
 
 
 def chain_relu(groups: Any, convs: Any) -> Any:
@@ -65,6 +67,37 @@ def poke_middle_row(layer: Any, size: int) -> Any:
     return int(columns.max() - columns.min()) + 1
 
 
+def chain_generator(groups: Any, convs: Any) -> Iterator[Any]:
+    y: Any = 0
+    yield groups[0]
+    for x, conv in zip(groups[1:], convs, strict=True):
+        y = conv(x + y)
+        yield y
+
+
+def chain_into_groups(groups: Any, convs: Any) -> Any:
+    for k, conv in enumerate(convs, 1):
+        groups[k] = conv(groups[k] + groups[k - 1]) if k > 1 else conv(groups[k])
+    return groups
+
+
+def poke_change(layer: Any, size: int) -> Any:
+    """The change (D, H, W) of the output, from -1 to 2, if the middle voxel becomes 1."""
+    x = torch.zeros(1, 1, 3, size, size)
+    y = x.clone()
+    y[0, 0, 1, size // 2, size // 2] = 1
+    return (layer(y) - layer(x))[0, 0]
+
+
+def poke_on_gpu(layer: Any, size: int) -> Any:
+    raise AssertionError("Torch not compiled with CUDA enabled")  # as .cuda() does without one
+
+
+def poke_width(found: Any) -> int:
+    columns = found.nonzero()[:, -1]
+    return int(columns.max() - columns.min()) + 1
+
+
 def poke_kernel(layer: Any, size: int) -> Any:
     return layer.weight.shape[-1]
 
@@ -101,6 +134,10 @@ WRONG: dict[str, list[Wrong]] = {
         (np.zeros((2, 128, 4, 128, 128), np.bool_), "give the shape itself"),
     ],
     "2.2": [
+        (
+            lambda *given: np.asarray(EXERCISES["2.2"].solution(*given))[None, None],
+            "in the shape (1, 1, 1, 2) instead of (1, 2). For feature = [[-0.4364, -1.17]]",
+        ),
         (lambda feature, finer, coarser: feature * torch.sigmoid(torch.tensor(feature + coarser)).numpy(), "finer"),
         (
             lambda feature, finer, coarser: feature * (1 / (1 + np.exp(-_soft(feature, finer, coarser)))).round(),
@@ -148,7 +185,10 @@ WRONG: dict[str, list[Wrong]] = {
         (chain_in_groups, "write x = x + y"),
         (lambda groups, convs: [conv(x) for x, conv in zip(groups, convs, strict=False)], "needs no convolution"),
         (lambda groups, convs: [groups[0], *(conv(x) for x, conv in zip(groups[1:], convs, strict=True))], "talk"),
-        (lambda groups, convs: groups[0], "1 value; 4 are wanted"),
+        (lambda groups, convs: groups[0], "1 value; 2 are wanted"),
+        (chain_generator, "the values are right, but torch.cat wants a list"),
+        (lambda groups, convs: torch.stack([*chain_generator(groups, convs)]), "but torch.cat wants a list"),
+        (chain_into_groups, "put results into a new list"),
         (chain_relu, "ReLU came after"),
         (chain_of_halves, "The first 2 of your values are right each time; look at number 3"),
         (chain_in_place, "changed in place"),
@@ -177,6 +217,15 @@ WRONG: dict[str, list[Wrong]] = {
             "not only if all do",
         ),
         (lambda layer, size: int(poke_changed(layer, size).any(dim=0).sum()), "counted the columns that change"),
+        (lambda layer, size: poke_width(poke_change(layer, size) > 0), "a change can be negative too"),
+        (
+            lambda layer, size: poke_width(poke_change(layer, size).amax((0, 1), keepdim=True) > 0),
+            "a change can be negative too",
+        ),
+        (lambda layer, size: poke_width(poke_change(layer, size).sum((0, 1), keepdim=True)), "opposite signs cancel"),
+        (lambda layer, size: poke_width(poke_change(layer, size).abs() > 0.5), "a change can be small"),
+        (lambda layer, size: poke_width(torch.from_numpy(poke_change(layer, size).numpy())), "x.detach().numpy()"),
+        (poke_on_gpu, "All here is on the CPU"),
         (poke_middle_row, "in other rows and slices"),
         (poke_kernel, "AttributeError"),
         (

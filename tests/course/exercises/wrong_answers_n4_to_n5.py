@@ -64,6 +64,11 @@ def chance_of_another_library(wrong: Any, right: Any) -> Any:
 Wrong = tuple[Callable[..., Any] | Any, str]
 
 
+def interval_over_wrong_axis(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    means = rng.choice(differences, (draws, len(differences))).mean(axis=0)
+    return np.percentile(means, [(100 - level) / 2, 100 - (100 - level) / 2])
+
+
 def two_by_size(label: Any) -> Any:
     pieces = ndimage.label(label > 0)[0]
     sizes = np.bincount(pieces.ravel(), minlength=2)
@@ -83,6 +88,7 @@ def two_with_background(label: Any) -> Any:
 
 WRONG: dict[str, list[Wrong]] = {
     "4.1": [
+        (lambda p, t: 1 - 2 * np.einsum("...i,...i->", p, t), "no '...' ellipsis provided"),
         (lambda p, t: 1 - (2 * sum(p * t) + 1) / (sum(p) + sum(t) + 1), "along the first axis only"),
         (lambda p, t: 1 - (2 * p @ t + 1) / (p.sum() + t.sum() + 1), "for one row only"),
         (lambda p, t: 1 - (2 * (p * t).sum(-1) + 1) / (p.sum(-1) + t.sum(-1) + 1), "along the last axis only"),

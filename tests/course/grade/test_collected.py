@@ -119,6 +119,19 @@ def test_of_several_notebooks_of_a_student_one_counts(tmp_path: Path, capsys: py
     assert [one[:2] for one in collected(tmp_path)] == [("bob", 5), ("ann", 1), ("my_bob", 5)]
 
 
+def test_folders_in_a_students_folder_are_no_other_student(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, old = (notebook(tmp_path / name / "05.ipynb", FIFTH) for name in ("ann", "ann/backup"))
+    os.utime(old, (1e9, 1e9))
+    assert collected(tmp_path) == [("ann", 5, new)]
+    assert capsys.readouterr().out == "ann has several notebooks 5: 05.ipynb counts, left out: backup/05.ipynb.\n"
+    notebook(tmp_path / "monday" / "bob" / "05.ipynb", FIFTH)
+    notebook(tmp_path / "monday" / "eve" / "x" / "05.ipynb", FIFTH)
+    assert [one[0] for one in collected(tmp_path)] == ["ann", "monday/bob", "monday/eve/x"]
+    assert f"{tmp_path / 'monday'} holds several students: bob, eve/x; if they are one" in capsys.readouterr().out
+
+
 def test_files_of_another_kind_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     notebook(tmp_path / "ann" / "05_ensemble_and_ablation.IPYNB", ["checks.check('5.2', f)"])
     bad = ["bob/02_attention_layer.ipynb.txt", "bob/x.ipynb.json", "eve/04_training.html", "03_res2net_joe.py"]

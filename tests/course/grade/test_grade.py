@@ -4,6 +4,7 @@ import ntpath
 import os
 import posixpath
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,13 @@ ODD_CELLS = [
     'checks.passes("5.c", bootstrap)',
 ]
 
+DETACHED = f"detached-{os.getpid()}"  # a name that the list of processes shows
 FALSE_WORDS = [  # before and after each check, and of what a check calls
     'for event in ("pre_run_cell", "post_run_cell"):\n'
     '    get_ipython().events.register(event, lambda *a: print("Right: so it is."))',
     f"import os\nos.system('(while true; do sleep 0.{os.getpid()}; done) &')",
+    f"import subprocess\nloop = ['sh', '-c', 'while true; do sleep 0.1; done', '{DETACHED}']\n"
+    "subprocess.Popen(loop, start_new_session=True)",
     'answers = checks\nchecks = {"a": 1}\nbuilt = True',
     "dice_of_share = lambda share: share",
     'def keep_two(label):\n    print("Not answered yet: debug")\n    return answers.BUILDS["5.b"][1].solution(label)',
@@ -70,14 +74,15 @@ FALSE_WORDS = [  # before and after each check, and of what a check calls
 @pytest.mark.slow
 def test_the_checks_alone_are_believed_and_nothing_lives_on(tmp_path: Path) -> None:
     path = notebook(tmp_path / "05.ipynb", FALSE_WORDS)
-    given = {one.exercise: one for one in grade("ann", 5, path, tmp_path, Limits(30, 60, 4 * 10**9, can_unshare()))}
+    isolated = can_unshare()
+    given = {one.exercise: one for one in grade("ann", 5, path, tmp_path, Limits(30, 60, 4 * 10**9, isolated))}
     results = {number: one.result for number, one in given.items()}
     wanted = {"5.1": NOT_RUN, "5.2": WRONG, "5.3": RIGHT, "5.4": NOT_RUN, "5.b": RIGHT, "5.c": UNANSWERED}
     assert results == wanted
     assert given["5.2"].hint.startswith(RECALL)
     for _ in range(100):  # what was killed needs a moment to be gone
         running = subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
-        if f"sleep 0.{os.getpid()}" not in running:
+        if f"sleep 0.{os.getpid()}" not in running and (not isolated or DETACHED not in running):
             return
         time.sleep(0.1)
     raise AssertionError("it lives on")
@@ -85,8 +90,10 @@ def test_the_checks_alone_are_believed_and_nothing_lives_on(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_the_kernel_has_its_own_home_on_every_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/tmp")  # of the teacher's
     monkeypatch.setattr(os, "environ", environment(tmp_path, 1, 1))
     assert posixpath.expanduser("~") == ntpath.expanduser("~") == str(tmp_path)
+    assert tempfile._candidate_tempdir_list()[0] == str(tmp_path)  # type: ignore[attr-defined]
 
 
 def test_a_notebook_is_run_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +134,26 @@ def test_odd_notebooks_are_graded_cell_by_cell(tmp_path: Path, monkeypatch: pyte
     assert given["5.b"].result == RIGHT  # an answer that stands above a check in a comment
     assert given["5.c"].result == NOT_RUN
     assert "a cell ended Python, or reached a limit of time or memory" in given["5.c"].said
+
+
+STOPPED = [  # what a cell with an answer does instead, and what the grade says of it
+    ("def vote(labels, probabilities)\n    return labels", "stopped: SyntaxError: expected ':' (line 1)"),
+    ("raise ValueError('a\\nb')\n\ndef dice_of_share(share): return share", "stopped: ValueError: a b"),
+    ("while True: pass\n\ndef paired(a, b): return a", "stopped: it did not end within the time limit"),
+    ("def my_chance(wrong, right): return 1\nmy_chance = None\n1 / 0", "; no cell above defines it"),
+    ("raise MemoryError\n\ndef keep_two(label): return label", "stopped: MemoryError"),
+    ("from google.colab import drive\ndef bootstrap(): return 1", "stopped: ModuleNotFoundError: No module named"),
+    ("print(vote)", ""),  # which stops too, for the same reason
+]
+
+
+def test_a_grade_says_why_an_answer_was_not_run(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "05.ipynb", [cell for cell, _ in STOPPED])
+    given = grade("ann", 5, path, tmp_path, Limits(3, 60, 4 * 10**9, can_unshare()))
+    assert {one.result for one in given} == {NOT_RUN}
+    for one, (_, why) in zip(given, STOPPED[:-1], strict=True):
+        assert one.said.startswith("NameError: name '")
+        assert why in one.said
 
 
 @pytest.mark.slow

@@ -2,13 +2,17 @@
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from student_notebooks import notebook
 
+from kits_msan.course.exercises.checks import sentence
 from kits_msan.course.grade import report
 from kits_msan.course.grade.collect import of_chapter
 from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade
@@ -71,6 +75,37 @@ def test_counts_and_picture_hold_no_names(tmp_path: Path) -> None:
     assert (tmp_path / "grades.png").read_bytes().startswith(b"\x89PNG")
 
 
+def reads(label: Any, spacing: Any) -> Any:
+    return np.load("/home/ann.lee/volume.npy")
+
+
+def fails(*given: Any) -> Any:
+    raise ValueError(f"Ann Lee: it is in {given}")
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "words"),
+    [
+        ("1.2", reads, "your function stopped with FileNotFoundError. Call it yourself on this input"),
+        ("1.2", fails, "your function stopped with ValueError. Call it yourself on this input"),
+        (
+            "1.2",
+            lambda label, spacing: dict[str, int]()["ann"],
+            "stopped with KeyError. It looks up a key that does not exist",
+        ),
+        ("1.2", lambda label, spacing: ("ann", 1), "your answer holds a text; give numbers alone."),
+        ("4.3", ("ann", "high", "low"), "a text is not one of the words."),
+        ("2.1", map(int, ["ann"]), "the check cannot look at your answer (ValueError). Give plain numbers"),
+    ],
+)
+def test_what_a_student_wrote_is_in_no_hint(number: str, answer: Any, words: str) -> None:
+    said = sentence(number, answer)
+    hint = Grade("ann", number, WRONG, said).hint
+    assert "ann" in said.lower()
+    assert words in hint, hint
+    assert not re.search(r"\bann\b", hint.lower()), hint
+
+
 def test_an_odd_notebook_costs_one_student(students: Class, capsys: pytest.CaptureFixture[str]) -> None:
     students.add("ann", "bob", "eve")
     students.errors["bob"] = KeyError("source")
@@ -78,21 +113,23 @@ def test_an_odd_notebook_costs_one_student(students: Class, capsys: pytest.Captu
     students.grade()
     assert students.results() == {"ann": [RIGHT], "bob": [NOT_RUN], "eve": [RIGHT], "zoe": [NOT_RUN]}
     text = (students.out / "grades.csv").read_text(encoding="utf-8")
-    assert "bob,5.1,not run,this notebook cannot be graded (KeyError: 'source'); look at it yourself" in text
-    assert "zoe,5.c,not run,no notebook" in text
+    said = "this notebook cannot be graded (KeyError: 'source'); look at it yourself"
+    assert f'"bob","5.1","not run","{said}"' in text
+    assert '"zoe","5.c","not run","no notebook"' in text
     zoe = students.folder / "zoe"
     assert f"{zoe} holds no notebook of this course; ask the student for it.\n" in capsys.readouterr().out
 
 
 def test_no_text_of_a_student_is_a_formula(students: Class) -> None:
-    students.add('=HYPERLINK("x")', "+1", "@sum", "-ann")
+    students.add('=HYPERLINK("x")', "+1", "@sum", "-ann", "a;=1")  # the last where ";" parts the cells
     if sys.platform == "linux":
         students.add(os.fsdecode(b"J\xfcrgen"))
     students.grade()
     table = pd.read_csv(students.out / "grades.csv", dtype=str)
-    names = {'\'=HYPERLINK("x")', "'+1", "'@sum", "'-ann"}
+    names = {'\'=HYPERLINK("x")', "'+1", "'@sum", "'-ann", "a;=1"}
     assert set(table["student"]) == names | ({"J\\udcfcrgen"} if sys.platform == "linux" else set())
     assert set(table["said"]) == {"'=Right"}
+    assert '"a;=1","5.1"' in (students.out / "grades.csv").read_text(encoding="utf-8")
     assert list(mistakes([Grade("ann", "5.2", WRONG, "\t=1")])["hint"]) == ["'\t=1"]
 
 
@@ -112,8 +149,14 @@ def test_a_stopped_run_goes_on(students: Class, capsys: pytest.CaptureFixture[st
     assert students.seen == ["eve"]
     assert "2 of 3 are graded already; to grade them anew, remove" in capsys.readouterr().out
     assert {path.name for path in students.out.iterdir()} == {"grades.csv", "grades.png", "mistakes.csv"}
-    with pytest.raises(InputError, match="already holds results"):
+    students.add("late")
+    students.grade()  # after the end
+    assert students.seen == ["late"]
+    assert set(students.results()) == {"'=ann", "bob", "eve", "late"}
+    (students.folder / "late" / "05.ipynb").rename(students.folder / "05.ipynb")
+    with pytest.raises(InputError, match="already holds results"):  # of a student who is not here
         students.grade()
+    (students.folder / "05.ipynb").unlink()
     students.errors["bob"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         students.grade(overwrite=True)

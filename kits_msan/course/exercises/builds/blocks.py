@@ -16,7 +16,7 @@ SEED = 0
 
 def _blocks(rng: np.random.Generator) -> Inputs:
     generator = torch.Generator().manual_seed(int(rng.integers(1000)))
-    sizes = ((1, 8, 8, 4), (2, 4, 4, 2), (1, 8, 8, 8), (1, 8, 16, 4))  # batch, channels in and out, groups
+    sizes = ((2, 8, 8, 4), (2, 4, 4, 2), (1, 8, 8, 8), (1, 8, 16, 4))  # batch, channels in and out, groups
     return [(torch.randn(n, c, 3, 4, 4, generator=generator), out, scale) for n, c, out, scale in sizes]
 
 
@@ -69,7 +69,8 @@ BUILDS: dict[str, Build] = {
                 "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
                 "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
                 "channels, but got": "A convolution got another number of channels than it takes. Make the parts "
-                "with `channels_in`; join with dim=1; and `chunk` takes the number of groups, `split` their width.",
+                "with `channels_in`; split and join with dim=1; and `chunk` takes the number of groups, `split` "
+                "their width.",
             },
             make=_block,
             flaws={

@@ -136,7 +136,7 @@ BUILDS: dict[str, Build] = {
             flaws={
                 "all your means are nearly the same. Draw with repeats, as rng.choice does by itself, and as "
                 "many as there "
-                "are, len(differences).": {"repeats": False},
+                "are, len(differences). Or was the mean taken over the wrong axis?": {"repeats": False},
                 "these are medians of the draws; take their means.": {"measure": np.median},
                 "these are sums of the draws; take their means.": {"measure": np.sum},
                 "these are standard deviations of the draws; take their means.": {"measure": np.std},

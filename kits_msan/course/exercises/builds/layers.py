@@ -1,7 +1,7 @@
 """The build of notebook 2, the attention layer as a module."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -34,8 +34,7 @@ def use_attention(layer: Any) -> Callable[[Sequence[int], list[Tensor]], Any]:
         with torch.no_grad():
             for conv in (*module.finer, *module.coarser):
                 conv.weight.normal_(generator=generator)
-        result = module(list(features))
-        return result if result is None or isinstance(result, Mapping) else list(result)
+        return module(list(features))
 
     return skips
 
@@ -82,10 +81,12 @@ BUILDS: dict[str, Build] = {
             solution=_attention(),
             why="your layer gives the skips of the package's, level by level.",
             inputs=_maps,
+            used={"the skips are right, but the network takes a list of them; return a list, without `yield`.": len},
             then=untrained(_attention(), _maps),
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
             "projected and spread; then F times the sigmoid of this sum.",
             stops={
+                "must match except in dimension": "Each level has a map of its own size: return a list of them.",
                 "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
                 "through "
                 "finer[i - 1]; coarser[i] leads from level i + 1 to level i.",

@@ -113,6 +113,11 @@ BUILDS: dict[str, Build] = {
             why="two pieces stay as they are, with their tumor, and all else is background.",
             inputs=_labels,
             keeps={"label": "Begin with a copy, label = label.copy(), or use np.where, which makes a new array."},
+            used={
+                "the labels are right, but in lists, which have no == and no > for each voxel; return an array.": (
+                    lambda label: (label > 0).any()
+                )
+            },
             then=_in_rare_cases,
             hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
             stops={

@@ -40,8 +40,8 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
                 for i, (now, before) in enumerate(((case.image, image), (case.label, label))):
                     changed[i] |= not np.array_equal(numbers(now), before)
                 gray, truth = (frozen(part) for part in pair)
-                truth, shape = numbers(truth), numbers(gray).shape
-                first = truth[0] if truth.ndim == 3 and len(truth) else truth
+                array, shape = numbers(truth), numbers(gray).shape
+                first = array[0] if array.ndim == 3 and len(array) else array
                 found = [i for i, one in enumerate(label) if np.array_equal(one, first)]
                 some.append(found[0] if found else -1)
                 slabs[some[-1]] = (gray, truth)
@@ -101,6 +101,11 @@ BUILDS: dict[str, Build] = {
             solution=_draw(),
             why="every place can be drawn, the first and the last too, and image and label come from the same one.",
             inputs=_cases,
+            used={
+                "the slabs are right, but the label is a list, which has no == for each voxel; return arrays.": (
+                    lambda seen: [(label == 1).any() for label in seen[3]]
+                )
+            },
             inner=True,
             keeps=dict.fromkeys(("image", "label"), "A slice of an array is no copy; make one first: x = x.copy()."),
             takes=("case", "rng", "slices"),

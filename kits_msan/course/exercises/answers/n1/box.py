@@ -92,17 +92,10 @@ def _largest_piece(label: Any) -> Any:
     return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
 
 
-def _no_index(box: Any) -> str | None:
-    """What to say of a right box whose numbers cannot stand in label[start:stop]."""
-    pairs = box(*_boxes(np.random.default_rng(0))[0])
-    try:
-        for part in (
-            np.ravel(pairs).tolist() if isinstance(pairs, np.ndarray) else [n for pair in pairs for n in pair]
-        ):
-            operator.index(part)
-    except TypeError:
-        return "the box is right, but label[3.0:6.0] does not work: give whole numbers, by int(...)."
-    return None
+def _as_indices(pairs: Any) -> list[int]:
+    """The numbers of a box as they stand in label[start:stop]; raises TypeError for those that cannot."""
+    flat = np.ravel(pairs).tolist() if isinstance(pairs, np.ndarray) else [n for pair in pairs for n in pair]
+    return [operator.index(number) for number in flat]
 
 
 EXERCISES = {
@@ -110,7 +103,7 @@ EXERCISES = {
         solution=_box(),
         why="the margin is the same in millimeters on every side, and the box stays within the volume.",
         inputs=_boxes,
-        then=_no_index,
+        used={"the box is right, but label[3.0:6.0] does not work: give whole numbers, by int(...).": _as_indices},
         hint="A box is three pairs (start, stop), such that label[start:stop] on each axis holds all of it.",
         parts={"slices": "Look at axis 0.", "rows": "Look at axis 1.", "columns": "Look at axis 2."},
         mistakes={

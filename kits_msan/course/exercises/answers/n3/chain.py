@@ -65,7 +65,14 @@ EXERCISES = {
         solution=_chain(),
         why="the first group passes untouched, and each later one builds on the one before.",
         inputs=_groups,
-        keeps={"groups": "`x = groups[k]` is no copy, so `x += y` changes the group too; write x = x + y."},
+        keeps={
+            "groups": "`x = groups[k]` is no copy, so `x += y` changes the group too; write x = x + y, "
+            "and put results into a new list."
+        },
+        used={
+            "the values are right, but torch.cat wants a list of tensors: return a list, without `yield` and "
+            "torch.stack.": torch.cat
+        },
         hint="Compare your list with the formulas for y_1, y_2 and y_3, one by one.",
         stops={
             "index out of range": "`convs` is one shorter than `groups`: convs[0] is K_2. And there may be 2 "

@@ -3,84 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from kits_msan.course.exercises.exercise import Exercise, Inputs
-
-
-class _Uneven(nn.Module):
-    """Sees `middle` columns from the voxels in the middle of an axis, and `elsewhere` from the others."""
-
-    def __init__(self, axis: int, middle: int, elsewhere: int) -> None:
-        super().__init__()
-        self.axis, self.near, self.far = axis, _conv((3, 3, middle)), _conv((3, 3, elsewhere))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, 1, D, H, W) to maps of the same size."""
-        middle = torch.zeros_like(x)
-        middle.select(self.axis, x.shape[self.axis] // 2).fill_(1)
-        result: Tensor = self.near(x * middle) + self.far(x * (1 - middle))
-        return result
-
-
-class _Ramp(nn.Module):
-    """Answers an empty input with a ramp along the columns, and sees 3 of them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = _conv((3, 3, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, 1, D, H, W) to maps of the same size."""
-        result: Tensor = self.conv(x) + torch.arange(1.0, x.shape[-1] + 1)
-        return result
-
-
-def _conv(kernel: tuple[int, int, int], dilation: int = 1, bias: float | None = None, gap: int = 0) -> nn.Conv3d:
-    """A convolution with weights of 1 that keeps the size; `gap`: the first columns of its kernel are 0."""
-    padding = (dilation * (kernel[0] // 2), dilation * (kernel[1] // 2), dilation * (kernel[2] // 2))
-    conv = nn.Conv3d(1, 1, kernel, padding=padding, dilation=dilation, bias=bias is not None)
-    nn.init.ones_(conv.weight)
-    with torch.no_grad():
-        conv.weight[..., :gap] = 0
-    if conv.bias is not None:
-        nn.init.constant_(conv.bias, bias or 0.0)
-    return conv.requires_grad_(False)
-
-
-def _cross(depth: int, row: int) -> nn.Conv3d:
-    """A convolution that sees 5 columns of one row of one slice, and one column of the other rows and slices."""
-    conv = _conv((3, 3, 5))
-    conv.weight[..., :2] = conv.weight[..., 3:] = 0
-    conv.weight[0, 0, depth, row] = 1
-    return conv
-
-
-def _layers(rng: np.random.Generator) -> Inputs:
-    """Layers: plain, wider than the map, with holes, with a bias, lopsided, uneven, wide on an axis or in a row."""
-    layers = [
-        _conv((3, 3, 3)),
-        _conv((3, 3, 17)),
-        _conv((5, 5, 5)),
-        _conv((3, 3, 17)),
-        _conv((3, 3, 3), dilation=3),
-        _conv((3, 3, 3), bias=0.5),
-        _conv((3, 7, 3)),
-        _conv((3, 3, 7), bias=-2.0),
-        _conv((1, 1, 1)),
-        _conv((3, 5, 5), gap=2),
-        nn.Sequential(_conv((3, 3, 3)), _conv((3, 5, 5), bias=1.0)),
-        _Uneven(2, middle=3, elsewhere=5),
-        _Uneven(2, middle=5, elsewhere=3),
-        _Uneven(3, middle=3, elsewhere=7),
-        _Uneven(4, middle=3, elsewhere=7),
-        _Ramp(),
-        *(_cross(depth, row) for depth, row in ((1, 1), (1, 0), (0, 1), (2, 2))),
-    ]
-    sizes = (11, 9, 11, 13, 11, 9, 13, 9, 7, 15, 11, 13, 11, 11, 13, 9, 11, 11, 11, 11)
-    return [(layer, size) for layer, size in zip(layers, sizes, strict=True)]
+from kits_msan.course.exercises.answers.n3.layers import layers_to_poke
+from kits_msan.course.exercises.exercise import Exercise
 
 
 def _poke(
@@ -137,6 +64,19 @@ def _within(part: Callable[[Tensor, int], Tensor]) -> Callable[[Any, int], Any]:
     return width
 
 
+def _of_change(columns: Callable[[Tensor], Tensor]) -> Callable[[Any, int], Any]:
+    """The width of the columns that are found in the change (D, H, W) of the output."""
+
+    def width(layer: Any, size: int) -> Any:
+        still = torch.zeros(1, 1, 3, size, size)
+        poked = still.clone()
+        poked[0, 0, 1, size // 2, size // 2] = 1
+        found = columns((layer(poked) - layer(still))[0, 0]).nonzero()[:, -1]
+        return int(found.max() - found.min()) + 1
+
+    return width
+
+
 NOTHING = (
     "No column is left. Is your second input a copy, b = a.clone()? After b = a both are one tensor. And a column "
     "counts if *any* of its voxels changes, not only if all do."
@@ -146,7 +86,7 @@ EXERCISES = {
     "3.4": Exercise(
         solution=_poke(),
         why="what a poke can change is as wide as what an output can see, for any layer and without gradients.",
-        inputs=_layers,
+        inputs=layers_to_poke,
         hint="Poke the middle voxel, compare with the answer to the empty input, and find all columns that change.",
         stops={
             "numel() == 0": NOTHING,
@@ -163,6 +103,18 @@ EXERCISES = {
             ),
             "you looked at the middle row alone; a layer can reach farther in the rows beside it.": _within(
                 lambda changed, middle: changed[:, middle]
+            ),
+            "a change can be negative too: a column counts if it becomes smaller. Compare with !=, or take abs().": (
+                _of_change(lambda change: change > 0)
+            ),
+            "a change can be negative too, and a sum is 0 where changes cancel. Take abs() first, or any().": (
+                _of_change(lambda change: change.sum(dim=(0, 1), keepdim=True) > 0)
+            ),
+            "changes of opposite signs cancel in a sum or mean. Take abs() first, or any().": _of_change(
+                lambda change: change.sum(dim=(0, 1), keepdim=True)
+            ),
+            "a change can be small: a weight of 0.001 counts as well. Compare with !=.": _of_change(
+                lambda change: change.abs() > 0.1
             ),
             "you counted changed voxels in all slices and rows; the width counts columns.": (
                 lambda layer, size: int(_changed(layer, size).sum())
