@@ -137,8 +137,8 @@ def test_calibration_is_counted_at_the_networks_spacing(make_case: MakeCase, tmp
     save_case(case, tmp_path / "case")
     model = build_model("unet3d", width=4, poolings=2)
     model.profile = tiny
-    for parameter in (model.head.weight, model.head.bias):
-        torch.nn.init.zeros_(parameter)  # every voxel of every class with 1/3
+    for name in ("head.weight", "head.bias"):
+        torch.nn.init.zeros_(model.get_parameter(name))  # every voxel of every class with 1/3
     found = score_cases({"unet3d": model}, [tmp_path / "case"], device="cpu", progress=False).calibration
     label = resample_case(case, tiny.spacing).label
     assert label is not None

@@ -64,7 +64,7 @@ def test_scores_are_means_over_all_cases_and_shared_by_processes(data: Path, sto
     cases = build_store([data / "case_00000", data / "case_00001"], store, tiny)
     torch.manual_seed(0)
     network = build_model("unet3d", width=4, poolings=2)
-    torch.nn.init.zeros_(network.head.bias)  # else all is background
+    torch.nn.init.zeros_(network.get_parameter("head.bias"))  # else all is background
 
     def scores(chosen: Sequence[StoredCase], rank: int = 0, world: int = 1) -> list[float]:
         fabric = SimpleNamespace(
