@@ -198,8 +198,6 @@ class SliceViewer(SharedState):
         return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {panels}."
 
     def _panel_in_words(self, name: str) -> str:
-        if name in self._heat:
-            return "{} ({:.3g} to {:.3g})".format(name, *self._heat[name][1:])
         if name not in self._labels:
             return name
         codes, truth = self._drawn(name), self._compared(name)
