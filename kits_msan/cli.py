@@ -42,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_limit()
             return args.serve(args) or 0
         except KeyboardInterrupt as stop:
-            return _fail(f"{str(stop) or 'stopped'}; to go on:  {to_go_on(words, args)}", getattr(stop, "code", 130))
+            return _fail(f"{str(stop) or 'stopped'}; {to_go_on(words, args)}", getattr(stop, "code", 130))
         except Exception as error:
             if stops.seen:  # a library that was being imported made another error of it
-                return _fail(f"stopped; to go on:  {to_go_on(words, args)}", 128 + stops.seen)
+                return _fail(f"stopped; {to_go_on(words, args)}", 128 + stops.seen)
             if (known := _known(error)) is None:
                 raise
             return _fail(*known)
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         options = commands.add_parser(
             command.name, help=text.split(":")[0], description=f"{text[0].upper()}{text[1:]}"
         )
-        options.set_defaults(serve=command.run)
+        options.set_defaults(serve=command.run, keeps=command.keeps)
         command.add_options(options)
     return parser
 

@@ -74,13 +74,17 @@ COURSE = Command(
     "course", "run the five notebooks: trains all networks and ends with the paper's table", _course_options, _course
 )
 SITE = Command(
-    "site", "write the course as pages: they open from disk, without network and Python", _site_options, _site
+    "site",
+    "write the course as pages: they open from disk, without network and Python",
+    _site_options,
+    _site,
+    keeps=False,
 )
 GRADE = Command(
     "grade", "run the students' notebooks and tabulate their checks: who is right, which mistakes are common",
-    _grade_options, _grade,
+    _grade_options, _grade, keeps=False,
 )  # fmt: skip
 DOCTOR = Command(
     "doctor", "say whether this machine can run the course: with which profile, in how many minutes",
-    lambda command: None, _doctor,
+    lambda command: None, _doctor, keeps=False,
 )  # fmt: skip
