@@ -82,7 +82,7 @@ SITE = Command(
 )
 GRADE = Command(
     "grade", "run the students' notebooks and tabulate their checks: who is right, which mistakes are common",
-    _grade_options, _grade, keeps=False,
+    _grade_options, _grade,
 )  # fmt: skip
 DOCTOR = Command(
     "doctor", "say whether this machine can run the course: with which profile, in how many minutes",

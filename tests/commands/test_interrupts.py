@@ -24,7 +24,7 @@ from kits_msan.profiles import SMOKE
 
 GOES_ON, ANEW = "to go on", "nothing is kept. To start again"
 SAYS = re.compile(rf"^kits-msan: (stopped[^;]*); ({GOES_ON}|{ANEW}): {{2}}kits-msan (.*)$", re.MULTILINE)
-KEEP = ("download", "prepare", "train", "predict", "ablation", "course")  # the others have nothing before the end
+KEEP = ("download", "prepare", "train", "predict", "ablation", "course", "grade")  # the others write all at the end
 TRAIN = "--profile smoke --steps 4 --device cpu"
 # All but the doctor, which takes seconds, writes nothing and has nothing to go on with.
 # A command line; the function in whose call of this number the signal comes; and what is there in the end.
