@@ -141,7 +141,15 @@ def main() -> None:
     if large:
         rows.append(row("In a page, 512 x 512 x 108 voxels, vote of five", [large["seconds"]]))
         frame = [max(large["frame"], large["opening_frame"])]
-        rows.append(row("Its longest frame", frame, "a limit", [LIMITS["longest frame"]], goal=1.0))
+        rows.append(
+            row(
+                "In a page, 512 x 512 x 108 voxels: longest frame",
+                frame,
+                "a limit",
+                [LIMITS["longest frame"]],
+                goal=1.0,
+            )
+        )
     record("page", rows, args, METHOD.format(grid="56 x 96 x 96"), chromium=version, results=found, large=large)
 
 

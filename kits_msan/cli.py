@@ -44,13 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt as stop:
             if getattr(stop, "said_by_first", False):
                 return 0
-            why = str(stop) or "stopped"
-            return _fail(f"{why}; to go on:  {to_go_on(words, args)}", getattr(stop, "code", 130), args)
+            return _fail(f"{str(stop) or 'stopped'}; {to_go_on(words, args)}", getattr(stop, "code", 130), args)
         except Exception as error:
             if getattr(error, "said_by_first", False):
                 return 0  # as a launcher ends the others when one fails: the first must be able to say it
             if stops.seen:  # a library that was being imported made another error of it
-                return _fail(f"stopped; to go on:  {to_go_on(words, args)}", 128 + stops.seen, args)
+                return _fail(f"stopped; {to_go_on(words, args)}", 128 + stops.seen, args)
             if (known := _known(error)) is None:
                 raise
             return _fail(*known, args)
@@ -84,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         options = commands.add_parser(
             command.name, help=text.split(":")[0], description=f"{text[0].upper()}{text[1:]}"
         )
-        options.set_defaults(serve=command.run)
+        options.set_defaults(serve=command.run, keeps=command.keeps)
         command.add_options(options)
     return parser
 

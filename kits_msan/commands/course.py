@@ -74,7 +74,11 @@ COURSE = Command(
     "course", "run the five notebooks: trains all networks and ends with the paper's table", _course_options, _course
 )
 SITE = Command(
-    "site", "write the course as pages: they open from disk, without network and Python", _site_options, _site
+    "site",
+    "write the course as pages: they open from disk, without network and Python",
+    _site_options,
+    _site,
+    keeps=False,
 )
 GRADE = Command(
     "grade", "run the students' notebooks and tabulate their checks: who is right, which mistakes are common",
@@ -82,5 +86,5 @@ GRADE = Command(
 )  # fmt: skip
 DOCTOR = Command(
     "doctor", "say whether this machine can run the course: with which profile, in how many minutes",
-    lambda command: None, _doctor,
+    lambda command: None, _doctor, keeps=False,
 )  # fmt: skip

@@ -89,7 +89,7 @@ def _prepare(args: argparse.Namespace) -> None:
 
 PHANTOM = Command(
     "phantom", "make synthetic CT cases: a folder in the layout of KiTS19, with a split.json",
-    _phantom_options, _phantom,
+    _phantom_options, _phantom, keeps=False,
 )  # fmt: skip
 DOWNLOAD = Command(
     "download", "fetch cases of KiTS19: goes on where it broke off (licence CC BY-NC-SA 4.0)",

@@ -106,5 +106,9 @@ def _say_what_is_odd(predictions: Path, truth: Path) -> None:
 
 
 EVALUATE = Command(
-    "evaluate", "score segmentations: the official KiTS19 Dice scores, with intervals over cases", _options, _run
+    "evaluate",
+    "score segmentations: the official KiTS19 Dice scores, with intervals over cases",
+    _options,
+    _run,
+    keeps=False,
 )

@@ -27,4 +27,4 @@ def _run(args: argparse.Namespace) -> None:
     print(args.onnx)
 
 
-EXPORT = Command("export", "write a trained network as ONNX: other programs can run it", _options, _run)
+EXPORT = Command("export", "write a trained network as ONNX: other programs can run it", _options, _run, keeps=False)

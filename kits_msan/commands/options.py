@@ -27,13 +27,14 @@ class Command:
     """A command: its name, its help, what adds its options to a parser, and the function that serves it.
 
     The help's first part, up to the colon, stands in the list of commands. The function gets the parsed options and
-    returns the exit code; None is 0.
+    returns the exit code; None is 0. keeps: a run that was stopped goes on where it was, instead of starting again.
     """
 
     name: str
     help: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int | None]
+    keeps: bool = True
 
 
 # ---- options that several commands have ----

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal end a command in one way: with a sentence and the command to go on."""
+"""Ctrl-C, SIGTERM and a closed terminal end a command in one way: with a sentence and the command to give now."""
 
 import _thread
 import argparse
@@ -76,13 +76,14 @@ def _send(number: int) -> None:
 
 
 def to_go_on(arguments: Sequence[str], args: argparse.Namespace) -> str:
-    """The command that goes on where this one was stopped.
+    """What is left of a command that was stopped, and the command that goes on or, if nothing is, starts again.
 
     --overwrite is left out once the command has set `args.overwrite` to False: the old results are gone by then, and
     what is there is the command's own.
     """
     drop = {"--overwrite"} if not getattr(args, "overwrite", False) else set()
-    return as_typed([*own_command(), *(word for word in arguments if word not in drop)])
+    again = as_typed([*own_command(), *(word for word in arguments if word not in drop)])
+    return f"to go on:  {again}" if getattr(args, "keeps", True) else f"nothing is kept. To start again:  {again}"
 
 
 @contextmanager

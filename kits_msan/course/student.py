@@ -18,8 +18,9 @@ SOLUTION, BUILD = "solution", "build"  # the tags of a cell that holds a worked 
 MARK = "kits_msan_copy"  # in a copy's metadata: by this a copy in which somebody wrote is known
 NOTE = """
 
-**Your copy.** Replace each `...` in the exercises; the cell below each says whether you are right. All runs to the \
-end unfilled, so take them in any order. Worked solutions: [the teacher's notebook](../{name})."""
+**Your copy.** Replace each `...` in the exercises; the cell below each says whether you are right. The notebook \
+also runs to its end while exercises are still empty, so you may leave one out. A build sometimes uses the exercise \
+before it; its check says so. Worked solutions: [the teacher's notebook](../{name})."""
 
 
 def student_copy(notebook: Any, name: str) -> Any:

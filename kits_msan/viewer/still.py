@@ -77,20 +77,20 @@ def jpeg(
     aspect = cols * pixel[1] / (rows * pixel[0])
     width, height = max(1, round(size * min(1, aspect))), max(1, round(size / max(1, aspect)))
     step = height + TITLE_HEIGHT + (SCALE_HEIGHT if scales else 0)
-    whole = (columns * (width + GAP) - GAP, lines * step + (TITLE_HEIGHT if legend else 0))
+    font = ImageFont.load_default(14)
+    places = np.cumsum([2.0, *(SQUARE + 20 + font.getlength(name) for name in legend)])  # of the legend's squares
+    whole = (max(columns * (width + GAP) - GAP, round(places[-1])), lines * step + (TITLE_HEIGHT if legend else 0))
     sheet = Image.new("RGB", whole, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    draw = ImageDraw.Draw(sheet)
     for place, (name, picture) in enumerate(pictures.items()):
         left, top = place % columns * (width + GAP), place // columns * step
         draw.text((left + 2, top + 2), name, fill="black", font=font)
         sheet.paste(Image.fromarray(picture).resize((width, height)), (left, top + TITLE_HEIGHT))
         if name in scales:
             _draw_scale(draw, (left, top + TITLE_HEIGHT + height), width, scales[name])
-    left = 2.0
-    for name, color in legend.items():
+    for left, (name, color) in zip(places, legend.items(), strict=False):
         draw.rectangle((left, lines * step + 6, left + SQUARE, lines * step + 6 + SQUARE), color, "black")
         draw.text((left + SQUARE + 5, lines * step + 3), name, fill="black", font=font)
-        left += SQUARE + 20 + font.getlength(name)
     for quality in (80, 60, 40, 20):
         stream = io.BytesIO()
         sheet.save(stream, "JPEG", quality=quality)

@@ -198,8 +198,6 @@ class SliceViewer(SharedState):
         return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {panels}."
 
     def _panel_in_words(self, name: str) -> str:
-        if name in self._heat:
-            return "{} ({:.3g} to {:.3g})".format(name, *self._heat[name][1:])
         if name not in self._labels:
             return name
         codes, truth = self._drawn(name), self._compared(name)
@@ -221,7 +219,7 @@ class SliceViewer(SharedState):
             else:
                 drawn, truth = self._drawn(name), self._compared(name)
                 pictures[name] = still.label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
-        scales = {name: ends for name, (_, *ends) in self._heat.items()}
+        scales = {name: (low, high) for name, (_, low, high) in self._heat.items()}
         return still.jpeg(pictures, (pixel[0], pixel[1]), scales, still.ERROR_COLORS if self.mode == "errors" else {})
 
     def _drawn(self, name: str) -> NDArray[np.uint8]:

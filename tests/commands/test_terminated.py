@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM"),
 ]
-SAYS = re.compile(r"^kits-msan: stopped[^;]*; to go on: {2}(.*)$", re.MULTILINE)
+SAYS = re.compile(r"^kits-msan: stopped[^;]*; (?:to go on|nothing is kept. To start again): {2}(.*)$", re.MULTILINE)
 TRAIN = "--data data --out out --profile smoke --device cpu --steps"
 BOOKS = Path(__file__).parents[2] / "notebooks"
 NETWORK = "--checkpoint networks/unet3d.safetensors"

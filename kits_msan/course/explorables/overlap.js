@@ -8,8 +8,11 @@ function overlap(el) {
   canvas.setAttribute("aria-label", "Truth and answer, two discs. Arrow keys move the answer.");
   const { missed, invented } = SHARED.errors, both = SHARED.classes.kidney;
   const legend = make("ul", picture, { className: "kits-x-legend" });
-  for (const [name, color] of Object.entries({ "in both": both, missed, invented }))
-    make("i", make("li", legend, { textContent: name })).style.background = color;
+  for (const [name, color] of Object.entries({ "in both": both, missed, invented })) {
+    const entry = make("li", legend);
+    make("i", entry).style.background = color;
+    entry.append(name);
+  }
   const radius = { min: 2, max: 24, step: 1, unit: " mm" };
   const truth = slider(controls, "radius of the truth", { ...radius, value: 12 }, update);
   const answer = slider(controls, "radius of the answer", { ...radius, value: 12 }, update);
