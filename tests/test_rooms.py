@@ -75,3 +75,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_every_public_name_can_be_had() -> None:
     for name in kits_msan.__all__:
         assert getattr(kits_msan, name) is not None, name
+
+
+def test_a_missing_package_comes_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "traitlets", None)
+    monkeypatch.delitem(sys.modules, "kits_msan.viewer.widget", raising=False)
+    with pytest.raises(
+        ModuleNotFoundError, match=r'SliceViewer needs traitlets, .*: pip install "kits_msan\[course\]"'
+    ):
+        kits_msan.__getattr__("SliceViewer")

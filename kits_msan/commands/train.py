@@ -12,7 +12,6 @@ from kits_msan.commands.options import (
     profile_of,
 )
 from kits_msan.commands.stopping import overwritten
-from kits_msan.errors import InputError
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -55,11 +54,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.training.processes import process_number
     from kits_msan.training.runs import CONFIG
 
-    if (args.out / MODEL).exists() and not args.overwrite:
-        raise InputError(
-            f"{args.out} already holds results; name another folder or add --overwrite (a finished training cannot "
-            "be made longer: its learning rate falls by plan to its last step)."
-        )
+    done = (args.out / MODEL).exists() and not args.overwrite  # `train` then compares the settings
     with overwritten(args, CONFIG):
         train(
             args.model, args.data, profile, args.out, split=split, seed=args.seed,
@@ -67,7 +62,7 @@ def _run(args: argparse.Namespace) -> None:
             start=args.start_from, overwrite=args.overwrite,
         )  # fmt: skip
     if process_number() == 0:
-        print(f"trained network in {args.out / MODEL}")
+        print(f"{'done already: ' if done else ''}trained network in {args.out / MODEL}")
 
 
 TRAIN = Command("train", "train one network: a run that was stopped goes on where it was", _options, _run)

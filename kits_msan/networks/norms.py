@@ -1,6 +1,7 @@
 """Instance normalization as the networks use it: `nn.InstanceNorm3d`, in less time.
 
-Its values, gradients and weights are PyTorch's. To read the networks, take it for that one and read on.
+Its values, gradients and weights are PyTorch's. To read the networks, take it for that one and read on. Only second
+derivatives, as of a gradient penalty, are missing on a CPU in float32: `create_graph=True` raises RuntimeError there.
 """
 
 import math
@@ -22,8 +23,15 @@ class InstanceNorm(nn.InstanceNorm3d):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         kind = x.device.type
-        if kind not in ("cpu", "cuda") or torch.compiler.is_compiling() or x[0, 0].numel() == 1:
-            return super().forward(x)  # which refuses a single voxel
+        if (
+            kind not in ("cpu", "cuda")
+            or torch.compiler.is_compiling()
+            or x[0, 0].numel() == 1
+            or type(x) is not Tensor
+        ):
+            return super().forward(
+                x
+            )  # which refuses a single voxel, and knows subclasses, such as MONAI's MetaTensor
         if kind == "cuda" or x.dtype != torch.float32:
             return super().forward(x).contiguous(memory_format=torch.channels_last_3d)
         if not torch.is_grad_enabled():
@@ -53,6 +61,8 @@ class _Normalize(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        if torch.is_grad_enabled():  # `create_graph`: what follows would take mean and deviation for constants
+            raise RuntimeError(f"{InstanceNorm.__name__} has no second derivatives; nn.InstanceNorm3d has.")
         rows, (centered, scale, weight) = ctx.rows, ctx.saved_tensors
         out = rows.of(gradient)
         by_bias = rows.mean(out)  # (N, C)

@@ -70,6 +70,14 @@ def test_without_any_package_it_says_what_is_missing() -> None:
     assert "make install" in report
 
 
+def test_outside_the_repository_it_names_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(software, "ROOT", tmp_path)
+    monkeypatch.setattr(software, "_installed", lambda name: "")
+    monkeypatch.setattr(software, "_declared", lambda: ["torch>=2.6"])
+    [finding] = software.packages()
+    assert finding.todo == 'install the packages: pip install "kits_msan[course]"'
+
+
 @pytest.mark.parametrize(
     ("about", "card", "state", "words"),
     [

@@ -2,9 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from monai.data.meta_tensor import MetaTensor
 from torch import Tensor, nn
 
 from kits_msan.networks.norms import InstanceNorm
+from kits_msan.networks.registry import build_model
 
 
 def pair(channels: int) -> tuple[InstanceNorm, nn.InstanceNorm3d]:
@@ -86,3 +88,23 @@ def test_one_voxel_is_refused_as_by_torch() -> None:
     for norm in (ours, theirs):
         with pytest.raises(ValueError, match="more than 1"):
             norm(torch.zeros(1, 4, 1, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["unet3d", "msan_v2"])
+def test_networks_learn_from_tensors_of_monai(name: str) -> None:
+    network = build_model(name, width=4, poolings=2)
+    learned = [weight for weight in network.parameters() if weight.requires_grad]
+    x = torch.rand(1, 1, 4, 16, 16)
+    found = []
+    for given in (x, MetaTensor(x)):
+        loss = network(given).square().mean()
+        found.append([Tensor(part) for part in torch.autograd.grad(loss, learned)])
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-4)
+
+
+def test_second_derivatives_are_refused() -> None:
+    norm, _ = pair(4)
+    x = torch.randn(1, 4, 2, 4, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"has no second derivatives; nn\.InstanceNorm3d has"):
+        torch.autograd.grad(norm(x).square().sum(), x, create_graph=True)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 import kits_msan.training.loop
 from kits_msan.ablation.trained import refuse_other_runs
+from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
@@ -40,6 +41,22 @@ def test_a_finished_run_is_loaded_not_repeated(
     before = load_model(finished / MODEL).state_dict()
     assert again.keys() == before.keys()
     assert all(torch.equal(again[name], before[name]) for name in before)
+
+
+def test_the_same_command_again_says_that_it_is_done(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = f"train unet3d --data {store} --profile smoke --out run"
+    assert main(line.split()) == 0
+    before = Path("run", MODEL).read_bytes()
+    assert capsys.readouterr().out == f"trained network in {Path('run', MODEL)}\n"
+    assert main(line.split()) == 0
+    assert capsys.readouterr().out == f"done already: trained network in {Path('run', MODEL)}\n"
+    for other in ("--seed 1", "--steps 7"):
+        assert main(f"{line} {other}".split()) == 2
+        assert "run holds a run with another" in capsys.readouterr().err
+    assert Path("run", MODEL).read_bytes() == before
 
 
 @pytest.mark.usefixtures("locks_of_windows")

@@ -17,7 +17,6 @@ from typing import Any
 
 from kits_msan.course.doctor.machine import available_memory
 from kits_msan.course.doctor.software import (
-    INSTALL,
     LOOK,
     MISSING,
     OK,
@@ -26,6 +25,7 @@ from kits_msan.course.doctor.software import (
     jupyter,
     packages,
     python,
+    to_install,
     torch_and_gpu,
 )
 from kits_msan.course.paths import CHECKPOINTS, ROOT, in_repository
@@ -152,7 +152,7 @@ def _guarded(check: Callable[..., Iterator[Finding]], *arguments: Any) -> Iterat
     try:
         yield from check(*arguments)
     except Exception as error:  # whatever is broken here, the other lines are still worth having
-        yield Finding(MISSING, check.__name__.replace("_", " "), f"{type(error).__name__}: {error}", INSTALL)
+        yield Finding(MISSING, check.__name__.replace("_", " "), f"{type(error).__name__}: {error}", to_install())
 
 
 def _whole(path: Path) -> bool:

@@ -18,7 +18,6 @@ from kits_msan.course.paths import ROOT
 OK = "ok"  # the course runs
 LOOK = "look"  # it runs, but read this
 MISSING = "missing"  # it does not run
-INSTALL = "install the packages: make install, or pip install -c constraints.txt -e .[test]"
 LEAST_PYTHON = (3, 11)  # the oldest that works
 TESTED_PYTHON = (3, 13)  # the newest that the tests run with
 LEAST_GPU = 12.0  # GB: the gpu profile
@@ -45,6 +44,13 @@ class Finding(NamedTuple):
         return f"{line}\n{'':21}-> {self.todo}" if self.todo else line
 
 
+def to_install() -> str:
+    """How to install the packages: in the repository, or of a package that was installed from it."""
+    if (ROOT / "constraints.txt").exists():
+        return "install the packages: make install, or pip install -c constraints.txt -e .[test]"
+    return 'install the packages: pip install "kits_msan[course]"'
+
+
 def python() -> Iterator[Finding]:
     """The interpreter."""
     version = platform.python_version()
@@ -62,7 +68,7 @@ def packages() -> Iterator[Finding]:
     declared = {re.split(r"[ <>=!~\[;]", line)[0]: line for line in _declared()}
     found = {name: _installed(name) for name in declared}
     if absent := [name for name, version in found.items() if not version]:
-        yield Finding(MISSING, "packages", f"not installed: {', '.join(absent)}", INSTALL)
+        yield Finding(MISSING, "packages", f"not installed: {', '.join(absent)}", to_install())
         return
     from packaging.requirements import Requirement
 
@@ -80,7 +86,7 @@ def packages() -> Iterator[Finding]:
         if name in pins and version.partition("+")[0] != pins[name]  # 2.13.0+cpu is 2.13.0
     ]
     if unfit:
-        yield Finding(MISSING, "packages", ", ".join(unfit), INSTALL)
+        yield Finding(MISSING, "packages", ", ".join(unfit), to_install())
     elif other:
         todo = "likely fine; for the tested versions, pip install -c constraints.txt -e .[test]"
         yield Finding(LOOK, "packages", f"{len(found)} found, other versions: {', '.join(other)}", todo)
@@ -98,7 +104,7 @@ def torch_and_gpu(process: subprocess.Popen[str]) -> Iterator[Finding]:
         return
     if process.returncode != 0:
         last = (complaint.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-        yield Finding(MISSING, "torch", last, INSTALL)
+        yield Finding(MISSING, "torch", last, to_install())
         return
     about = json.loads(answer.splitlines()[-1])
     card = graphics_card()
@@ -122,7 +128,7 @@ def torch_and_gpu(process: subprocess.Popen[str]) -> Iterator[Finding]:
 def jupyter() -> Iterator[Finding]:
     """JupyterLab of this Python, and not of another one first on the PATH."""
     if not _installed("jupyterlab") or not _installed("ipykernel"):
-        yield Finding(MISSING, "Jupyter", "not installed for this Python", INSTALL)
+        yield Finding(MISSING, "Jupyter", "not installed for this Python", to_install())
         return
     first, own = shutil.which("jupyter-lab"), Path(sysconfig.get_path("scripts")).resolve()
     if first and Path(first).parent.resolve() != own:
