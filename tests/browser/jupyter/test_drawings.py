@@ -22,7 +22,7 @@ KEYS = [  # what is moved, by keys that JupyterLab uses too, and what is then sa
     (lambda page: page.get_by_label("finer neighbor, pooled"), "ArrowDown", "= 1.90"),
     (lambda page: page.get_by_label("scale s"), "ArrowUp", "5: 9 bottom pixels"),
     (lambda page: page.get_by_label("Truth and answer"), "ArrowDown", "Dice"),
-    (lambda page: page.get_by_role("button", name="soft tissue"), "Enter", "Black at −110 HU and below"),
+    (lambda page: page.get_by_role("button", name="soft tissue"), "Enter", "Black at −160 HU and below"),
     (lambda page: page.get_by_label("MSAN-V2 + DS votes for"), "ArrowDown", "kidney has most votes"),
     (lambda page: page.get_by_role("button", name="draw 100 times"), "Enter", "100 draws."),
 ]
