@@ -111,10 +111,9 @@ def _faces(labels: NDArray[np.uint8], first: int) -> tuple[NDArray, NDArray]:
 
 def _kidney_surface(labels: NDArray[np.uint8]) -> int:
     """How many faces of kidney do not lie on kidney."""
-    starts = range(0, len(labels), PART)
     return sum(
         int(np.count_nonzero((labels[first : first + PART] == KIDNEY) & (neighbor != KIDNEY)))
-        for first in starts
+        for first in range(0, len(labels), PART)
         for neighbor in _neighbors(labels, first)
     )
 

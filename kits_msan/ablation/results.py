@@ -19,6 +19,7 @@ from kits_msan.profiles import with_new_settings
 
 ABOUT = "about.json"
 SCORES = "scores.csv"
+MAY_DIFFER = ("data", "networks", "earlier")  # between runs that go on; data: words, which a renamed folder changes
 TABLE = "table.md"
 TABLES = tuple(f"{field.name}.csv" for field in fields(Results))
 PHANTOMS_ANEW = "make the cases again with `kits-msan phantom`"
@@ -92,9 +93,7 @@ def results_so_far(
     results, _ = load_results(out)
     old = with_new_settings(read_json(out / ABOUT, "name another folder or add --overwrite"))
     for key, value in json.loads(json.dumps(about)).items():
-        if (
-            key not in ("data", "networks", "earlier") and old.get(key) != value
-        ):  # data: words, which a renamed folder changes
+        if key not in MAY_DIFFER and old.get(key) != value:
             what = {"train": "list of training cases", "test": "list of test cases"}.get(key, key.replace("_", " "))
             raise InputError(f"{out} holds an ablation with another {what}; name another folder or add --overwrite.")
     return results, old["networks"], old.get("earlier", {})
