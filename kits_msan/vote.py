@@ -32,7 +32,9 @@ def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> 
     without them to the lowest class. Paper, section 2.2 ("a voting strategy"); the rule for ties is our choice.
     Raises InputError where shapes do not fit, a label is not 0, 1 or 2, or a probability is not from 0 to 1.
     """
-    votes = np.require(checked_labels("the labels hold", labels), requirements="CW")  # torch wants C order, writable
+    votes = np.require(
+        checked_labels("the labels hold", labels), requirements=["C", "W"]
+    )  # torch wants C order, writable
     if votes.ndim < 2 or votes.size == 0:
         raise InputError(
             f"expected the labels of several networks, (M, D, H, W), not an array of shape {votes.shape}."
@@ -42,7 +44,7 @@ def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> 
         found = as_array("the probabilities hold", probabilities)
         if found.dtype.kind not in "biuf":
             raise InputError(f"the probabilities hold values of type {found.dtype}; give numbers from 0 to 1.")
-        given = np.require(found, np.float32, "CW")
+        given = np.require(found, np.float32, ["C", "W"])
         if given.shape != sums.shape:
             raise InputError(f"probabilities of shape {given.shape} do not fit labels of shape {votes.shape}.")
         if not (given.min() >= -ROUNDING and given.max() <= 1 + ROUNDING):  # nor are they NaN

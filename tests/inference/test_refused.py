@@ -129,7 +129,7 @@ def test_tensors_lists_and_other_number_formats_are_as_good(make_case: Callable[
     wanted = predict(model, case, tiny, device=torch.device("cpu"), clean=False)
     image, affine = torch.from_numpy(case.image), case.affine.tolist()
     for change in ({"image": image}, {"image": case.image.tolist()}, {"affine": affine, "spacing": [10, 8, 8]}):
-        np.testing.assert_array_equal(predict(model, replace(case, **change), tiny, clean=False), wanted)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(predict(model, replace(case, **change), tiny, clean=False), wanted)
     for kind in (torch.float64, torch.bfloat16, torch.float16):
         found = predict(copy.deepcopy(model).to(kind), case, tiny, clean=False)
         assert (found == wanted).mean() > 0.9

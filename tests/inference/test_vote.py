@@ -173,7 +173,7 @@ def test_labels_and_probabilities_may_be_any_arrays(kind: Callable[[np.ndarray],
         (lambda: keep_kidneys(LABELS[0]), r"not an array of shape \(4, 4\)"),
         (lambda: keep_kidneys(LABELS, 2.5), "2.5 components cannot be kept; give a whole number"),  # type: ignore[arg-type]
         (lambda: majority_vote([LABELS, LABELS[1:]]), "the labels hold no array, or arrays of different shape"),
-        (lambda: majority_vote([LABELS], [[LABELS], "x"]), "the probabilities hold no array"),
+        (lambda: majority_vote([LABELS], [LABELS, LABELS[1:]]), "the probabilities hold no array"),
         (lambda: majority_vote([LABELS], "x"), "the probabilities hold values of type <U1"),
     ],
 )
