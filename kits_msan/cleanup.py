@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR
+from kits_msan.errors import InputError
 from kits_msan.formats.nifti import checked_labels
 
 UNSURE = TUMOR + 1  # what `LabelsOnGrid` writes where networks call something tumor, but are not sure
@@ -22,7 +23,7 @@ COVER = 0.02  # or of all kidney's surface that lies on that tumor: of one that 
 Weights = Callable[[NDArray[np.uint8], int], tuple[NDArray, NDArray]]  # (labels, first slice) -> two of each voxel
 
 
-def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.uint8]:
+def keep_kidneys(labels: ArrayLike, components: int = 2) -> NDArray[np.uint8]:
     """Remove islands: a copy of (D, H, W) labels with only the largest connected components of kidney-and-tumor.
 
     components: how many to keep. The paper's "simple maximal connected component" (section 3.1) is read as two,
@@ -32,13 +33,15 @@ def keep_kidneys(labels: NDArray[np.uint8], components: int = 2) -> NDArray[np.u
     one. What is left of tumor counts up to half the kidney that it touches: it must not oust a kidney. Only where
     nothing is kidney does tumor stay alone.
     Voxels that share a face are connected: with corners, more organs hang on a kidney.
-    Raises InputError for other values than 0, 1 and 2, and ValueError for less than one component.
+    Raises InputError for other values than 0, 1 and 2 and for other than three axes, and ValueError for a number of
+    components that is not whole or below one.
     """
-    if components < 1:
-        raise ValueError(f"{components} components cannot be kept; give 1 or more.")
-    checked_labels("the labels hold", labels)
-    out = labels.copy()
-    remove_islands(out, components)
+    if components < 1 or components % 1:
+        raise ValueError(f"{components} components cannot be kept; give a whole number, 1 or more.")
+    out = checked_labels("the labels hold", labels).copy()
+    if out.ndim != 3:
+        raise InputError(f"expected the labels of one scan, (D, H, W), not an array of shape {out.shape}.")
+    remove_islands(out, int(components))
     return out
 
 

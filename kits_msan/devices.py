@@ -28,8 +28,9 @@ class Machine:
 THIS_MACHINE = Machine()
 
 
-def pick_device(name: str = "auto") -> torch.device:
+def pick_device(name: str | torch.device = "auto") -> torch.device:
     """`auto` is the GPU where there is one, else the processor. Raises InputError for what is not there."""
+    name = str(name)
     check_choice("device", name, DEVICES)
     has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":

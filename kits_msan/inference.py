@@ -17,9 +17,9 @@ from kits_msan.data.cases import Case, window
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.devices import pick_device
 from kits_msan.errors import InputError, millimeters
-from kits_msan.formats.grids import AXES, is_in_kits_order, spacing_of
+from kits_msan.formats.grids import AXES, checked_spacing, is_in_kits_order, spacing_of
 from kits_msan.formats.hounsfield import check_hounsfield
-from kits_msan.formats.nifti import as_whole
+from kits_msan.formats.nifti import as_array, as_whole
 from kits_msan.networks.layers import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.threads import Pieces
@@ -35,7 +35,7 @@ def predict(
     models: Network | Sequence[Network] | Mapping[str, Network],
     case: Case,
     profile: str | Profile | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     clean: bool = True,
 ) -> NDArray[np.uint8]:
     """Segment a case with one network, or with several that vote: labels (D, H, W) on the case's own grid.
@@ -58,7 +58,7 @@ def predict_each(
     models: Mapping[str, Network],
     case: Case,
     profile: str | Profile | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     clean: bool = True,
 ) -> dict[str, NDArray[np.uint8]]:
     """The labels of every network and of their vote ("ensemble"), in one pass; otherwise as `predict`."""
@@ -81,7 +81,7 @@ def segment(
     case: Case,
     combine: Callable[[Tensor, int], Sequence[Tensor]],
     profile: str | Profile | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
 ) -> list[NDArray[np.uint8]]:
     """Labels on the case's own grid, one array (D, H, W) for each class score that `combine` makes.
 
@@ -95,7 +95,7 @@ def segment(
         if not isinstance(model, Network):
             raise InputError(f"a {type(model).__name__} is no network; read one with load_model.")
     profile = common_profile(models) if profile is None else get_profile(profile)
-    _check_case(case)
+    case = _checked(case)
     small = resample_case(case.with_label(None), profile.spacing)
     assert small.image is not None
     found: list[LabelsOnGrid] = []
@@ -109,37 +109,39 @@ def segment(
     return [each.labels for each in found]
 
 
-def _check_case(case: Case) -> None:
-    """Raise InputError for what is not as `Case` says: in it a network would find little, and nobody be told."""
+def _checked(case: Case) -> Case:
+    """The case with arrays and floats where it may have had tensors and lists.
+
+    Raises InputError for what is not as `Case` says: in it a network would find little, and nobody be told.
+    """
     if not isinstance(case, Case):
         raise InputError(f"a {type(case).__name__} is no case; make one with load_case, or Case(name, image, ...).")
     if case.image is None:
         raise InputError(f"{case.name} has no image to segment.")
-    if case.image.ndim != 3 or 0 in case.image.shape or not np.isfinite(case.image).all():
+    image = as_array(f"the image of {case.name} holds", case.image)
+    if image.dtype.kind not in "iuf" or image.ndim != 3 or 0 in image.shape or not np.isfinite(image).all():
         raise InputError(f"the image of {case.name} is not (D, H, W) of finite HU.")
-    if len(case.spacing) != 3 or not all(0 < size < math.inf for size in case.spacing):
-        raise InputError(
-            f"the spacing of {case.name} is {tuple(case.spacing)}; give three numbers of mm above 0: between slices, "
-            "rows, columns."
-        )
-    if np.shape(case.affine) != (4, 4) or not is_in_kits_order(case.affine):
+    spacing = checked_spacing(f"the spacing of {case.name}", case.spacing)
+    affine = as_array(f"the affine of {case.name} holds", case.affine)
+    if affine.dtype.kind not in "iuf" or affine.shape != (4, 4) or not is_in_kits_order(affine):
         raise InputError(
             f"the affine of {case.name} does not say that its axes run {AXES} (slices from the head down, rows from "
             "front to back, columns from right to left); turn the image so, and give kits_affine(spacing)."
         )
-    there = spacing_of(case.affine)
-    if not np.allclose(there, case.spacing, rtol=ROUNDING):
+    there = spacing_of(affine)
+    if not np.allclose(there, spacing, rtol=ROUNDING):
         raise InputError(
-            f"the spacing of {case.name} is {millimeters(case.spacing)}, but that of its affine {millimeters(there)};"
+            f"the spacing of {case.name} is {millimeters(spacing)}, but that of its affine {millimeters(there)};"
             " give the true one twice, as in kits_affine(spacing)."
         )
-    whole = case.image if case.image.dtype == np.int16 else as_whole(case.image, np.int16).astype(np.int16)
+    whole = image if image.dtype == np.int16 else as_whole(image, np.int16).astype(np.int16)
     check_hounsfield(Path(case.name), whole)
+    return replace(case, image=image, spacing=spacing, affine=affine)
 
 
 @torch.no_grad()  # not inference_mode: the networks are moved here, and could not be trained any more
 def slab_probabilities(
-    models: Sequence[Network], image: NDArray[np.int16], slab: int, device: str = "auto"
+    models: Sequence[Network], image: NDArray[np.int16], slab: int, device: str | torch.device = "auto"
 ) -> Iterator[Tensor]:
     """The class probabilities of every network, in parts from the first slice to the last: (M, 3, d, H, W) float32.
 
@@ -175,10 +177,10 @@ def slab_probabilities(
         on_processor = where.type == "cpu"
         with PIECES.piece((*map(id, models), x.shape[1:])) if on_processor else nullcontext():
             for index, model in enumerate(models):
-                logits = model(x)
+                logits = model(x.to(next(model.parameters(), x).dtype))
                 if not isinstance(logits, Tensor) or logits.shape != (len(x), CLASS_COUNT, *x.shape[2:]):
                     raise InputError(f"{_title(model)} does not give logits (N, 3, D, H, W), so it cannot segment.")
-                results[: len(x), index] = logits[..., :height, :width].softmax(1)
+                results[: len(x), index] = logits[..., :height, :width].float().softmax(1)
         for model, total_of_model in zip(models, results[: len(x)].sum((0, 2, 3, 4, 5)).tolist(), strict=True):
             if math.isnan(total_of_model):
                 raise InputError(

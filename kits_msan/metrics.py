@@ -1,5 +1,6 @@
 """Scores of a segmentation: the official KiTS19 Dice pair, surface measures, and intervals over cases."""
 
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
 from kits_msan.errors import InputError, first_of, note
+from kits_msan.formats.grids import checked_spacing
 from kits_msan.formats.nifti import checked_labels
 from kits_msan.formats.volumes import Cyst
 
@@ -51,12 +53,13 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     spacing: millimetres. Gives `<class>_hd95`, the 95th percentile of the distances in millimetres, and
     `<class>_surface_dice`, the share of both surfaces within 2 mm of the other, 0 to 1. Where only one of the two
     holds the class there is no distance (nan), and the share is 0; where neither does, both are nan.
-    Raises InputError for arrays of different shape, and for values other than 0, 1 and 2.
+    Raises InputError for arrays of different shape, for values other than 0, 1 and 2, and for no spacing.
     """
     import torch
     from monai.metrics import compute_hausdorff_distance, compute_surface_dice  # takes seconds to import
 
     found, true = _labels(prediction, truth)
+    sizes = list(checked_spacing("the spacing", spacing))
     scores: dict[str, float] = {}
     for name, lowest in (("kidney", KIDNEY), ("tumor", TUMOR)):
         a, b = (torch.from_numpy(labels >= lowest)[None, None] for labels in (found, true))  # (1, 1, D, H, W)
@@ -65,8 +68,8 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
         if a.any() and b.any():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # MONAI's, about its own code
-                distance = float(compute_hausdorff_distance(a, b, percentile=95, spacing=list(spacing)))
-                share = float(compute_surface_dice(a, b, class_thresholds=[TOLERANCE], spacing=list(spacing)))
+                distance = float(compute_hausdorff_distance(a, b, percentile=95, spacing=sizes))
+                share = float(compute_surface_dice(a, b, class_thresholds=[TOLERANCE], spacing=sizes))
         scores |= {f"{name}_hd95": distance, f"{name}_surface_dice": share}
     return scores
 
@@ -135,17 +138,18 @@ def tumor_measures(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     `tumor_ml`, its volume; `tumor_mm`, the diameter of the sphere of that volume, as in docs/kits19.md;
     `tumor_recall`, the share of it that the prediction calls tumor, 0 to 1, nan without a tumor;
     `called_ml`, the volume of all that it calls tumor.
-    Raises InputError for arrays of different shape, and for values other than 0, 1 and 2.
+    Raises InputError for arrays of different shape, for values other than 0, 1 and 2, and for no spacing.
     """
     found, true = _labels(prediction, truth)
+    voxel = math.prod(checked_spacing("the spacing", spacing))  # mm3
     voxels = np.count_nonzero(true >= TUMOR)
-    volume = voxels * float(np.prod(spacing))  # mm3
+    volume = voxels * voxel
     hit = np.count_nonzero((found >= TUMOR) & (true >= TUMOR))
     return {
         "tumor_ml": volume / 1000,
         "tumor_mm": float(np.cbrt(6 * volume / np.pi)),
         "tumor_recall": hit / voxels if voxels else float("nan"),
-        "called_ml": np.count_nonzero(found >= TUMOR) * float(np.prod(spacing)) / 1000,
+        "called_ml": np.count_nonzero(found >= TUMOR) * voxel / 1000,
     }
 
 
@@ -158,9 +162,12 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.9
     choice, after Owen 2007, "The pigeonhole bootstrap"); with three trainings it is rough, and rather too narrow
     than too wide in what it says of them. A single value, or values that are all equal, give (nan, nan): they do not
     show how cases vary. For a share of cases there is `share_interval`.
+    confidence: above 0 and below 1. Raises InputError for any other.
     """
     from scipy.stats import bootstrap
 
+    if not 0 < confidence < 1:
+        raise InputError(f"a confidence of {confidence} is not between 0 and 1; give a share, such as 0.95.")
     known = np.asarray(values, float)
     if known.ndim == 2 and len(known) > 1:
         return _pigeonhole(known, seed, confidence)

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from kits_msan.errors import InputError
-from kits_msan.formats.nifti import checked_labels
+from kits_msan.formats.nifti import as_array, checked_labels
 from kits_msan.networks.layers import CLASS_COUNT
 
 ROUNDING = 1e-3  # that a probability may be beyond 0 and 1
@@ -32,14 +32,17 @@ def majority_vote(labels: ArrayLike, probabilities: ArrayLike | None = None) -> 
     without them to the lowest class. Paper, section 2.2 ("a voting strategy"); the rule for ties is our choice.
     Raises InputError where shapes do not fit, a label is not 0, 1 or 2, or a probability is not from 0 to 1.
     """
-    votes = np.ascontiguousarray(checked_labels("the labels hold", labels))  # torch takes no array that is turned
+    votes = np.require(checked_labels("the labels hold", labels), requirements=["C", "W"])  # as torch wants them
     if votes.ndim < 2 or votes.size == 0:
         raise InputError(
             f"expected the labels of several networks, (M, D, H, W), not an array of shape {votes.shape}."
         )
     sums = np.zeros((len(votes), CLASS_COUNT, *votes.shape[1:]), np.float32)
     if probabilities is not None:
-        given = np.ascontiguousarray(probabilities, np.float32)
+        found = as_array("the probabilities hold", probabilities)
+        if found.dtype.kind not in "biuf":
+            raise InputError(f"the probabilities hold values of type {found.dtype}; give numbers from 0 to 1.")
+        given = np.require(found, np.float32, ["C", "W"])
         if given.shape != sums.shape:
             raise InputError(f"probabilities of shape {given.shape} do not fit labels of shape {votes.shape}.")
         if not (given.min() >= -ROUNDING and given.max() <= 1 + ROUNDING):  # nor are they NaN

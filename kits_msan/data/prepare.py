@@ -95,12 +95,14 @@ def prepare(
     refuse_results(out, overwrite=True)  # a file, or a link to nothing
     split.require("train")
     left_out: dict[str, str] = {}
-    with _missing(_paths_of(data, [*split.train, *split.test]), out, profile, cyst) as missing:
+    (while_empty := ExitStack()).enter_context(removed_on_bad_input(out))
+    with while_empty, _missing(_paths_of(data, [*split.train, *split.test]), out, profile, cyst) as missing:
         if missing or not _is_of(out, split):
             (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             try:
                 _store_case(path, out, profile, cyst)
+                while_empty.pop_all()  # what is stored is gone on with
             except InputError as error:
                 if strict:
                     raise
@@ -108,8 +110,7 @@ def prepare(
         train, test = ([name for name in part if name not in left_out] for part in (split.train, split.test))
         _remove_others(out, {*train, *test})
         if not train + test:
-            reasons = first_of(sorted(left_out.values()), REASONS, " ")
-            raise InputError(f"none of the cases in {data} can be used: {reasons}")
+            raise InputError(f"no case of {data} can be used: {first_of(sorted(left_out.values()), REASONS, ' ')}")
         cases = {name: index_of(out, name) for name in train + test}
         refuse_same_scans(data, Split(tuple(train), tuple(test)), cases)
         about = {"store_version": STORE_VERSION, "package_version": __version__, "profile": profile.name}

@@ -122,6 +122,7 @@ def _resampled(
         weights = np.clip(1 - np.abs(np.arange(first, last) + 0.5 - center[:, None]) / reach, 0, None)
         weights /= weights.sum(1, keepdims=True)  # (n, old slices)
         old = torch.from_numpy(channels(volume[first:last]).astype(np.float32))
-        planes = F.interpolate(old, shape[1:], mode="bilinear", align_corners=False, antialias=True)
-        mixed = torch.einsum("no,cohw->cnhw", torch.from_numpy(weights).float(), planes)
+        with torch.autocast("cpu", enabled=False):  # a caller's is for networks
+            planes = F.interpolate(old, shape[1:], mode="bilinear", align_corners=False, antialias=True)
+            mixed = torch.einsum("no,cohw->cnhw", torch.from_numpy(weights).float(), planes)
         yield slice(start, stop), mixed

@@ -4,9 +4,11 @@ A file's grid is the affine from its (i, j, k) indices to RAS+ millimeters. niba
 "axis there, flip" for each file axis) bring it to KiTS19's order.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -29,6 +31,17 @@ SKEW = 1.0  # degrees; less comes of rounding
 SAME_FIT = 6  # digits to which two cosines must differ
 ALONG = 0.3  # cosine of the angle between an axis and where it should run; of a scan that was read, at least 0.37
 SAME_PLACE = 0.2  # of a voxel: what rounding and quaternions in float32 cost; half a voxel is a mistake
+
+
+def checked_spacing(what: str, spacing: Any) -> tuple[float, float, float]:
+    """Millimetres between slices, rows and columns, as floats. Raises InputError, begun by `what`, for others."""
+    try:
+        depth, height, width = (float(size) for size in spacing)
+    except (TypeError, ValueError):
+        depth = height = width = math.nan
+    if not all(0 < size < math.inf for size in (depth, height, width)):
+        raise InputError(f"{what} is {spacing}; give three numbers of mm above 0: between slices, rows, columns.")
+    return depth, height, width
 
 
 def to_kits_order(header: nib.Nifti1Header) -> NDArray[np.float64]:

@@ -90,12 +90,28 @@ def check_finite(path: str | Path, voxels: NDArray[Any]) -> None:
         raise InputError(f"the voxels for {path} hold NaN or infinite values; give every voxel in HU.")
 
 
+def as_array(what: str, values: Any) -> NDArray:
+    """What numpy reads, or a tensor on any device and of any number format, or a list of such, as one array.
+
+    what: how the sentence begins, such as "the prediction holds". Raises InputError for parts of different shape.
+    """
+    parts = [values] if hasattr(values, "detach") else values
+    if isinstance(parts, (list, tuple)) and any(hasattr(part, "detach") for part in parts):
+        tensors = [part.detach().cpu() if hasattr(part, "detach") else part for part in parts]
+        parts = [t.float() if hasattr(t, "float") and t.is_floating_point() else t for t in tensors]  # bfloat16
+        values = parts[0] if hasattr(values, "detach") else parts
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{what} no array, or arrays of different shape; give one, or some of one shape.") from error
+
+
 def checked_labels(what: str, labels: ArrayLike) -> NDArray[np.uint8]:
     """Labels of any shape as uint8; those that are uint8 already are not copied.
 
-    what: how the sentence begins, such as "the prediction holds". Raises InputError for other values than 0, 1 and 2.
+    what, labels: as for `as_array`. Raises InputError for other values than 0, 1 and 2.
     """
-    given = np.asarray(labels)
+    given = as_array(what, labels)
     if given.dtype.kind not in "biuf":
         raise InputError(f"{what} values of type {given.dtype}; give an array of whole numbers, such as case.label.")
     with np.errstate(invalid="ignore"):  # NaN is no label either, and is found below

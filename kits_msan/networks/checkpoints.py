@@ -147,8 +147,10 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
     device: see `pick_device`; "cuda:1" and the like are known too.
     Raises InputError if the file is no checkpoint, or one of another network, and for a device that is not there.
     """
-    kind, _, number = str(device).partition(":")
-    where = pick_device(kind)
+    kind, colon, number = str(device).partition(":")
+    where, there = pick_device(kind), torch.cuda.device_count() if kind == "cuda" else 1
+    if colon and not (kind != "auto" and number.isdecimal() and int(number) < there):
+        raise InputError(f"device {str(device)!r} is not available on this machine; use cpu or auto.")
     path = checkpoint_file(path)
     tensors, about = _load_trained(path)
     if name is not None and about.get("model") != name:

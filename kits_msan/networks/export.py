@@ -6,7 +6,10 @@ the numbers for them are in the file's metadata.
 
 import copy
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,7 +39,7 @@ def export_onnx(model: Network, path: str | Path) -> None:
         raise InputError(f'{" and ".join(missing)} cannot be imported; pip install "kits_msan[onnx]" to write ONNX.')
     plain = _plain(model)
     example = torch.zeros(2, 1, *(count * step for count, step in zip((6, 4, 5), model.multiple, strict=True)))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")  # of the exporter, about its own future
         program = torch.onnx.export(
             plain, (example,), dynamo=True, verbose=False, opset_version=OPSET, input_names=["image"],
@@ -64,6 +67,18 @@ def about(model: Network) -> dict[str, Any]:
         "profile": profile.name,
         "use": "Teaching material, not a medical device.",
     }
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Within the block only errors are logged, not that a package is missing which no network here needs."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _plain(model: Network) -> Network:

@@ -26,7 +26,7 @@ READINGS = ("neighbors", "finer", "all")
 class Network(nn.Module):
     """What training, inference and checkpoints ask of a network: (N, 1, D, H, W) -> logits (N, 3, D, H, W).
 
-    width, poolings, pool: as in `UNet3D`. Raises ValueError where one of the first two is below 1 or too large.
+    width, poolings, pool: as in `UNet3D`. Raises ValueError where one of them does not fit.
     config: what `build_model` needs, beside the name, to build it again.
     multiple: D, H and W must be multiples of these.
     """
@@ -39,6 +39,8 @@ class Network(nn.Module):
         if width < 1 or not 1 <= poolings <= MOST_POOLINGS:
             limit = f" (poolings at most {MOST_POOLINGS})" if width >= 1 and poolings >= 1 else ""
             raise ValueError(f"width {width} and poolings {poolings} must both be at least 1{limit}.")
+        if not (isinstance(pool, Sequence) and len(pool) == 3 and all(isinstance(n, int) and n >= 1 for n in pool)):
+            raise ValueError(f"pool {pool} must be three whole numbers of at least 1, such as (1, 2, 2).")
         super().__init__()
         self.config: dict[str, Any] = {"width": width, "poolings": poolings, "pool": list(pool)}
         self.multiple = (pool[0] ** poolings, pool[1] ** poolings, pool[2] ** poolings)

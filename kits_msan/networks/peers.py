@@ -29,9 +29,9 @@ class Peer(Network):
     ) -> None:
         super().__init__(width, poolings, pool)
         self.network = make(width, poolings, tuple(pool))
-        # MONAI does not name the layer that gives the logits: it is the last convolution to so many channels.
-        outputs = [m for m in self.network.modules() if isinstance(m, nn.Conv3d) and m.out_channels == CLASS_COUNT]
-        start_at_prior(outputs[-1])
+        # MONAI does not name the layer that gives the logits: it is the last that mixes channels alone, with a bias.
+        layers = [m for m in self.network.modules() if isinstance(m, nn.Conv3d) and m.bias is not None]
+        start_at_prior([m for m in layers if (m.out_channels, *m.kernel_size) == (CLASS_COUNT, 1, 1, 1)][-1])
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         self._check(x)

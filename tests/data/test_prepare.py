@@ -144,6 +144,14 @@ def test_labels_that_cannot_be_right_are_said(tmp_path: Path, tiny: Profile, mak
 def test_each_reason_is_given_where_no_case_can_be_used(own: Path, tmp_path: Path, tiny: Profile) -> None:
     for number in range(4):
         (own / f"case_{number:05d}" / (LABEL if number % 2 else IMAGE)).unlink()
-    with pytest.raises(InputError, match=r"none of the cases in .* can be used: ") as error:
-        prepare(own, tmp_path / "store", tiny, load_split(own), progress=False)
+    with pytest.raises(InputError, match=r"no case of .* can be used: ") as error:
+        prepare(own, tmp_path / "new" / "store", tiny, load_split(own), progress=False)
+    assert not (tmp_path / "new").exists()
     assert all(f"case_{number:05d} lacks its image or its label" in str(error.value) for number in range(4))
+
+
+def test_what_was_stored_before_a_broken_case_is_kept(own: Path, tmp_path: Path, tiny: Profile) -> None:
+    (own / "case_00001" / LABEL).unlink()
+    with pytest.raises(InputError, match="case_00001 lacks"):
+        prepare(own, tmp_path / "store", tiny, load_split(own), strict=True, progress=False)
+    assert (tmp_path / "store" / "case_00000.json").exists()

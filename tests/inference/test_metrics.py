@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,3 +234,20 @@ def test_prediction_on_another_grid_is_refused(folders: tuple[Path, Path], make_
     save_segmentation(other.label, other, found / "case_00000" / LABEL)
     with pytest.raises(InputError, match="is not on the grid of"):
         score_folders(found, truth)
+
+
+CUBE = np.pad(np.ones((2, 2, 2), np.uint8), 1)
+
+
+@pytest.mark.parametrize("score", [surface_scores, tumor_measures])
+@pytest.mark.parametrize("spacing", [(-1, 1, 1), (0, 1, 1), (5,), 5.0, (np.nan, 1, 1), ("a", 1, 1), None])
+def test_what_is_no_spacing_gets_no_score(score: Callable, spacing: Any) -> None:
+    with pytest.raises(InputError, match=r"the spacing is .*; give three numbers of mm above 0"):
+        score(CUBE, CUBE, spacing)
+    score(CUBE, CUBE, (5, 2.5, np.float32(2.5)))
+
+
+@pytest.mark.parametrize("confidence", [95, 0, 1, -0.5, np.nan])
+def test_a_confidence_that_is_no_share_is_refused(confidence: float) -> None:
+    with pytest.raises(InputError, match=r"is not between 0 and 1; give a share, such as 0.95"):
+        bootstrap_interval([1, 2, 3], confidence=confidence)

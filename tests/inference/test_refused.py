@@ -1,5 +1,6 @@
 """Cases and networks that would give a wrong segmentation, and nobody told."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,12 @@ ALONG = "does not say that its axes run IPL"
         (lambda case: {"spacing": (10.0, -8.0, 8.0)}, "give three numbers of mm above 0"),
         (lambda case: {"spacing": (10.0, np.nan, 8.0)}, "give three numbers of mm above 0"),
         (lambda case: {"spacing": (8.0, 8.0)}, "give three numbers of mm above 0"),
+        (lambda case: {"spacing": None}, "give three numbers of mm above 0"),
+        (lambda case: {"spacing": ("a", 8.0, 8.0)}, "give three numbers of mm above 0"),
+        (lambda case: {"affine": [[1]]}, ALONG),
+        (lambda case: {"affine": [[1], [1, 2]]}, "the affine of case_00000 holds no array"),
+        (lambda case: {"image": case.image > 0}, r"the image of case_00000 is not \(D, H, W\) of finite HU"),
+        (lambda case: {"image": [[1], [1, 2]]}, "the image of case_00000 holds no array"),
         (lambda case: {"image": case.image + 1024}, "case_00000 has values .* so it is not in Hounsfield units"),
         (lambda case: {"image": ((case.image + 200) / 700).clip(0, 1)}, "case_00000 .* not in Hounsfield units"),
     ],
@@ -112,3 +119,19 @@ def test_networks_of_different_poolings_vote(make_case: Callable[..., Case], tin
     models = [build_model("unet3d", width=2, poolings=1, pool=(1, side, side)) for side in (2, 3)]
     assert predict(models, make_case(), tiny).shape == make_case().shape
     assert predict((model for model in models), make_case(), tiny).shape == make_case().shape  # type: ignore[arg-type]
+
+
+def test_tensors_lists_and_other_number_formats_are_as_good(make_case: Callable[..., Case], tiny: Profile) -> None:
+    case = make_case()
+    assert case.image is not None
+    torch.manual_seed(0)
+    model = build_model("unet3d", width=4, poolings=2)
+    wanted = predict(model, case, tiny, device=torch.device("cpu"), clean=False)
+    image, affine = torch.from_numpy(case.image), case.affine.tolist()
+    for change in ({"image": image}, {"image": case.image.tolist()}, {"affine": affine, "spacing": [10, 8, 8]}):
+        np.testing.assert_array_equal(predict(model, replace(case, **change), tiny, clean=False), wanted)
+    for kind in (torch.float64, torch.bfloat16, torch.float16):
+        found = predict(copy.deepcopy(model).to(kind), case, tiny, clean=False)
+        assert (found == wanted).mean() > 0.9
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (predict(model, case, tiny, clean=False) == wanted).mean() > 0.9

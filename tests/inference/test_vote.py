@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kits_msan.cleanup import keep_kidneys
 from kits_msan.errors import InputError
+from kits_msan.metrics import dice_scores
 from kits_msan.vote import majority_vote, vote_scores
 
 
@@ -130,3 +133,50 @@ def test_scores_lie_between_0_and_1_which_is_all_networks_sure() -> None:
     assert scores.max() < 1
     sure = torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1, 1).expand(5, -1, 1, 1, 1)
     assert vote_scores(sure).flatten().tolist() == [0, 0, 1]
+
+
+LABELS = np.zeros((3, 4, 4), np.uint8)
+LABELS[:, 1:3, 1:3] = 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda a: a.tolist(),
+        lambda a: a.astype(float),
+        np.ma.array,
+        np.asfortranarray,
+        torch.tensor,
+        lambda a: torch.tensor(a).bfloat16().requires_grad_(),
+        lambda a: [torch.tensor(part).half().requires_grad_() for part in a],
+        lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),  # read only
+    ],
+)
+def test_labels_and_probabilities_may_be_any_arrays(kind: Callable[[np.ndarray], Any]) -> None:
+    several = np.stack([LABELS] * 3)
+    probabilities = np.moveaxis(np.eye(3, dtype=np.float32)[several], -1, 1)
+    for found in (keep_kidneys(kind(LABELS)), majority_vote(kind(several), kind(probabilities))):
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, LABELS)
+    np.testing.assert_array_equal(keep_kidneys(LABELS > 0), LABELS)
+    assert dice_scores(kind(LABELS), LABELS)["kidney"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda: keep_kidneys(LABELS[None]),
+            r"the labels of one scan, \(D, H, W\), not an array of shape \(1, 3, 4, 4\)",
+        ),
+        (lambda: keep_kidneys(LABELS[0]), r"not an array of shape \(4, 4\)"),
+        (lambda: keep_kidneys(LABELS, 2.5), "2.5 components cannot be kept; give a whole number"),  # type: ignore[arg-type]
+        (lambda: majority_vote([LABELS, LABELS[1:]]), "the labels hold no array, or arrays of different shape"),
+        (lambda: majority_vote([LABELS], [LABELS, LABELS[1:]]), "the probabilities hold no array"),
+        (lambda: majority_vote([LABELS], "x"), "the probabilities hold values of type <U1"),
+    ],
+)
+def test_what_is_no_array_of_labels_is_refused(ask: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ask()

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,14 @@ def test_without_the_extra_it_says_what_to_install(
     assert main(["export", str(tmp_path), "--onnx", str(tmp_path / "new.onnx")]) == 2
     assert 'pip install "kits_msan[onnx]"' in capsys.readouterr().err
     assert not (tmp_path / "new.onnx").exists()
+
+
+def test_it_is_quiet_about_what_no_network_needs(tmp_path: Path) -> None:
+    logging.disable(logging.NOTSET)
+    logger, said = logging.getLogger("torch.onnx"), BufferingHandler(1000)
+    logger.addHandler(said)
+    before = logger.level
+    export.export_onnx(network("unet3d"), tmp_path / "n.onnx")
+    logger.removeHandler(said)
+    assert said.buffer == []
+    assert logger.level == before

@@ -91,6 +91,10 @@ def test_input_that_does_not_fit_is_refused(name: str, sizes: dict[str, Any], sh
     [
         *[(name, {"width": 0}, ValueError, "width 0 .* at least 1") for name in MODELS],
         *[(name, {"poolings": 0}, ValueError, "poolings 0 .* at least 1") for name in MODELS],
+        *[
+            ("unet3d", {"pool": pool}, ValueError, "three whole numbers of at least 1")
+            for pool in ((1, 2), 2, (-1, 2, 2), (0, 2, 2), (1, 2, 2.5))
+        ],
         *[(name, {**SMALL, "reading": "coarser"}, ValueError, "unknown reading 'coarser'") for name in MSANS],
         *[
             (name, {**SMALL, "scale": 3}, ValueError, "16 channels .* 3 equal groups")

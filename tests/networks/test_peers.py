@@ -22,6 +22,7 @@ from kits_msan.training.loop import train
     [
         ({"width": 4, "poolings": 2}, (2, 1, 4, 16, 12), (1, 4, 4)),
         ({"width": 8, "poolings": 3}, (1, 1, 4, 16, 24), (1, 8, 8)),
+        ({"width": 3, "poolings": 2}, (1, 1, 3, 8, 12), (1, 4, 4)),
         ({"width": 6, "poolings": 2}, (1, 1, 3, 8, 12), (1, 4, 4)),
         ({"width": 4, "poolings": 4}, (1, 1, 1, 32, 32), (1, 16, 16)),
         ({"width": 4, "poolings": 2, "pool": (2, 2, 2)}, (1, 1, 4, 8, 8), (4, 4, 4)),
