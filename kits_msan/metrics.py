@@ -166,8 +166,7 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.9
     """
     from scipy.stats import bootstrap
 
-    if not 0 < confidence < 1:
-        raise InputError(f"a confidence of {confidence} is not between 0 and 1; give a share, such as 0.95.")
+    _check_confidence(confidence)
     known = np.asarray(values, float)
     if known.ndim == 2 and len(known) > 1:
         return _pigeonhole(known, seed, confidence)
@@ -185,16 +184,22 @@ def share_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, 
     """The exact interval (Clopper and Pearson 1934) of the share of cases whose value is 1; values: 0, 1 or nan.
 
     nan is left out; (nan, nan) if nothing else is there. A bootstrap would be too narrow: of 0 in 10 cases it says 0
-    to 0, and this 0 to 0.31.
+    to 0, and this 0 to 0.31. confidence: as for `bootstrap_interval`.
     """
     from scipy.stats import binomtest
 
+    _check_confidence(confidence)
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     if not len(known):
         return float("nan"), float("nan")
     low, high = binomtest(int(known.sum()), len(known)).proportion_ci(confidence)
     return float(low), float(high)
+
+
+def _check_confidence(share: float) -> None:
+    if not 0 < share < 1:
+        raise InputError(f"a confidence of {share} is not between 0 and 1; give a share, such as 0.95.")
 
 
 def _pigeonhole(values: NDArray, seed: int, confidence: float) -> tuple[float, float]:

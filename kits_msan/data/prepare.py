@@ -142,9 +142,7 @@ def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | No
             try:
                 stack.enter_context(FileLock(out / LOCK, timeout=0))
             except Timeout as error:
-                raise InUseError(
-                    f"another process is preparing cases in {out}; wait for it or stop it first."
-                ) from error
+                raise InUseError(f"another process prepares cases in {out}; wait for it or stop it first.") from error
             missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
             refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
         remove_left_over(out)

@@ -251,3 +251,5 @@ def test_what_is_no_spacing_gets_no_score(score: Callable, spacing: Any) -> None
 def test_a_confidence_that_is_no_share_is_refused(confidence: float) -> None:
     with pytest.raises(InputError, match=r"is not between 0 and 1; give a share, such as 0.95"):
         bootstrap_interval([1, 2, 3], confidence=confidence)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        share_interval([1, 0, 1], confidence=confidence)
