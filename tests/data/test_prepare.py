@@ -43,7 +43,7 @@ def test_a_store_that_another_process_is_making_stays(
             return super().acquire(timeout=0)
 
     monkeypatch.setattr("kits_msan.data.prepare.FileLock", Late)
-    with pytest.raises(InUseError, match="another process is preparing cases"), removed_on_bad_input(store):
+    with pytest.raises(InUseError, match="another process prepares cases"), removed_on_bad_input(store):
         build_store([data / "case_00000"], store, tiny)
     assert (store / "case_00000.image.npy").read_bytes() == b"half of it"
     made[0].release()
