@@ -11,7 +11,7 @@ from kits_msan.errors import one_line
 
 def complain(sentence: str) -> None:
     """Say on stderr what is wrong, on one line, beside what the command goes on to do."""
-    print(f"kits-msan: {one_line(sentence)}", file=sys.stderr)
+    sys.stderr.write(f"kits-msan: {one_line(sentence)}\n")  # at once: stopped in between, two would share a line
 
 
 class Steady:

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import signal
+import sys
 import time
 import weakref
 from argparse import Namespace
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from kits_msan.cli import main
+from kits_msan.commands.output import complain
 from kits_msan.commands.stopping import Stopped, Stops, to_go_on
 from kits_msan.course.grade.notebooks import RIGHT, Grade
 from kits_msan.data.cases import IMAGE, LABEL
@@ -206,3 +208,11 @@ def test_a_stop_that_python_ignores_comes_again(windows: bool, monkeypatch: pyte
             wait()
     assert kept() is None
     assert stops.seen == signal.SIGTERM
+
+
+def test_a_sentence_and_its_end_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped between the two, the next sentence would stand on the same line."""
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=written.append, flush=lambda: None))
+    complain("no kidney")
+    assert written == ["kits-msan: no kidney\n"]

@@ -246,5 +246,5 @@ def test_disk_that_is_too_small_is_told_before_anything_is_written(
 
 
 def test_two_at_once_are_refused(data: Path, made: Path, tiny: Profile) -> None:
-    with FileLock(made / LOCK), pytest.raises(InputError, match="another process is preparing cases"):
+    with FileLock(made / LOCK), pytest.raises(InputError, match="another process prepares cases"):
         prepare(data, made, tiny, load_split(data))
