@@ -6,7 +6,7 @@ from monai.data.meta_tensor import MetaTensor
 from torch import Tensor, nn
 
 from kits_msan.networks.norms import InstanceNorm
-from kits_msan.networks.registry import build_model
+from kits_msan.networks.registry import MODELS, build_model
 
 
 def pair(channels: int) -> tuple[InstanceNorm, nn.InstanceNorm3d]:
@@ -81,6 +81,24 @@ def test_half_precision_keeps_type_and_memory_order() -> None:
     assert y.dtype == torch.bfloat16
     assert y.is_contiguous(memory_format=torch.channels_last_3d)
     torch.testing.assert_close(y.float(), theirs(x), atol=0.1, rtol=0.05)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_one_sample_has_the_gradients_of_the_same_twice(name: str, half: bool) -> None:
+    """PyTorch's instance normalization gives wrong ones for a batch of one in this memory order."""
+    network = build_model(name, width=4, poolings=2).to(memory_format=torch.channels_last_3d).train()
+    learned = [weight for weight in network.parameters() if weight.requires_grad]
+    x = torch.rand(1, 1, 4, 16, 16)
+    found = []
+    for given in (x, x.repeat(2, 1, 1, 1, 1)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            output = network(given.to(memory_format=torch.channels_last_3d))
+        logits = torch.stack(output) if isinstance(output, list) else output
+        gradients = torch.autograd.grad(logits.float().square().mean(), learned)
+        found.append(torch.cat([gradient.flatten() for gradient in gradients]))
+    one, two = found
+    assert (one - two).norm() < (0.05 if half else 1e-4) * two.norm()
 
 
 def test_one_voxel_is_refused_as_by_torch() -> None:
