@@ -21,7 +21,7 @@ from kits_msan.errors import InputError
 from kits_msan.formats.dicom import read_series
 from kits_msan.formats.foreign import PAIR, other_half
 from kits_msan.formats.grids import affine_in_kits_order, say_odd_grid, spacing_of
-from kits_msan.formats.hounsfield import check_hounsfield
+from kits_msan.formats.hounsfield import check_hounsfield, clear_padding
 from kits_msan.formats.nifti import check_finite, new_header, write_image, write_labels
 from kits_msan.formats.others import are_one_study, check_beside_series, say_passed_over
 from kits_msan.formats.series import is_dicom_folder
@@ -196,6 +196,7 @@ def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst |
         voxels, header = read_series(path, series)
     if voxels is not None and header is not None:
         check_hounsfield(image_path, voxels)
+        clear_padding(image_path, voxels)
         say_odd_grid(image_path, header)
     if label and label_path is not None and _is_there(label_path):
         mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, note
 
+AIR_HU = -1024
 NOT_AIR = -200  # HU; nothing above it, nothing to segment
 SAMPLE = 2**20  # voxels that are looked at
 NO_TISSUE = -1500  # HU; what lies below is padding
@@ -38,6 +39,24 @@ def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
             f"{path} has values {low} to {high}, so it is not in Hounsfield units, or not a CT: {seen}; export the "
             "CT with its rescale slope and intercept."
         )
+
+
+def clear_padding(path: Path, voxels: NDArray[np.int16]) -> None:
+    """Put air in the place of a bright padding of (D, H, W) voxels, and say so: of a 0, say, where a scan was turned.
+
+    A network would take it for tissue. A padding is the value of half the corners or more. It lies in the ends of
+    rows, up to the first other value. The lowest value is none, but the edge of a window.
+    """
+    corners = voxels[tuple(slice(None, None, max(n - 1, 1)) for n in voxels.shape)]
+    values, counts = np.unique(corners, return_counts=True)
+    padding = int(values[counts.argmax()])
+    if counts.max() < max(3, corners.size / 2) or padding <= NOT_AIR or padding == voxels.min():
+        return
+    for plane in voxels:
+        same = plane == padding
+        outside = np.logical_and.accumulate(same, 1) | np.logical_and.accumulate(same[:, ::-1], 1)[:, ::-1]
+        plane[outside] = AIR_HU
+    note(f"{path} has the value {padding} round its field of view; it is taken for air there.")
 
 
 def _oddity(voxels: NDArray[np.int16]) -> str | None:

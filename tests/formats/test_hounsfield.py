@@ -1,16 +1,17 @@
 """Whether a scan is in HU is judged by its distribution: no CT is refused, and nothing else is taken."""
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
-from scipy.ndimage import zoom
+from scipy.ndimage import rotate, zoom
 
-from kits_msan.errors import InputError
-from kits_msan.formats.hounsfield import check_hounsfield
+from kits_msan.errors import InputError, InputNote
+from kits_msan.formats.hounsfield import check_hounsfield, clear_padding
 from kits_msan.phantom import phantom_case
 
 PADDINGS = (-1, -100, -1000, -1024, -2000)
@@ -132,3 +133,37 @@ def test_crops_slabs_metal_and_contrast_are_taken(hu: np.ndarray) -> None:
     lungs[:, height // 3 : height // 2] = rng.normal(-850, 60, hu[:, height // 3 : height // 2].shape)
     for scan in (metal, bladder, lungs, hu[depth // 2 : depth // 2 + 1]):
         assert looked_at(scan) == ""
+
+
+@pytest.mark.parametrize("padding", [0, 100, 3071])
+@pytest.mark.parametrize("angles", [None, (20, (1, 2)), (20, (0, 1)), (-15, (0, 2))])
+def test_bright_padding_becomes_air(hu: np.ndarray, angles: Any, padding: int) -> None:
+    """Round the field of view, or where a scan was turned: what a network would take for tissue."""
+    marked = np.where(outside(hu), 5000, hu)
+    if angles:
+        marked = rotate(hu, angles[0], angles[1], order=0, reshape=False, cval=5000)
+    wanted = np.where(marked == 5000, -1024, marked).astype(np.int16)
+    voxels = np.where(marked == 5000, padding, marked).astype(np.int16)
+    with pytest.warns(
+        InputNote, match=rf"^scan\.nii\.gz has the value {padding} round its field of view; it is taken"
+    ):
+        clear_padding(Path("scan.nii.gz"), voxels)
+    different = voxels != wanted  # where the first tissue beside it has its value by chance
+    assert different.mean() < 1e-3
+    assert (voxels[different] == -1024).all()
+
+
+@pytest.mark.parametrize("what", ["as it is", "clipped", "air", "one slice", "within the body"])
+def test_nothing_else_becomes_air(hu: np.ndarray, what: str) -> None:
+    voxels = {
+        "as it is": hu,
+        "clipped": hu.clip(-150, 250),
+        "air": np.where(outside(hu), -3024, hu),
+        "one slice": hu[20:21, 40:60, 30:60],
+        "within the body": hu[10:30, 40:60, 30:60],
+    }[what].astype(np.int16)
+    before = voxels.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clear_padding(Path("scan.nii.gz"), voxels)
+    assert np.array_equal(voxels, before)

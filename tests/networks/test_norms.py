@@ -87,7 +87,7 @@ def test_half_precision_keeps_type_and_memory_order() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_one_sample_has_the_gradients_of_the_same_twice(name: str, half: bool) -> None:
     """PyTorch's instance normalization gives wrong ones for a batch of one in this memory order."""
-    network = build_model(name, width=4, poolings=2).to(memory_format=torch.channels_last_3d).train()
+    network = build_model(name, width=4, poolings=2).to(memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
     learned = [weight for weight in network.parameters() if weight.requires_grad]
     x = torch.rand(1, 1, 4, 16, 16)
     found = []

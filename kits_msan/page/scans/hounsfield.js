@@ -1,7 +1,7 @@
 // Whether a CT is in Hounsfield units, judged by how its values are distributed; formats/hounsfield.py of the package.
 // Air lies near -1000, fat near -100, organs from 0 to 300. Round the field of view any value can stand as padding.
 
-const NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
+const AIR_HU = -1024, NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
 const SAMPLE = 2 ** 20, FEW = 10_000, GAP = 50; // voxels that are looked at, of which shares say little; HU between a padding and the next value
 const AIR = [-1100, -900], FAT = [-150, -30], BODY = [-300, 400], RAISED = [700, 1400], DENSE = 1000;
 const TOO_HIGH = 20000; // HU; metal saturates far below
@@ -18,6 +18,24 @@ export function checkHounsfield(image) {
   const seen = oddity(sample(image));
   return seen && `has values ${low} to ${high}, so it is not in Hounsfield units, or not a CT: ${seen}; export the CT `
     + "with its rescale slope and intercept.";
+}
+
+// Puts air in the place of a bright padding; gives its value, or null where there is none.
+export function clearPadding(image, [D, H, W]) {
+  const ends = (n) => (n > 1 ? [0, n - 1] : [0]), times = new Map();
+  for (const d of ends(D)) for (const h of ends(H)) for (const w of ends(W)) {
+    const value = image[(d * H + h) * W + w];
+    times.set(value, (times.get(value) ?? 0) + 1);
+  }
+  const corners = [...times.values()].reduce((sum, n) => sum + n), most = Math.max(...times.values());
+  const padding = Math.min(...[...times.keys()].filter((value) => times.get(value) === most)); // the lower of two, as in Python
+  if (most < Math.max(3, corners / 2) || padding <= NOT_AIR || image.every((value) => value >= padding)) return null;
+  for (let row = 0; row < image.length; row += W) {
+    let first = row, last = row + W - 1;
+    while (first <= last && image[first] === padding) image[first++] = AIR_HU;
+    while (last > first && image[last] === padding) image[last--] = AIR_HU;
+  }
+  return padding;
 }
 
 // Some of the values, sorted.

@@ -3,7 +3,7 @@
 
 import { affineInKitsOrder, affineOf, edgesOf, oddGeometry, oddGrid, toKitsOrder } from "./grids.js";
 import { Broken, Header } from "./header.js";
-import { checkHounsfield } from "./hounsfield.js";
+import { checkHounsfield, clearPadding } from "./hounsfield.js";
 import { roundHalfEven } from "./resampling.js";
 import { sourceOf, unpackedLength } from "./stream.js";
 
@@ -107,7 +107,9 @@ export async function readNifti(name, blob) {
 export async function readScan(name, blob) {
   const scan = await readNifti(name, blob), odd = checkHounsfield(scan.image);
   if (odd) throw new InputError(`${name} ${odd}`);
-  return { ...scan, note: [scan.note, oddGrid(name, scan.header, scan.fileAffine)].filter(Boolean).join(" ") };
+  const padding = clearPadding(scan.image, scan.shape);
+  const filled = padding === null ? "" : `${name} has the value ${padding} round its field of view; it is taken for air there.`;
+  return { ...scan, note: [scan.note, filled, oddGrid(name, scan.header, scan.fileAffine)].filter(Boolean).join(" ") };
 }
 
 // Labels (D, H, W) as a gzipped NIfTI file on the grid of the scan: its axis order, affine and units.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from browser.segment.compute import Run
 from kits_msan.data.cases import Case, kits_affine, load_case, save_segmentation
 from kits_msan.data.resampling import LabelsOnGrid, resample_case
+from kits_msan.errors import InputNote
 
 READ = """
 const scan = await readScan(name, new File([bytes], name));
@@ -62,6 +63,16 @@ def test_every_axis_order(run: Run, tmp_path: Path, order: tuple[int, ...]) -> N
             picture.set_qform(picture.affine, code=1)
         nib.save(picture, tmp_path / "scan.nii.gz")
         check_same(run, tmp_path / "scan.nii.gz")
+
+
+def test_a_bright_padding_becomes_air(run: Run, tmp_path: Path) -> None:
+    picture = image((9, 8, 7))
+    picture[:2], picture[:, 6:], picture[-1, 1, 3] = 40, 40, 40
+    nib.save(nib.Nifti1Image(picture, turned((1, 2, 0), (1, -1, 1))), tmp_path / "scan.nii.gz")
+    with pytest.warns(InputNote, match="has the value 40 round its field of view"):
+        check_same(run, tmp_path / "scan.nii.gz")
+    given = {"name": "scan.nii.gz", "bytes": (tmp_path / "scan.nii.gz").read_bytes()}
+    assert run(READ, inside="", **given)["note"].startswith("scan.nii.gz has the value 40 round its field of view;")
 
 
 @pytest.mark.parametrize(
