@@ -111,7 +111,7 @@ async function answer({ data: { id, task, ...given } }) {
     postMessage({ id, result }, large.map((value) => value.buffer));
   } catch (error) {
     const isMemory = error instanceof RangeError || error instanceof WebAssembly.RuntimeError;
-    const remedy = "reload it and try again, or use `kits-msan predict`";
-    postMessage({ id, error: isMemory ? `not enough memory in this page (${error.message}); ${remedy}.` : error.message });
+    const remedy = "reload it and try again, or use `kits-msan predict`", { message } = error;
+    postMessage({ id, error: isMemory ? `not enough memory in this page (${message}); ${remedy}.` : message });
   }
 }
