@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import NAME
+from browser.conftest import NAME, Launch
 from browser.hand import Hand, first_pixels, gray, wait_until
 from browser.jupyter.test_jupyterlab import CONTRAST
 
@@ -175,3 +175,18 @@ def test_a_page_that_was_read_keeps_its_mark(page: Page, pages: Path, requests: 
     expect(mark).to_be_checked()
     mark.uncheck()
     expect(link).not_to_have_class("read")
+
+
+def test_letters_follow_the_font_size_of_the_browser(page: Page, pages: Path, launch: Launch) -> None:
+    sizes = """() => ["body", "aside", "main pre", ".kits-viewer", ".kits-viewer button"]
+        .map((place) => parseFloat(getComputedStyle(document.querySelector(place)).fontSize))"""
+    url, larger = (pages / f"{NAME}.html").as_uri(), launch("--blink-settings=defaultFontSize=24")
+    page.goto(url)
+    Hand(page)
+    wide = larger.new_page(viewport={"width": 1366, "height": 768})
+    wide.goto(url)
+    Hand(wide)
+    assert wide.evaluate(sizes) == pytest.approx([1.5 * size for size in page.evaluate(sizes)])
+    expect(wide.get_by_role("searchbox")).to_be_visible()
+    assert wide.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    larger.close()

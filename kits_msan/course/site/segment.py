@@ -42,7 +42,8 @@ disagree?</li>
 of the course (<code>data/checkpoints/</code>), with weights of 16 bits. On the phantoms of this page their vote
 differs from that of the Python package in 5 voxels at most; a test checks this. After a run, the table above gives
 the memory of each network. A large CT needs memory too: with five networks and 200 x 512 x 512 voxels, Chromium took
-1.0 GB. Files of more than 268 million voxels (1,024 slices of 512 x 512) are refused.</p>
+1.0 GB. The open scan stays in memory until the next one is read. Files of more than 268 million voxels (1,024 slices
+of 512 x 512) are refused.</p>
 """
 
 

@@ -96,7 +96,8 @@ export async function readNifti(name, blob) {
     await again.toEnd();
     return { name, image, shape: sizes, spacing: edgesOf(own), affine: own, header, order, strides, origin, note, fileAffine: affine };
   } catch (error) {
-    if (error instanceof InputError) throw error;
+    const isMemory = opened && error instanceof RangeError; // the file is sound, but the page is full
+    if (error instanceof InputError || isMemory) throw error;
     const reason = error.message.split(/[.!?;]/)[0];
     if (opened) throw new InputError(`${name} is truncated or damaged (${reason}); remove it and fetch it again.`);
     throw new InputError(`${name} is not a readable NIfTI file (${reason}); fetch or export it anew.`);

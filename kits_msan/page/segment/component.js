@@ -2,7 +2,8 @@
 // MANIFEST, the networks and phantoms that lie beside the page, and KitsViewer stand before this file.
 
 import { Helper, loaded, spread } from "./helpers.js";
-import { buildControls, fillTable, listenToDrops, offerHeat, VOTE } from "./controls.js";
+import { buildControls, fillTable, listenToDrops, nameScan, offerHeat, VOTE } from "./controls.js";
+import { Showing } from "./showing.js";
 
 const SHOWN = 5; // panels beside the truth, at most
 const STOPPED = new Error("stopped; networks that were done are kept.");
@@ -15,19 +16,19 @@ class Segment {
     this.desk = new Helper(); // holds the scan; networks run in workers of their own
     this.networks = Object.fromEntries(MANIFEST.networks.map((network) => [network.name, network]));
     this.part = buildControls(root, MANIFEST, chosen);
+    this.showing = new Showing(this.part.viewer);
     this.found = new Map(); // name of a network -> { seconds, memory }
     this.shown = new Set([VOTE]);
-    this.look = {}; // how the viewer shows, see KitsViewer.show
     this.listen();
   }
 
   listen() {
     const { part, root } = this;
-    part.scan.onchange = () => this.attempt(() => this.openPhantom(part.scan.value));
+    part.scan.onchange = () => this.attempt(() => this.openChosen(), part.scan);
     part.file.onchange = () => part.file.files[0] && this.attempt(() => this.openFile(part.file.files[0]));
     part.start.onclick = () => this.attempt(() => this.start());
     part.stop.onclick = () => this.stopRun?.();
-    part.clean.onchange = () => this.attempt(() => this.refresh());
+    part.clean.onchange = () => this.attempt(() => this.switchCleanup());
     part.heat.onchange = () => this.attempt(() => this.showHeat());
     part.save.onclick = () => this.attempt(() => this.save());
     listenToDrops(root, (files) => this.openDropped(files));
@@ -46,10 +47,10 @@ class Segment {
     this.part.status.textContent = text;
   }
 
-  // One thing at a time; a fault becomes a sentence.
-  async attempt(action) {
+  // One thing at a time; a fault becomes a sentence. free: the one control that can be used meanwhile.
+  async attempt(action, free) {
     if (this.isBusy) return;
-    this.setBusy(true);
+    this.setBusy(true, free);
     try {
       await action();
     } catch (error) {
@@ -59,11 +60,12 @@ class Segment {
     }
   }
 
-  setBusy(isBusy) {
+  setBusy(isBusy, free) {
     const { part, root } = this;
     this.isBusy = isBusy;
     if (isBusy) this.focused = document.activeElement;
-    for (const node of [part.source, part.networks, part.start, part.clean, part.heat, part.save]) node.disabled = isBusy;
+    for (const node of [part.scan, part.file, part.networks, part.start, part.clean, part.heat, part.save])
+      node.disabled = isBusy && node !== free;
     for (const box of part.results.querySelectorAll("tbody input")) box.disabled = isBusy;
     root.setAttribute("aria-busy", isBusy);
     root.dataset.state = isBusy ? "busy" : "idle";
@@ -71,36 +73,36 @@ class Segment {
     if (!isBusy && document.activeElement === document.body) this.focused.focus({ preventScroll: true });
   }
 
-  async openPhantom(name) {
-    const { file, title } = MANIFEST.scans.find((scan) => scan.name === name);
-    this.part.scan.value = name;
+  // The phantom that is chosen. Arrow keys may choose the next one while it opens; the last choice stays.
+  async openChosen() {
+    const { scan } = this.part, name = scan.value, { file, title } = MANIFEST.scans.find((one) => one.name === name);
     this.part.file.value = "";
     this.say("opening the phantom…");
-    await this.open({ name: `${name}.nii.gz`, ...await loaded(this.store.scans, name, file) }, title);
+    try {
+      const packed = await loaded(this.store.scans, name, file);
+      await this.open({ name: `${name}.nii.gz`, ...packed }, title, { phantom: name });
+    } catch (error) {
+      if (scan.value === name) {
+        nameScan(this.part, this.scan);
+        throw error;
+      }
+    }
+    if (scan.value !== name) await this.openChosen();
   }
 
   async openFile(file) {
     this.say(`reading ${file.name}…`);
-    this.part.scan.value = "";
-    await this.open({ name: file.name, file }, file.name).catch((error) => {
-      this.part.file.value = ""; // or the same file, exported anew, could not be chosen
-      throw error;
-    });
+    await this.open({ name: file.name, file }, file.name, { file }).finally(() => nameScan(this.part, this.scan));
   }
 
-  async open(given, title) {
-    const { part } = this;
-    this.scan = null;
-    this.removeViewer();
-    delete this.look.indices;
-    delete this.look.kept;
+  async open(given, title, source) {
+    const { part } = this, scan = await this.desk.run("open", given); // refused, it changes nothing
+    this.showing.forget();
     part.results.hidden = true;
-    part.note.hidden = true;
     this.found.clear();
     this.heat = this.prepared = null;
     part.heat.value = "";
-    const scan = await this.desk.run("open", given);
-    this.scan = { ...scan, name: given.name.replace(/\.nii(\.gz)?$/i, ""), title };
+    this.scan = { ...scan, name: given.name.replace(/\.nii(\.gz)?$/i, ""), title, source };
     part.note.textContent = scan.note;
     part.note.hidden = !scan.note;
     const mm = scan.spacing.map((size) => Number(size.toFixed(2))).join(" x ");
@@ -120,7 +122,7 @@ class Segment {
   async start() {
     const names = this.chosen, { part } = this, began = performance.now();
     if (!names.length) throw new Error("choose a network first.");
-    if (!this.scan) await this.openPhantom(part.scan.value || MANIFEST.scans[0].name);
+    if (!this.scan) throw new Error("open a scan first: choose a phantom, or a CT of your own.");
     const { image, shape } = await this.prepare();
     const todo = names.filter((name) => !this.found.has(name)), shares = Object.fromEntries(todo.map((name) => [name, 0]));
     const tell = () => { part.bar.value = Object.values(shares).reduce((a, b) => a + b, 0) / todo.length; };
@@ -160,14 +162,23 @@ class Segment {
       + `${((performance.now() - began) / 1000).toFixed(1)} s.`);
   }
 
+  async switchCleanup() {
+    const way = this.part.clean.checked ? "with" : "without";
+    this.say(`computing the labels ${way} clean-up…`);
+    await this.refresh();
+    this.say(`Labels ${way} clean-up.`);
+  }
+
   // Labels of all networks and the vote, with or without clean-up, into table and viewer.
   async refresh() {
     const { part, voters: names } = this, clean = part.clean.checked, rows = [];
+    let begin;
     this.labels = {};
     for (const name of [...names, ...(names.length > 1 ? [VOTE] : [])]) {
       const isVote = name === VOTE, title = isVote ? `Vote of ${names.length}` : this.networks[name].title;
       const given = { names: isVote ? names : [name], clean };
-      const { labels, tumor, ...worth } = await this.desk.run("labels", given);
+      const { labels, tumor, indices, ...worth } = await this.desk.run("labels", given);
+      begin = indices; // at last those of the vote
       this.labels[name] = { title, labels, tumor };
       rows.push({ name, title, ...worth, ...this.found.get(name), shown: this.shown.has(name) });
     }
@@ -179,6 +190,7 @@ class Segment {
     offerHeat(part, names.map((name) => this.networks[name]));
     if (this.heat && !part.heat.value) this.heat = null;
     part.results.hidden = false;
+    this.showing.goTo(begin);
     this.draw();
   }
 
@@ -194,29 +206,13 @@ class Segment {
       this.heat = { title: `${title}, attention ${level}`, ...await this.desk.run("heat", { values: map }) };
       this.say(`Attention weights W of level ${level} of ${title}, averaged over its channels: `
         + `${this.heat.low.toFixed(2)} to ${this.heat.high.toFixed(2)}.`);
-    }
+    } else this.say("Attention weights are not shown.");
     this.draw();
   }
 
-  // A viewer with a panel for the truth, each result that is shown, and the heat; it looks as the one before.
   draw() {
-    const { scan, part, heat, labels } = this;
-    const truth = scan.truth ? [{ title: "truth", labels: scan.truth, tumor: scan.tumor }] : [];
-    const panels = [...truth, ...Object.entries(labels).filter(([name]) => this.shown.has(name)).map(([, one]) => one)];
-    const of = (what) => Object.fromEntries(panels.map((one) => [one.title, one[what]]));
-    this.removeViewer();
-    this.look.indices ??= scan.indices ?? undefined;
-    if (!scan.truth && this.look.mode === "errors") this.look.mode = "fill";
-    const given = { ...scan, name: scan.title, labels: of("labels"), tumor: of("tumor") };
-    this.viewer = KitsViewer.show(part.viewer, { ...given, heat: heat ? { [heat.title]: heat } : {} }, this.look);
-  }
-
-  removeViewer() {
-    if (!this.viewer) return;
-    this.look = this.viewer.get();
-    this.viewer.remove();
-    this.viewer = null;
-    this.part.viewer.replaceChildren();
+    const results = Object.entries(this.labels).filter(([name]) => this.shown.has(name)).map(([, one]) => one);
+    this.showing.draw(this.scan, results, this.heat);
   }
 
   // The vote, or the network's labels where there is one alone, as NIfTI on the scan's own grid.
@@ -235,7 +231,8 @@ class Segment {
 // chosen: the networks that are ticked, by default all.
 export function segment(root, store, chosen = []) {
   const component = new Segment(root, store, chosen.length ? chosen : MANIFEST.networks.map(({ name }) => name));
-  component.attempt(() => component.openPhantom(MANIFEST.scans[0].name));
+  component.part.scan.value = MANIFEST.scans[0].name;
+  component.part.scan.onchange();
   return component;
 }
 

@@ -22,7 +22,8 @@ const TEMPLATE = `
   <div data-part="results" hidden>
     <div class="ks-table"><table><caption></caption><thead><tr></tr></thead><tbody></tbody></table></div>
     <div class="ks-bar">
-      <label><input type="checkbox" data-part="clean" checked> clean-up: keep the two largest pieces</label>
+      <label><input type="checkbox" data-part="clean" checked> clean-up: keep the two largest pieces,
+        without tumor that hardly touches kidney</label>
       <label data-part="heats">attention weights <select data-part="heat"></select></label>
       <button type="button" data-part="save">Download the segmentation</button>
     </div>
@@ -50,6 +51,15 @@ export function buildControls(root, { scans, networks }, chosen) {
   }
   part.heat.append(element("option", { value: "", textContent: "not shown" }));
   return part;
+}
+
+// The form names the scan that is open, also after another one was refused.
+export function nameScan(part, scan) {
+  const { phantom = "", file } = scan?.source ?? {}, held = new DataTransfer();
+  part.scan.value = phantom;
+  part.scan.options[0].textContent = scan ? "your own file" : "none is open";
+  if (file) held.items.add(file);
+  part.file.files = held.files;
 }
 
 // Files may be dropped anywhere: beside the form a browser would leave the page for them, and all results with it.
@@ -87,8 +97,8 @@ export function fillTable(part, rows, hasTruth, onShow) {
   const [table, head, body] = ["table", "thead tr", "tbody"].map((selector) => part.results.querySelector(selector));
   table.caption.textContent = hasTruth ? "Dice with the truth; kidney includes the tumor, as in KiTS19; – where neither has any"
     : "Volumes; without a truth there is no Dice";
-  const unit = hasTruth ? "" : ", ml";
-  const titles = ["", `kidney${unit}`, `tumor${unit}`, "seconds", "memory, MB", "shown"];
+  const measured = hasTruth ? ["kidney", "tumor"] : ["kidney without tumor, ml", "tumor, ml"];
+  const titles = ["", ...measured, "seconds", "memory, MB", "shown"];
   head.replaceChildren(...titles.map((textContent) => element("th", { textContent, scope: "col" })));
   body.replaceChildren(...rows.map(({ name, title, dice, ml, seconds, memory, shown }) => {
     const worth = dice ? [number(dice.kidney, 3), number(dice.tumor, 3)] : [number(ml.kidney, 0), number(ml.tumor, 1)];

@@ -19,15 +19,16 @@ async function modelOf(weights) {
   return loadModel(instance.exports, await unpacked(weights));
 }
 
-// In each plane the slice with most tumor, or else with most kidney.
-function mostTumor(labels, [d, h, w]) {
+// In each plane the slice with most tumor, or else with most kidney; null where neither is. As `SliceViewer` begins.
+function firstIndices(labels, [d, h, w]) {
+  const wanted = [2, 1].find((label) => labels.includes(label));
+  if (!wanted) return null;
   const counts = [d, h, w].map((count) => new Int32Array(count));
   for (let at = 0; at < labels.length; at++) {
-    if (!labels[at]) continue;
-    const worth = labels[at] === 2 ? 1000 : 1;
-    counts[0][Math.floor(at / (h * w))] += worth;
-    counts[1][Math.floor(at / w) % h] += worth;
-    counts[2][at % w] += worth;
+    if (labels[at] !== wanted) continue;
+    counts[0][Math.floor(at / (h * w))]++;
+    counts[1][Math.floor(at / w) % h]++;
+    counts[2][at % w]++;
   }
   return counts.map((count) => count.indexOf(Math.max(...count)));
 }
@@ -36,15 +37,16 @@ let scan = null, truth = null, small = null, results = {}, sureFrom = 0; // what
 
 export const TASKS = {
   // A phantom with its truth, as `packed_case` in Python packs them, or a scan from a file. Returns what a viewer needs,
-  // the slices to begin with, and a remark.
+  // the slices to begin with, and a remark. The scan before stays until this one is read: it may be refused.
   async open({ name, scan: packed, numbers, label, file }) {
-    scan = truth = small = null; // first, so that two never lie in memory together
-    results = {};
-    if (packed) scan = await readNifti(name, new Blob([await readHounsfield([bytesOf(packed)], numbers, 1)]));
-    else scan = await readScan(name, file);
+    const opened = packed ? await readNifti(name, new Blob([await readHounsfield([bytesOf(packed)], numbers, 1)]))
+      : await readScan(name, file);
     truth = label ? Uint8Array.from((await readNifti(name, new Blob([bytesOf(label)]))).image) : null;
+    scan = opened;
+    small = null;
+    results = {};
     const { image, shape, spacing, affine, note } = scan;
-    const tumor = truth && tumorPerSlice(truth, shape), indices = truth && mostTumor(truth, shape);
+    const tumor = truth && tumorPerSlice(truth, shape), indices = truth && firstIndices(truth, shape);
     return { image: image.slice(), truth: truth?.slice() ?? null, tumor, indices, shape, spacing, affine, note };
   },
 
@@ -78,7 +80,8 @@ export const TASKS = {
     const labels = labelsOnGrid(scores, small.shape, scan.shape, sureFrom);
     (clean ? keepKidneys : keepSure)(labels, scan.shape);
     const tumor = tumorPerSlice(labels, scan.shape);
-    return { labels, tumor, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
+    const indices = firstIndices(labels, scan.shape);
+    return { labels, tumor, indices, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
   },
 
   // A map at the networks' spacing, 0 to 1, on the scan's grid and in 256 steps, as viewers take it.
@@ -108,6 +111,7 @@ async function answer({ data: { id, task, ...given } }) {
     postMessage({ id, result }, large.map((value) => value.buffer));
   } catch (error) {
     const isMemory = error instanceof RangeError || error instanceof WebAssembly.RuntimeError;
-    postMessage({ id, error: isMemory ? `not enough memory in this page (${error.message}).` : error.message });
+    const remedy = "reload it and try again, or use `kits-msan predict`", { message } = error;
+    postMessage({ id, error: isMemory ? `not enough memory in this page (${message}); ${remedy}.` : message });
   }
 }

@@ -61,6 +61,9 @@ def test_the_vote_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Pat
     text = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2).decode()
     opened.run(f"({DROP})(['png.nii', '{text}'])")
     assert opened.run(STATUS).startswith("png.nii is not a readable NIfTI file (")
+    part = "document.querySelector('[data-part=%s]')"  # the phantom stays open, with its results
+    assert not opened.run(f"{part % 'results'}.hidden")
+    assert opened.run(f"{part % 'file'}.value + {part % 'scan'}.selectedIndex") == "1"
 
 
 def test_the_shipped_3d_unet_is_that_of_python(opened: Firefox, folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from safetensors import safe_open
 import kits_msan.page.scripts
 from browser.segment.compute import ROOT, Run
 from kits_msan.cleanup import keep_kidneys, keep_sure
-from kits_msan.data.cases import window
+from kits_msan.data.cases import Case, kits_affine, window
 from kits_msan.inference import common_profile, predict
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import MODELS, build_model
@@ -24,6 +24,7 @@ from kits_msan.page.phantoms import choose_phantoms, page_case
 from kits_msan.page.weights import packed_weights
 from kits_msan.phantom.make import phantom_case
 from kits_msan.profiles import LAPTOP, SMOKE
+from kits_msan.viewer.widget import SliceViewer
 from kits_msan.vote import vote_scores
 
 LOGITS = """
@@ -197,3 +198,14 @@ def test_the_kernels_are_those_of_their_source(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     committed = Path(kits_msan.page.scripts.HERE) / "networks" / "ops.wasm"
     assert (tmp_path / "ops.wasm").read_bytes() == committed.read_bytes()
+
+
+@pytest.mark.parametrize("most", [2, 1, 0], ids=["tumor", "kidney", "neither"])
+def test_the_page_begins_where_a_viewer_does(run: Run, most: int) -> None:
+    """One voxel of tumor outweighs any kidney; where nothing is found, a page stays where it is."""
+    label = np.zeros((4, 40, 50), np.uint8)
+    label[2, 3:, 5:] = min(most, 1)
+    label[0, 20, 30] = most
+    case = Case("case", np.zeros(label.shape, np.int16), None, (5.0, 1.0, 1.0), kits_affine((5.0, 1.0, 1.0)))
+    wanted = SliceViewer(case, {"found": label})._indices if most else None
+    assert run("return firstIndices(labels, shape)", labels=label.ravel(), shape=list(label.shape)) == wanted

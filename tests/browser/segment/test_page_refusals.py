@@ -132,3 +132,13 @@ def test_another_name_is_refused(run: Run, name: str) -> None:
     kind, seen = run(REFUSED, name=name, bytes=b"x")
     assert kind == "InputError"
     assert seen.startswith(f"{name} is not a NIfTI file; its name must end in .nii or .nii.gz, so convert it ")
+
+
+def test_a_sound_file_is_not_called_damaged_where_memory_is_short(run: Run) -> None:
+    """The scan before stays while the next one is read, so two may not fit; `answer` in worker.js then says so."""
+    full = f"""
+    const own = globalThis.Int16Array;
+    globalThis.Int16Array = class {{ constructor() {{ throw new RangeError("no room"); }} }};
+    try {{ {REFUSED} }} finally {{ globalThis.Int16Array = own; }}"""
+    data = nib.Nifti1Image(image(), np.diag([0.8, 0.9, 3, 1])).to_bytes()
+    assert run(full, name="scan.nii", bytes=data) == ["RangeError", "no room"]
