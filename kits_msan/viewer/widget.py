@@ -23,7 +23,7 @@ from kits_msan.viewer import still, volumes
 from kits_msan.viewer.cells import close_earlier
 from kits_msan.viewer.page import page
 from kits_msan.viewer.scripts import LOADER, TRUTH, page_style, widget_script
-from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState
+from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState, typed
 from kits_msan.viewer.volumes import PLANES
 
 MAX_PANELS = 6
@@ -82,6 +82,9 @@ class SliceViewer(SharedState):
             if not isinstance(given, Mapping):
                 kind = type(given).__name__
                 raise InputError(f"{what} is a {kind}; give each array a name: {what}={{'mine': array}}.")
+            for name in given:
+                if not isinstance(name, str):
+                    raise InputError(f"{what} has the name {name!r}; names are texts, such as {str(name)!r}.")
         self._names = [*overlays, *heat] or ["CT"]
         if len(self._names) > MAX_PANELS or len(set(self._names)) < len(self._names):
             raise InputError(f"panels {self._names}: show {MAX_PANELS} at most, each with its own name.")
@@ -96,14 +99,14 @@ class SliceViewer(SharedState):
         check_choice("plane", plane, PLANES)
         axis = PLANES.index(plane)
         if index is not None:
-            indices[axis] = int(index)
+            indices[axis] = typed("index", index)
         super().__init__(
             plane=plane,
             index=indices[axis],
-            window=tuple(window),
+            window=window,
             opacity=opacity,
             mode=mode,
-            classes=list(classes),
+            classes=classes,
             arrangement=arrangement,
             _indices=indices,
             _scene=self._described(case, hu_step=1),
@@ -125,8 +128,9 @@ class SliceViewer(SharedState):
         case = self._open_case()
         if hu_step is None:
             hu_step = 1 if self._image.size <= EXACT_VOXELS else COARSE_STEP
-        if hu_step < 1 or hu_step % 1:
-            raise InputError(f"hu_step is {hu_step}; it is a whole number of HU, 1 or more.")
+        if not isinstance(hu_step, SupportsIndex) or int(hu_step) < 1:
+            raise InputError(f"hu_step is {hu_step!r}; it is a whole number of HU, 1 or more.")
+        hu_step = int(hu_step)
         state = {name: getattr(self, name) for name in SHARED}
         state |= {"_scene": self._described(case, hu_step), "_data": self._packed(hu_step)}
         note = "CT values are exact." if hu_step == 1 else f"CT values are rounded to multiples of {hu_step} HU."
