@@ -36,19 +36,19 @@ PICTURE_BYTES = 60_000
 def label_picture(
     hounsfield: NDArray[np.int16],
     codes: NDArray[np.uint8],
-    truth: NDArray[np.uint8] | None,
+    wrong: NDArray[np.uint8] | None,
     mode: str,
     opacity: float,
     window: Sequence[float],
 ) -> NDArray[np.uint8]:
     """One slice with its labels, (rows, columns, 3) RGB; all inputs (rows, columns).
 
-    truth: what the errors mode compares with; None in the other modes and for the truth itself.
+    wrong: in the errors mode `errors`, to be painted over the outline of `codes`, then the truth; else None.
     """
     if mode == "outline":
         codes, opacity = _outline(codes), 1.0
-    elif truth is not None:
-        codes = errors(codes, truth)
+    elif wrong is not None:
+        codes = np.where(wrong > 0, wrong, _outline(codes)).astype(np.uint8)
     return _paint(hounsfield, codes, CODE_COLORS, np.where(codes > 0, opacity, 0.0), window)
 
 
@@ -126,10 +126,14 @@ def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(inside, 0, codes).astype(np.uint8)
 
 
-def errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is wrong in (rows, columns) labels; where nothing is, the outline of the truth."""
+def errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8], shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is wrong in (rows, columns) labels, 0 where nothing is, nor a class in which shown, (3,), is not 0.
+
+    All classes count, as to hide one must not change what an error is called.
+    """
     wrong = np.where(codes == 0, MISSED, np.where(truth == 0, INVENTED, WRONG_CLASS))
-    return np.where(codes == truth, _outline(truth), wrong).astype(np.uint8)
+    seen = (codes != truth) & ((shown[codes] > 0) | (shown[truth] > 0))
+    return np.where(seen, wrong, 0).astype(np.uint8)
 
 
 def _paint(

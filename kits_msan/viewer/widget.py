@@ -204,11 +204,10 @@ class SliceViewer(SharedState):
     def _panel_in_words(self, name: str) -> str:
         if name not in self._labels:
             return name
-        codes, truth = self._drawn(name), self._compared(name)
-        words, nothing = CLASSES, "no label"
-        if truth is not None:
-            codes, words, nothing = np.where(codes == truth, 0, still.errors(codes, truth)), SEEN, "no error"
-        return f"{name} ({' and '.join(words[code - 1] for code in np.unique(codes) if code) or nothing})"
+        codes, nothing = self._wrong(name), "no error"
+        if codes is None:
+            codes, nothing = self._drawn(name), "no label"
+        return f"{name} ({' and '.join(SEEN[code - 1] for code in np.unique(codes) if code) or nothing})"
 
     def _jpeg(self) -> bytes:
         """The current view as a picture."""
@@ -221,8 +220,9 @@ class SliceViewer(SharedState):
                 heat = self._cut(self._heat[name][0])
                 pictures[name] = still.heat_picture(hounsfield, heat, self.opacity, self.window)
             else:
-                drawn, truth = self._drawn(name), self._compared(name)
-                pictures[name] = still.label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
+                wrong = self._wrong(name)
+                drawn = self._drawn(name if wrong is None else TRUTH)
+                pictures[name] = still.label_picture(hounsfield, drawn, wrong, self.mode, self.opacity, self.window)
         scales = {name: (low, high) for name, (_, low, high) in self._heat.items()}
         return still.jpeg(pictures, (pixel[0], pixel[1]), scales, still.ERROR_COLORS if self.mode == "errors" else {})
 
@@ -230,12 +230,17 @@ class SliceViewer(SharedState):
         """The current slice of a panel's labels, of the classes that are switched on; (rows, columns)."""
         if name not in self._labels:
             return np.zeros(self._cut(self._image).shape, np.uint8)
-        shown = [0, *(code if kind in self.classes else 0 for code, kind in enumerate(CLASSES, 1))]
-        return np.array(shown, np.uint8)[self._cut(self._labels[name])]
+        return self._shown()[self._cut(self._labels[name])]
 
-    def _compared(self, name: str) -> NDArray[np.uint8] | None:
-        """What the errors mode compares a panel with."""
-        return self._drawn(TRUTH) if self.mode == "errors" and name != TRUTH and name in self._labels else None
+    def _wrong(self, name: str) -> NDArray[np.uint8] | None:
+        """What the errors mode marks in a panel, as `still.errors`; None where it compares nothing."""
+        if self.mode != "errors" or name == TRUTH or name not in self._labels:
+            return None
+        return still.errors(self._cut(self._labels[name]), self._cut(self._labels[TRUTH]), self._shown())
+
+    def _shown(self) -> NDArray[np.uint8]:
+        """For each label what is drawn: itself, or 0 if its class is switched off; (3,)."""
+        return np.array([0, *(code if kind in self.classes else 0 for code, kind in enumerate(CLASSES, 1))], np.uint8)
 
     def _cut(self, volume: NDArray[Any]) -> NDArray[Any]:
         """The current slice of a (D, H, W) volume, (rows, columns)."""

@@ -79,10 +79,14 @@ def test_errors_show_missed_invented_and_confused_voxels(hand: Hand) -> None:
     assert_pixels(hand.pixels("truth"), painted(GRAY, TRUTH[5], 0.5))
     for name in ("missed", "invented", "wrong class"):
         expect(hand.root.get_by_text(name, exact=True)).to_be_visible()
-    hand.press("1")  # without kidney, only tumor counts
+    hand.press("1")  # without kidney, only errors with tumor are left, and are called as before
     only_tumor = np.where(TRUTH[5] == 2, 2, 0)
-    only_tumor[5, 4] = 3
+    only_tumor[5, 4] = 5
     assert_pixels(hand.pixels("model"), painted(GRAY, only_tumor, 0.5))
+    hand.press("1", "2")
+    only_kidney = np.where(wrong == 2, 0, wrong)
+    assert_pixels(hand.pixels("model"), painted(GRAY, only_kidney, 0.5))
+    hand.press("2")
     hand.press("f")
     expect(hand.root.get_by_text("missed", exact=True)).to_be_hidden()
 

@@ -39,7 +39,7 @@ def test_repr_and_still_picture() -> None:
 @pytest.mark.parametrize("mode", ["fill", "outline", "errors"])
 @pytest.mark.parametrize(("plane", "shape"), [("axial", 8 / 20), ("coronal", 30 / 20), ("sagittal", 30 / 8)])
 def test_still_picture_has_true_shape_and_colors(plane: str, shape: float, mode: str) -> None:
-    wrong = np.where(LABEL == 2, 1, LABEL)
+    wrong = np.where(LABEL == 2, 0, LABEL)
     viewer = SliceViewer(CASE, {"V1": wrong}, plane=plane, mode=mode, opacity=1.0, classes=["tumor"])
     whole = np.asarray(Image.open(io.BytesIO(viewer._jpeg())).convert("RGB"), int)
     body, legend = (whole[22:-22], whole[-22:]) if mode == "errors" else (whole[22:], whole[:0])
@@ -56,8 +56,15 @@ def test_in_errors_mode_the_alt_text_names_the_errors() -> None:
     viewer = SliceViewer(CASE, overlays, mode="errors")
     panels = "truth (kidney and tumor), V1 (missed), V2 (wrong class), V3 (no error)."
     assert viewer._alt().endswith(f"Panels: {panels}")
-    viewer.classes = ["kidney"]  # what is switched off is not drawn
-    assert viewer._alt().endswith("Panels: truth (kidney), V1 (no error), V2 (invented), V3 (no error).")
+    # what is switched off is not drawn, and of an error one class must be on; it keeps its name
+    for classes, truth, missing, confusing in (
+        (["kidney"], "kidney", "no error", "wrong class"),
+        (["tumor"], "tumor", "missed", "wrong class"),
+        ([], "no label", "no error", "no error"),
+    ):
+        viewer.classes = classes
+        panels = f"truth ({truth}), V1 ({missing}), V2 ({confusing}), V3 (no error)."
+        assert viewer._alt().endswith(f"Panels: {panels}")
 
 
 def test_still_heat_maps_have_bars_with_all_their_colors() -> None:
