@@ -163,6 +163,44 @@ def test_names_values_and_focus(hand: Hand) -> None:
     assert reached[: len(above) + 1 + len(below)] == [*above, "panels", *below]
 
 
+def test_the_saved_picture_tells_what_it_shows(open_page: OpenPage) -> None:
+    heat = np.linspace(-1, 3, TRUTH.size).reshape(TRUTH.shape)
+    long = "a network with a name that is longer than its panel is wide " * 2
+    hand = open_page(SliceViewer(CASE, {"truth": TRUTH, long: MODEL}, {"attention": heat}, mode="errors", index=5))
+    hand.page.evaluate(
+        """() => {
+            const { prototype } = CanvasRenderingContext2D, fillText = prototype.fillText;
+            window.written = [];
+            window.saved = [];
+            prototype.fillText = function (text, x, y) {
+                written.push([text, x + this.measureText(text).width]);
+                fillText.call(this, text, x, y);
+            };
+            HTMLCanvasElement.prototype.toBlob = function () { saved.push(this.toDataURL()); };
+        }"""
+    )
+    hand.root.get_by_role("button", name="save PNG").click()
+    words, ends = zip(*hand.page.evaluate("written.splice(0)"), strict=True)
+    assert list(words[:3]) == ["case_known", "axial slice 6 of 12, -200 to 500 HU", "truth"]
+    for word in ("R", "L", "A", "P", "2 mm"):
+        assert words.count(word) == 3, word
+    assert words[-7:] == ("-1", "3", *("kidney", "tumor", "missed", "invented", "wrong class"))
+    [cut] = (at for at, word in enumerate(words) if word.startswith("a network"))
+    assert words[cut].endswith("\u2026")
+    assert ends[cut] < hand.root.evaluate("node => node.querySelectorAll('figure')[2].offsetLeft")
+    hand.press("2", "f", "d", "l", "d")
+    hand.root.get_by_role("button", name="save PNG").click()
+    words, _ = zip(*hand.page.evaluate("written.splice(0)"), strict=True)
+    assert words[1].endswith("HU, distance 1.0 mm")
+    assert words[-2:] == ("3", "kidney")
+    for key in ("Escape", "x", "p"):  # without the distance, without the crosshair, in three planes
+        hand.press(key)
+        hand.root.get_by_role("button", name="save PNG").click()
+    words, _ = zip(*hand.page.evaluate("written"), strict=True)
+    assert {"truth, -200 to 500 HU", "coronal slice 5 of 10", "surface of truth, from the front"} <= set(words)
+    assert len(set(hand.page.evaluate("saved"))) == 5
+
+
 def test_plain_ct_has_no_label_controls(open_page: OpenPage) -> None:
     hand = open_page(SliceViewer(CASE.with_label(None)))
     assert CASE.image is not None

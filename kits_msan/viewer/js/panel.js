@@ -115,6 +115,7 @@ export class Panel {
     }
     const { measured } = view;
     const here = measured && measured.plane === this.plane && measured.index === this.index;
+    this.measures = Boolean(here);
     this.ruler.toggleAttribute("hidden", !here);
     if (!here) return;
     const [[y1, x1], [y2, x2]] = [measured.from, measured.to].map((place) => this.inFrame(place));
