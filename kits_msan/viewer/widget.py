@@ -79,12 +79,7 @@ class SliceViewer(SharedState):
             overlays = {} if case.label is None else {TRUTH: case.label}
         heat = {} if heat is None else heat
         for what, given in (("overlays", overlays), ("heat", heat)):
-            if not isinstance(given, Mapping):
-                kind = type(given).__name__
-                raise InputError(f"{what} is a {kind}; give each array a name: {what}={{'mine': array}}.")
-            for name in given:
-                if not isinstance(name, str):
-                    raise InputError(f"{what} has the name {name!r}; names are texts, such as {str(name)!r}.")
+            volumes.check_names(what, given)
         self._names = [*overlays, *heat] or ["CT"]
         if len(self._names) > MAX_PANELS or len(set(self._names)) < len(self._names):
             raise InputError(f"panels {self._names}: show {MAX_PANELS} at most, each with its own name.")
@@ -155,6 +150,10 @@ class SliceViewer(SharedState):
     def _place(self) -> str:
         return f"{self.plane} slice {self.index + 1} of {self._count()}"
 
+    def _caption(self) -> str:
+        low, high = self.window
+        return f"{self._place()}, {low:g} to {high:g} HU"
+
     def _first_indices(self) -> list[int]:
         """In each plane the slice with most tumor, else most kidney, of the truth or first overlay; or the middle."""
         middle = [size // 2 for size in self._image.shape]
@@ -197,9 +196,8 @@ class SliceViewer(SharedState):
 
     def _alt(self) -> str:
         """The current view in words."""
-        low, high = self.window
         panels = ", ".join(self._panel_in_words(name) for name in self._names)
-        return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {panels}."
+        return f"{self._open_case().name}, {self._caption()}. Panels: {panels}."
 
     def _panel_in_words(self, name: str) -> str:
         if name not in self._labels:
@@ -224,7 +222,11 @@ class SliceViewer(SharedState):
                 drawn = self._drawn(name if wrong is None else TRUTH)
                 pictures[name] = still.label_picture(hounsfield, drawn, wrong, self.mode, self.opacity, self.window)
         scales = {name: (low, high) for name, (_, low, high) in self._heat.items()}
-        return still.jpeg(pictures, (pixel[0], pixel[1]), scales, still.ERROR_COLORS if self.mode == "errors" else {})
+        legend = {}
+        if any(name in self._labels for name in self._names):
+            legend = {name: color for name, color in still.CLASS_COLORS.items() if name in self.classes}
+            legend |= still.ERROR_COLORS if self.mode == "errors" else {}
+        return still.jpeg(pictures, (pixel[0], pixel[1]), scales, legend, still.SIDES[self.plane], self._caption())
 
     def _drawn(self, name: str) -> NDArray[np.uint8]:
         """The current slice of a panel's labels, of the classes that are switched on; (rows, columns)."""
