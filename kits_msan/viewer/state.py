@@ -47,11 +47,17 @@ def _share(value: Any) -> float:
     return float(value)
 
 
+def _names(value: Any) -> list[str]:
+    if isinstance(value, str):
+        raise TypeError  # its letters are no names
+    return list(value)
+
+
 TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "index": (operator.index, "a whole number"),
     "window": (_window, "two numbers of HU, the first below the second"),
     "opacity": (_share, "a number between 0 and 1"),
-    "classes": (list, f"a list of {', '.join(CLASSES)}"),
+    "classes": (_names, f"a list of {', '.join(CLASSES)}"),
 }
 
 

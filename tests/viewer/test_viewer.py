@@ -66,6 +66,7 @@ BAD = [
     ({"window": "ab"}, "window is 'ab'; it is two numbers of HU"),
     ({"window": 5}, "window is 5"),
     ({"classes": 3}, "classes is 3; it is a list of kidney, tumor"),
+    ({"classes": "tumor"}, "classes is 'tumor'; it is a list"),
     ({"opacity": float("nan")}, "opacity is nan"),
 ]
 BAD_CASES = [
