@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from kits_msan.data.cases import WINDOW
-from kits_msan.viewer.still import CLASS_COLORS, ERROR_COLORS, HEAT_COLORS
+from kits_msan.viewer.still import CLASS_COLORS, ERROR_COLORS, HEAT_COLORS, SIDES
 
 MODULES = (
     *("dom", "volume", "panel", "readout", "drawing", "tools"),
@@ -84,5 +84,6 @@ def _shared() -> str:
         "classes": CLASS_COLORS,
         "errors": ERROR_COLORS,
         "heat_colors": HEAT_COLORS,
+        "sides": SIDES,
     }
     return f"const SCENE = {json.dumps(scene)};\n"

@@ -4,6 +4,8 @@
 one message with `plane` and `index`: so a plane never gets the index of another.
 """
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -19,6 +21,7 @@ from kits_msan.viewer.volumes import PLANES
 MODES = ("fill", "outline", "errors")
 CLASSES = tuple(still.CLASS_COLORS)
 ARRANGEMENTS = ("panels", "planes")
+CHOICES = {"plane": PLANES, "mode": MODES, "arrangement": ARRANGEMENTS}
 SHARED = (
     "plane",
     "index",
@@ -29,6 +32,48 @@ SHARED = (
     "classes",
     "arrangement",
 )  # changed by both sides
+
+
+def _window(value: Any) -> tuple[float, float]:
+    low, high = np.asarray(value, float).tolist()
+    if not -np.inf < low < high < np.inf:
+        raise ValueError
+    return low, high
+
+
+def _share(value: Any) -> float:
+    if not 0 <= float(value) <= 1:
+        raise ValueError
+    return float(value)
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, str):
+        raise TypeError  # its letters are no names
+    return list(value)
+
+
+TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "index": (operator.index, "a whole number"),
+    "window": (_window, "two numbers of HU, the first below the second"),
+    "opacity": (_share, "a number between 0 and 1"),
+    "classes": (_names, f"a list of {', '.join(CLASSES)}"),
+}
+
+
+def typed(name: str, value: Any) -> Any:
+    """The value of a trait, by name, in the trait's type. Raises InputError for what cannot be one."""
+    if name in CHOICES:
+        check_choice(name, value, CHOICES[name])
+    if name in TYPES:
+        convert, meaning = TYPES[name]
+        try:
+            value = convert(value)
+        except (TypeError, ValueError):
+            raise InputError(f"{name} is {value!r}; it is {meaning}.") from None
+    for item in value if name == "classes" else ():
+        check_choice("class", item, CLASSES)
+    return value
 
 
 class SharedState(anywidget.AnyWidget):
@@ -46,28 +91,16 @@ class SharedState(anywidget.AnyWidget):
     arrangement = traitlets.Unicode(ARRANGEMENTS[0]).tag(sync=True)
     _indices = traitlets.List(traitlets.Int(), [0, 0, 0]).tag(sync=True)  # one for each plane
 
-    @traitlets.validate("plane", "mode", "classes", "window", "opacity", "index", "arrangement")
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse values of odd types in our words: traitlets has an error and words of its own for them."""
+        super().__setattr__(name, typed(name, value))
+
+    @traitlets.validate(*CHOICES, *TYPES)
     def _check(self, proposal: Any) -> Any:
-        name, value = proposal["trait"].name, proposal["value"]
-        if name == "plane":
-            check_choice(name, value, PLANES)
-        elif name == "arrangement":
-            check_choice(name, value, ARRANGEMENTS)
-        elif name == "mode":
-            check_choice(name, value, MODES)
-            if value == "errors" and not self._has_truth:
-                raise InputError(f"the errors mode compares with an overlay named {TRUTH!r} or the case's own label.")
-        elif name == "classes":
-            for item in value:
-                check_choice("class", item, CLASSES)
-        elif name == "window":
-            limits = np.array(value, float)
-            if limits.shape != (2,) or not np.isfinite(limits).all() or limits[0] >= limits[1]:
-                raise InputError(f"window is {value}; it is two numbers of HU, the first below the second.")
-            return tuple(limits.tolist())
-        elif name == "opacity" and not 0 <= value <= 1:
-            raise InputError(f"opacity is {value}; it lies between 0 and 1.")
-        elif name == "index" and not 0 <= value < self._count():
+        name, value = proposal["trait"].name, typed(proposal["trait"].name, proposal["value"])
+        if name == "mode" and value == "errors" and not self._has_truth:
+            raise InputError(f"the errors mode compares with an overlay named {TRUTH!r} or the case's own label.")
+        if name == "index" and not 0 <= value < self._count():
             raise InputError(f"index is {value}; the {self.plane} slices are 0 to {self._count() - 1}.")
         return value
 

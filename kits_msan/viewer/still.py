@@ -7,6 +7,7 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -23,6 +24,7 @@ ERROR_COLORS = {"missed": "#5A1EFF", "invented": "#F5FF8A", "wrong class": "#556
 CODE_COLORS = ("#000000", *CLASS_COLORS.values(), *ERROR_COLORS.values())
 HEAT_COLORS = tuple(to_hex(color) for color in matplotlib.colormaps["viridis"](np.arange(256)))
 MISSED, INVENTED, WRONG_CLASS = 3, 4, 5
+SIDES = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # of the patient, at left, right, top, bottom
 
 WIDEST_ALONE = 320  # pixels of the still picture, as the next five
 WIDEST = 260
@@ -31,24 +33,25 @@ TITLE_HEIGHT = 22
 SCALE_HEIGHT = 18  # of a heat map's color bar
 SQUARE = 12  # of the legend
 PICTURE_BYTES = 60_000
+FONT = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 12)  # Pillow's is Latin
 
 
 def label_picture(
     hounsfield: NDArray[np.int16],
     codes: NDArray[np.uint8],
-    truth: NDArray[np.uint8] | None,
+    wrong: NDArray[np.uint8] | None,
     mode: str,
     opacity: float,
     window: Sequence[float],
 ) -> NDArray[np.uint8]:
     """One slice with its labels, (rows, columns, 3) RGB; all inputs (rows, columns).
 
-    truth: what the errors mode compares with; None in the other modes and for the truth itself.
+    wrong: in the errors mode `errors`, to be painted over the outline of `codes`, then the truth; else None.
     """
     if mode == "outline":
         codes, opacity = _outline(codes), 1.0
-    elif truth is not None:
-        codes = errors(codes, truth)
+    elif wrong is not None:
+        codes = np.where(wrong > 0, wrong, _outline(codes)).astype(np.uint8)
     return _paint(hounsfield, codes, CODE_COLORS, np.where(codes > 0, opacity, 0.0), window)
 
 
@@ -64,11 +67,13 @@ def jpeg(
     pixel: tuple[float, float],
     scales: Mapping[str, tuple[float, float]],
     legend: Mapping[str, str],
+    sides: str,
+    caption: str,
 ) -> bytes:
     """Titled (rows, columns, 3) pictures side by side, in their true shape, as a JPEG of at most about 60 kB.
 
     pixel: height and width of one of their pixels, mm. scales: the lowest and highest value of each heat map, which
-    stand at the ends of a bar below it. legend: names and colors, below all.
+    stand at the ends of a bar below it. legend: names and colors, below all. sides: as in SIDES. caption: above all.
     """
     columns = {1: 1, 2: 2, 4: 2}.get(len(pictures), 3)
     lines = -(-len(pictures) // columns)
@@ -77,20 +82,22 @@ def jpeg(
     aspect = cols * pixel[1] / (rows * pixel[0])
     width, height = max(1, round(size * min(1, aspect))), max(1, round(size / max(1, aspect)))
     step = height + TITLE_HEIGHT + (SCALE_HEIGHT if scales else 0)
-    font = ImageFont.load_default(14)
-    places = np.cumsum([2.0, *(SQUARE + 20 + font.getlength(name) for name in legend)])  # of the legend's squares
-    whole = (max(columns * (width + GAP) - GAP, round(places[-1])), lines * step + (TITLE_HEIGHT if legend else 0))
-    sheet = Image.new("RGB", whole, "white")
+    places = np.cumsum([2.0, *(SQUARE + 20 + FONT.getlength(name) for name in legend)])  # of the legend's squares
+    wide = max(columns * (width + GAP) - GAP, round(places[-1]), round(FONT.getlength(caption)) + 4)
+    sheet = Image.new("RGB", (wide, TITLE_HEIGHT + lines * step + (TITLE_HEIGHT if legend else 0)), "white")
     draw = ImageDraw.Draw(sheet)
+    draw.text((2, 4), caption, fill="black", font=FONT)
     for place, (name, picture) in enumerate(pictures.items()):
-        left, top = place % columns * (width + GAP), place // columns * step
-        draw.text((left + 2, top + 2), name, fill="black", font=font)
+        left, top = place % columns * (width + GAP), TITLE_HEIGHT + place // columns * step
+        draw.text((left + 2, top + 4), _cut(name, width - 2 if columns > 1 else wide - 2), fill="black", font=FONT)
         sheet.paste(Image.fromarray(picture).resize((width, height)), (left, top + TITLE_HEIGHT))
+        _draw_sides(draw, (left, top + TITLE_HEIGHT, left + width, top + TITLE_HEIGHT + height), sides)
         if name in scales:
             _draw_scale(draw, (left, top + TITLE_HEIGHT + height), width, scales[name])
+    bottom = sheet.height - TITLE_HEIGHT
     for left, (name, color) in zip(places, legend.items(), strict=False):
-        draw.rectangle((left, lines * step + 6, left + SQUARE, lines * step + 6 + SQUARE), color, "black")
-        draw.text((left + SQUARE + 5, lines * step + 3), name, fill="black", font=font)
+        draw.rectangle((left, bottom + 5, left + SQUARE, bottom + 5 + SQUARE), color, "black")
+        draw.text((left + SQUARE + 6, bottom + 4), name, fill="black", font=FONT)
     for quality in (80, 60, 40, 20):
         stream = io.BytesIO()
         sheet.save(stream, "JPEG", quality=quality)
@@ -99,14 +106,37 @@ def jpeg(
     return stream.getvalue()
 
 
+def _cut(text: str, width: float) -> str:
+    """The text on one line; what is wider than `width` ends in an ellipsis."""
+    text = whole = " ".join(text.split())
+    while whole and FONT.getlength(text) > width:
+        whole = whole[:-1]
+        text = f"{whole}\u2026"
+    return text
+
+
+def _draw_sides(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], sides: str) -> None:
+    """The patient's sides within the (left, top, right, bottom) of a picture; none that would lie over another."""
+    (x1, y1, x2, y2), middle = box, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    places = [
+        (x1 + 4, middle[1], "lm"),
+        (x2 - 4, middle[1], "rm"),
+        (middle[0], y1 + 3, "ma"),
+        (middle[0], y2 - 4, "ms"),
+    ]
+    fit = [x2 - x1 >= 32 and y2 - y1 >= 18] * 2 + [y2 - y1 >= 44] * 2  # as in viewer.css
+    for side, (x, y, anchor), fits in zip(sides, places, fit, strict=True):
+        if fits:
+            draw.text((x, y), side, "white", FONT, anchor, stroke_width=1, stroke_fill="black")
+
+
 def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, ends: tuple[float, float]) -> None:
     """A bar of all heat colors between its two ends, as the viewer has it below a heat map."""
-    font = ImageFont.load_default(12)
     low, high = (f"{end:.3g}" for end in ends)
-    (left, top), right = corner, corner[0] + width - 2 - round(font.getlength(high))
-    draw.text((left + 2, top + 2), low, fill="black", font=font)
-    draw.text((right, top + 2), high, fill="black", font=font)
-    first, last = left + 8 + round(font.getlength(low)), right - 6
+    (left, top), right = corner, corner[0] + width - 2 - round(FONT.getlength(high))
+    draw.text((left + 2, top + 2), low, fill="black", font=FONT)
+    draw.text((right, top + 2), high, fill="black", font=FONT)
+    first, last = left + 8 + round(FONT.getlength(low)), right - 6
     for x in range(first, last):
         color = HEAT_COLORS[255 * (x - first) // max(1, last - 1 - first)]
         draw.line((x, top + 4, x, top + SCALE_HEIGHT - 4), color)
@@ -126,10 +156,14 @@ def _outline(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(inside, 0, codes).astype(np.uint8)
 
 
-def errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is wrong in (rows, columns) labels; where nothing is, the outline of the truth."""
+def errors(codes: NDArray[np.uint8], truth: NDArray[np.uint8], shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is wrong in (rows, columns) labels, 0 where nothing is, nor a class in which shown, (3,), is not 0.
+
+    All classes count, as to hide one must not change what an error is called.
+    """
     wrong = np.where(codes == 0, MISSED, np.where(truth == 0, INVENTED, WRONG_CLASS))
-    return np.where(codes == truth, _outline(truth), wrong).astype(np.uint8)
+    seen = (codes != truth) & ((shown[codes] > 0) | (shown[truth] > 0))
+    return np.where(seen, wrong, 0).astype(np.uint8)
 
 
 def _paint(

@@ -1,6 +1,7 @@
 """The volumes of the slice viewer: checked before anything is sent, and packed small for the way to the browser."""
 
 import zlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,6 +33,15 @@ def checked_image(case: Case) -> NDArray[np.int16]:
     if not np.isfinite(image).all() or image.min() < limits.min or image.max() > limits.max:
         raise InputError(f"the image of {case.name} holds values that are not HU (not finite or beyond 16 bits).")
     return np.rint(image).astype(np.int16)
+
+
+def check_names(what: str, given: Any) -> None:
+    """Raise InputError for arguments that are no dict of texts to arrays."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"{what} is a {type(given).__name__}; give each array a name: {what}={{'mine': array}}.")
+    for name in given:
+        if not isinstance(name, str):
+            raise InputError(f"{what} has the name {name!r}; names are texts, such as {str(name)!r}.")
 
 
 def checked_labels(name: str, labels: ArrayLike, shape: Shape) -> NDArray[np.uint8]:

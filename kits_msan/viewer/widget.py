@@ -23,7 +23,7 @@ from kits_msan.viewer import still, volumes
 from kits_msan.viewer.cells import close_earlier
 from kits_msan.viewer.page import page
 from kits_msan.viewer.scripts import LOADER, TRUTH, page_style, widget_script
-from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState
+from kits_msan.viewer.state import ARRANGEMENTS, CLASSES, MODES, SHARED, SharedState, typed
 from kits_msan.viewer.volumes import PLANES
 
 MAX_PANELS = 6
@@ -79,9 +79,7 @@ class SliceViewer(SharedState):
             overlays = {} if case.label is None else {TRUTH: case.label}
         heat = {} if heat is None else heat
         for what, given in (("overlays", overlays), ("heat", heat)):
-            if not isinstance(given, Mapping):
-                kind = type(given).__name__
-                raise InputError(f"{what} is a {kind}; give each array a name: {what}={{'mine': array}}.")
+            volumes.check_names(what, given)
         self._names = [*overlays, *heat] or ["CT"]
         if len(self._names) > MAX_PANELS or len(set(self._names)) < len(self._names):
             raise InputError(f"panels {self._names}: show {MAX_PANELS} at most, each with its own name.")
@@ -96,14 +94,14 @@ class SliceViewer(SharedState):
         check_choice("plane", plane, PLANES)
         axis = PLANES.index(plane)
         if index is not None:
-            indices[axis] = int(index)
+            indices[axis] = typed("index", index)
         super().__init__(
             plane=plane,
             index=indices[axis],
-            window=tuple(window),
+            window=window,
             opacity=opacity,
             mode=mode,
-            classes=list(classes),
+            classes=classes,
             arrangement=arrangement,
             _indices=indices,
             _scene=self._described(case, hu_step=1),
@@ -125,8 +123,9 @@ class SliceViewer(SharedState):
         case = self._open_case()
         if hu_step is None:
             hu_step = 1 if self._image.size <= EXACT_VOXELS else COARSE_STEP
-        if hu_step < 1 or hu_step % 1:
-            raise InputError(f"hu_step is {hu_step}; it is a whole number of HU, 1 or more.")
+        if not isinstance(hu_step, SupportsIndex) or int(hu_step) < 1:
+            raise InputError(f"hu_step is {hu_step!r}; it is a whole number of HU, 1 or more.")
+        hu_step = int(hu_step)
         state = {name: getattr(self, name) for name in SHARED}
         state |= {"_scene": self._described(case, hu_step), "_data": self._packed(hu_step)}
         note = "CT values are exact." if hu_step == 1 else f"CT values are rounded to multiples of {hu_step} HU."
@@ -150,6 +149,10 @@ class SliceViewer(SharedState):
 
     def _place(self) -> str:
         return f"{self.plane} slice {self.index + 1} of {self._count()}"
+
+    def _caption(self) -> str:
+        low, high = self.window
+        return f"{self._place()}, {low:g} to {high:g} HU"
 
     def _first_indices(self) -> list[int]:
         """In each plane the slice with most tumor, else most kidney, of the truth or first overlay; or the middle."""
@@ -193,18 +196,16 @@ class SliceViewer(SharedState):
 
     def _alt(self) -> str:
         """The current view in words."""
-        low, high = self.window
         panels = ", ".join(self._panel_in_words(name) for name in self._names)
-        return f"{self._open_case().name}, {self._place()}, {low:g} to {high:g} HU. Panels: {panels}."
+        return f"{self._open_case().name}, {self._caption()}. Panels: {panels}."
 
     def _panel_in_words(self, name: str) -> str:
         if name not in self._labels:
             return name
-        codes, truth = self._drawn(name), self._compared(name)
-        words, nothing = CLASSES, "no label"
-        if truth is not None:
-            codes, words, nothing = np.where(codes == truth, 0, still.errors(codes, truth)), SEEN, "no error"
-        return f"{name} ({' and '.join(words[code - 1] for code in np.unique(codes) if code) or nothing})"
+        codes, nothing = self._wrong(name), "no error"
+        if codes is None:
+            codes, nothing = self._drawn(name), "no label"
+        return f"{name} ({' and '.join(SEEN[code - 1] for code in np.unique(codes) if code) or nothing})"
 
     def _jpeg(self) -> bytes:
         """The current view as a picture."""
@@ -217,21 +218,31 @@ class SliceViewer(SharedState):
                 heat = self._cut(self._heat[name][0])
                 pictures[name] = still.heat_picture(hounsfield, heat, self.opacity, self.window)
             else:
-                drawn, truth = self._drawn(name), self._compared(name)
-                pictures[name] = still.label_picture(hounsfield, drawn, truth, self.mode, self.opacity, self.window)
+                wrong = self._wrong(name)
+                drawn = self._drawn(name if wrong is None else TRUTH)
+                pictures[name] = still.label_picture(hounsfield, drawn, wrong, self.mode, self.opacity, self.window)
         scales = {name: (low, high) for name, (_, low, high) in self._heat.items()}
-        return still.jpeg(pictures, (pixel[0], pixel[1]), scales, still.ERROR_COLORS if self.mode == "errors" else {})
+        legend = {}
+        if any(name in self._labels for name in self._names):
+            legend = {name: color for name, color in still.CLASS_COLORS.items() if name in self.classes}
+            legend |= still.ERROR_COLORS if self.mode == "errors" else {}
+        return still.jpeg(pictures, (pixel[0], pixel[1]), scales, legend, still.SIDES[self.plane], self._caption())
 
     def _drawn(self, name: str) -> NDArray[np.uint8]:
         """The current slice of a panel's labels, of the classes that are switched on; (rows, columns)."""
         if name not in self._labels:
             return np.zeros(self._cut(self._image).shape, np.uint8)
-        shown = [0, *(code if kind in self.classes else 0 for code, kind in enumerate(CLASSES, 1))]
-        return np.array(shown, np.uint8)[self._cut(self._labels[name])]
+        return self._shown()[self._cut(self._labels[name])]
 
-    def _compared(self, name: str) -> NDArray[np.uint8] | None:
-        """What the errors mode compares a panel with."""
-        return self._drawn(TRUTH) if self.mode == "errors" and name != TRUTH and name in self._labels else None
+    def _wrong(self, name: str) -> NDArray[np.uint8] | None:
+        """What the errors mode marks in a panel, as `still.errors`; None where it compares nothing."""
+        if self.mode != "errors" or name == TRUTH or name not in self._labels:
+            return None
+        return still.errors(self._cut(self._labels[name]), self._cut(self._labels[TRUTH]), self._shown())
+
+    def _shown(self) -> NDArray[np.uint8]:
+        """For each label what is drawn: itself, or 0 if its class is switched off; (3,)."""
+        return np.array([0, *(code if kind in self.classes else 0 for code, kind in enumerate(CLASSES, 1))], np.uint8)
 
     def _cut(self, volume: NDArray[Any]) -> NDArray[Any]:
         """The current slice of a (D, H, W) volume, (rows, columns)."""

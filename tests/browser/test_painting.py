@@ -79,10 +79,14 @@ def test_errors_show_missed_invented_and_confused_voxels(hand: Hand) -> None:
     assert_pixels(hand.pixels("truth"), painted(GRAY, TRUTH[5], 0.5))
     for name in ("missed", "invented", "wrong class"):
         expect(hand.root.get_by_text(name, exact=True)).to_be_visible()
-    hand.press("1")  # without kidney, only tumor counts
+    hand.press("1")  # without kidney, only errors with tumor are left, and are called as before
     only_tumor = np.where(TRUTH[5] == 2, 2, 0)
-    only_tumor[5, 4] = 3
+    only_tumor[5, 4] = 5
     assert_pixels(hand.pixels("model"), painted(GRAY, only_tumor, 0.5))
+    hand.press("1", "2")
+    only_kidney = np.where(wrong == 2, 0, wrong)
+    assert_pixels(hand.pixels("model"), painted(GRAY, only_kidney, 0.5))
+    hand.press("2")
     hand.press("f")
     expect(hand.root.get_by_text("missed", exact=True)).to_be_hidden()
 
@@ -157,6 +161,44 @@ def test_names_values_and_focus(hand: Hand) -> None:
     below = ["preset", "level", "width", "scroll", "window", "pan", "measure", "\u2212", "+", "fit", "1:1"]
     below += ["smooth", "crossed", "link", "keys"]
     assert reached[: len(above) + 1 + len(below)] == [*above, "panels", *below]
+
+
+def test_the_saved_picture_tells_what_it_shows(open_page: OpenPage) -> None:
+    heat = np.linspace(-1, 3, TRUTH.size).reshape(TRUTH.shape)
+    long = "a network with a name that is longer than its panel is wide " * 2
+    hand = open_page(SliceViewer(CASE, {"truth": TRUTH, long: MODEL}, {"attention": heat}, mode="errors", index=5))
+    hand.page.evaluate(
+        """() => {
+            const { prototype } = CanvasRenderingContext2D, fillText = prototype.fillText;
+            window.written = [];
+            window.saved = [];
+            prototype.fillText = function (text, x, y) {
+                written.push([text, x + this.measureText(text).width]);
+                fillText.call(this, text, x, y);
+            };
+            HTMLCanvasElement.prototype.toBlob = function () { saved.push(this.toDataURL()); };
+        }"""
+    )
+    hand.root.get_by_role("button", name="save PNG").click()
+    words, ends = zip(*hand.page.evaluate("written.splice(0)"), strict=True)
+    assert list(words[:3]) == ["case_known", "axial slice 6 of 12, -200 to 500 HU", "truth"]
+    for word in ("R", "L", "A", "P", "2 mm"):
+        assert words.count(word) == 3, word
+    assert words[-7:] == ("-1", "3", *("kidney", "tumor", "missed", "invented", "wrong class"))
+    [cut] = (at for at, word in enumerate(words) if word.startswith("a network"))
+    assert words[cut].endswith("\u2026")
+    assert ends[cut] < hand.root.evaluate("node => node.querySelectorAll('figure')[2].offsetLeft")
+    hand.press("2", "f", "d", "l", "d")
+    hand.root.get_by_role("button", name="save PNG").click()
+    words, _ = zip(*hand.page.evaluate("written.splice(0)"), strict=True)
+    assert words[1].endswith("HU, distance 1.0 mm")
+    assert words[-2:] == ("3", "kidney")
+    for key in ("Escape", "x", "p"):  # without the distance, without the crosshair, in three planes
+        hand.press(key)
+        hand.root.get_by_role("button", name="save PNG").click()
+    words, _ = zip(*hand.page.evaluate("written"), strict=True)
+    assert {"truth, -200 to 500 HU", "coronal slice 5 of 10", "surface of truth, from the front"} <= set(words)
+    assert len(set(hand.page.evaluate("saved"))) == 5
 
 
 def test_plain_ct_has_no_label_controls(open_page: OpenPage) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from browser.conftest import OpenPage
 from browser.hand import Hand, first_pixels, gray, known_case, predictions
-from kits_msan.data.cases import Case
+from kits_msan.data.cases import Case, kits_affine
 from kits_msan.viewer.widget import SliceViewer
 
 KEYS = [
@@ -103,6 +103,27 @@ def test_planes_keep_their_index_and_their_shape(hand: Hand) -> None:
         assert box is not None
         assert box["width"] / box["height"] == pytest.approx(sizes[plane][0] / sizes[plane][1], rel=0.01)
         assert "".join(hand.root.locator("figure").first.locator(".kv-mark").all_text_contents()) == edges[plane]
+
+
+@pytest.mark.parametrize("shape", [(1, 60, 60), (4, 60, 60), (7, 60, 60), (12, 60, 60), (12, 60, 3), (60, 60, 60)])
+def test_letters_and_scale_never_lie_over_each_other(open_page: OpenPage, shape: tuple[int, int, int]) -> None:
+    case = Case("flat", np.zeros(shape, np.int16), None, (1.0, 1.0, 1.0), kits_affine((1.0, 1.0, 1.0)))
+    hand = open_page(SliceViewer(case, arrangement="planes"))
+    frames = hand.root.locator(".kv-frame").evaluate_all(
+        """frames => frames.map((frame) => [frame, ...frame.querySelectorAll(".kv-mark, .kv-bar-length")]
+            .map((node) => node.getBoundingClientRect()).filter(({ width }) => width)
+            .map(({ left, top, right, bottom }) => [left, top, right, bottom]))"""
+    )
+    assert [len(marks) for marks in frames].count(1 + 5) >= 3 * (
+        shape == (60, 60, 60)
+    )  # the frame, 4 letters, the scale
+    for (left, top, right, bottom), *marks in frames:
+        for at, (x1, y1, x2, y2) in enumerate(marks):
+            assert left <= x1
+            assert top <= y1
+            assert x2 <= right
+            assert y2 <= bottom
+            assert not [m for m in marks[at + 1 :] if x1 < m[2] and m[0] < x2 and y1 < m[3] and m[1] < y2]
 
 
 def test_two_panels_never_differ_in_index(open_page: OpenPage) -> None:

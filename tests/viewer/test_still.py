@@ -22,6 +22,11 @@ CASE = Case("case_00007", np.zeros(SHAPE, np.int16), LABEL, SPACING, kits_affine
 VOTES = np.broadcast_to(np.linspace(0, 0.5, 10), SHAPE)
 
 
+def sheet(viewer: SliceViewer) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The still picture, (rows, columns, 3): a caption of 22 rows, titles of 22, pictures, a legend of 22."""
+    return np.asarray(Image.open(io.BytesIO(viewer._jpeg())).convert("RGB"), np.int64)
+
+
 def test_repr_and_still_picture() -> None:
     viewer = SliceViewer(CASE, {"truth": LABEL, "V1": 0 * LABEL}, {"votes": VOTES}, window=(-100, 300))
     data, metadata = viewer._repr_mimebundle_()
@@ -39,15 +44,42 @@ def test_repr_and_still_picture() -> None:
 @pytest.mark.parametrize("mode", ["fill", "outline", "errors"])
 @pytest.mark.parametrize(("plane", "shape"), [("axial", 8 / 20), ("coronal", 30 / 20), ("sagittal", 30 / 8)])
 def test_still_picture_has_true_shape_and_colors(plane: str, shape: float, mode: str) -> None:
-    wrong = np.where(LABEL == 2, 1, LABEL)
+    wrong = np.where(LABEL == 2, 0, LABEL)
     viewer = SliceViewer(CASE, {"V1": wrong}, plane=plane, mode=mode, opacity=1.0, classes=["tumor"])
-    whole = np.asarray(Image.open(io.BytesIO(viewer._jpeg())).convert("RGB"), int)
-    body, legend = (whole[22:-22], whole[-22:]) if mode == "errors" else (whole[22:], whole[:0])
-    width = (body[2] < 200).all(axis=-1).sum()  # beside a narrow picture the sheet is white, for the legend's sake
+    whole = sheet(viewer)
+    body, legend = whole[44:-22], whole[-22:]  # between the caption and a title, and the legend
+    width = (body[2] < 200).all(axis=-1).sum()  # beside a narrow picture the sheet is white, for the caption's sake
     assert body.shape[0] / width == pytest.approx(shape, rel=0.05)
     assert (legend[:, -3:] > 200).all()  # its last word is not cut off
     for part in (body, legend):  # tumor that V1 missed is violet
         assert (part[..., 2] > part[..., :2].max(axis=-1) + 100).any() == (mode == "errors")
+
+
+def test_still_picture_tells_its_slice_sides_and_classes() -> None:
+    viewer = SliceViewer(CASE, window=(0, 500), index=0)  # all black
+    whole = sheet(viewer)
+    bright = whole[44:-22].min(axis=-1) > 200
+    rows, cols = bright.shape
+    for part in (bright[rows // 3 : -rows // 3, :20], bright[rows // 3 : -rows // 3, -20:]):
+        assert 10 < part.sum() < 100  # a letter at the left and at the right
+    for part in (bright[:20, cols // 3 : -cols // 3], bright[-20:, cols // 3 : -cols // 3]):
+        assert 10 < part.sum() < 100
+    blue, orange = ((legend := whole[-22:])[..., channel] > legend[..., 2 - channel] + 60 for channel in (2, 0))
+    assert min(blue.sum(), orange.sum()) > 50
+    viewer.index, viewer.classes = 5, ["kidney"]
+    other = sheet(viewer)
+    assert (np.abs(other[:22] - whole[:22]) > 100).any()  # the caption
+    assert not (other[-22:, :, 0] > other[-22:, :, 2] + 60).any()  # tumor is not in the legend
+
+
+def test_titles_of_still_pictures_stay_over_their_picture_and_may_be_of_any_script() -> None:
+    names = ["a network with a name that is longer than its picture is wide " * 2, "two\nlines", "\u043f", "\u0447"]
+    whole = sheet(SliceViewer(CASE, dict.fromkeys(names, LABEL)))
+    assert whole.shape == (22 + 2 * (22 + 104) + 22, 260 + 4 + 260, 3)
+    assert (whole[22:44, 260:264] > 200).all()  # between the first two titles
+    assert (whole[22:44, 200:260] < 100).any()
+    second_row = whole[148:170]
+    assert (np.abs(second_row[:, :260] - second_row[:, 264:]) > 100).any()  # two letters, not two boxes
 
 
 def test_in_errors_mode_the_alt_text_names_the_errors() -> None:
@@ -56,13 +88,20 @@ def test_in_errors_mode_the_alt_text_names_the_errors() -> None:
     viewer = SliceViewer(CASE, overlays, mode="errors")
     panels = "truth (kidney and tumor), V1 (missed), V2 (wrong class), V3 (no error)."
     assert viewer._alt().endswith(f"Panels: {panels}")
-    viewer.classes = ["kidney"]  # what is switched off is not drawn
-    assert viewer._alt().endswith("Panels: truth (kidney), V1 (no error), V2 (invented), V3 (no error).")
+    # what is switched off is not drawn, and of an error one class must be on; it keeps its name
+    for classes, truth, missing, confusing in (
+        (["kidney"], "kidney", "no error", "wrong class"),
+        (["tumor"], "tumor", "missed", "wrong class"),
+        ([], "no label", "no error", "no error"),
+    ):
+        viewer.classes = classes
+        panels = f"truth ({truth}), V1 ({missing}), V2 ({confusing}), V3 (no error)."
+        assert viewer._alt().endswith(f"Panels: {panels}")
 
 
 def test_still_heat_maps_have_bars_with_all_their_colors() -> None:
     alone, with_heat = (
-        np.asarray(Image.open(io.BytesIO(viewer._jpeg())).convert("RGB"), int)
+        sheet(viewer)
         for viewer in (SliceViewer(CASE.with_label(None)), SliceViewer(CASE.with_label(None), {}, {"votes": VOTES}))
     )
     assert len(with_heat) > len(alone)

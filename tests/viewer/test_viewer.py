@@ -49,6 +49,8 @@ BAD = [
     ({"heat": {"votes": np.full(SHAPE, np.inf)}}, "'votes' holds NaN or infinity"),
     ({"heat": {"votes": np.zeros(3)}}, "'votes' has shape (3,)"),
     ({"overlays": {str(number): LABEL for number in range(7)}}, "show 6 at most"),
+    ({"overlays": {1: LABEL}}, "overlays has the name 1; names are texts, such as '1'"),
+    ({"heat": {None: np.zeros(SHAPE)}}, "heat has the name None"),
     ({"overlays": {"a": LABEL}, "heat": {"a": np.zeros(SHAPE)}}, "each with its own name"),
     ({"plane": "oblique"}, "unknown plane 'oblique'; choose one of axial, coronal, sagittal"),
     ({"mode": "contour"}, "unknown mode 'contour'"),
@@ -59,7 +61,12 @@ BAD = [
     ({"window": (500, -200)}, "window is (500, -200); it is two numbers of HU, the first below the second"),
     ({"window": (0, float("nan"))}, "window is (0, nan)"),
     ({"window": (0, 1, 2)}, "window is (0, 1, 2)"),
-    ({"opacity": 1.5}, "opacity is 1.5; it lies between 0 and 1"),
+    ({"opacity": 1.5}, "opacity is 1.5; it is a number between 0 and 1"),
+    ({"index": 3.7}, "index is 3.7; it is a whole number"),
+    ({"window": "ab"}, "window is 'ab'; it is two numbers of HU"),
+    ({"window": 5}, "window is 5"),
+    ({"classes": 3}, "classes is 3; it is a list of kidney, tumor"),
+    ({"classes": "tumor"}, "classes is 'tumor'; it is a list"),
     ({"opacity": float("nan")}, "opacity is nan"),
 ]
 BAD_CASES = [
@@ -87,7 +94,20 @@ def test_a_path_in_place_of_a_case_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("index", 6), ("plane", "x"), ("window", (1, 1)), ("opacity", -0.1), ("mode", "x"), ("classes", ["x"])],
+    [
+        *(("index", 6), ("index", 3.7), ("index", "3"), ("index", None)),
+        *(("plane", "x"), ("plane", 3), ("arrangement", None), ("mode", "x"), ("mode", b"fill")),
+        *(
+            ("window", (1, 1)),
+            ("window", "ab"),
+            ("window", "12"),
+            ("window", 5),
+            ("window", None),
+            ("window", [[1, 2]]),
+        ),
+        *(("opacity", -0.1), ("opacity", "much"), ("opacity", [0.5]), ("opacity", None)),
+        *(("classes", ["x"]), ("classes", "tumor"), ("classes", [3]), ("classes", None)),
+    ],
 )
 def test_traits_refuse_what_the_arguments_refuse_and_stay_as_they_were(name: str, value: Any) -> None:
     viewer = SliceViewer(CASE)
@@ -178,8 +198,9 @@ def test_page_is_whole_rounded_when_large_and_atomic(tmp_path: Path) -> None:
     assert "</script><b>" not in text
     assert not re.search(r"https?://", text)
     assert "CT values are exact." in text
-    for step in (0, 2.5):
-        with pytest.raises(InputError, match=f"hu_step is {step}; it is a whole number"):
+    viewer.save_html(tmp_path / "new" / "page.html", hu_step=np.int64(1))  # type: ignore[arg-type]
+    for step in (0, 2.5, "8"):
+        with pytest.raises(InputError, match=f"hu_step is {step!r}; it is a whole number"):
             viewer.save_html(tmp_path / "new" / "page.html", hu_step=step)  # type: ignore[arg-type]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
     large = Case("large", np.zeros((32, 512, 512), np.int16), None, SPACING, kits_affine(SPACING))

@@ -33,10 +33,12 @@ function keepOutline(codes, rows, cols, out, [high, wide]) {
   }
 }
 
-// Replace a prediction by what is wrong with it; where it is right, `out` keeps the outline of the truth.
-function markErrors(codes, truth, out) {
+// Write over the outline of the truth in `out` what is wrong with a prediction, if one of the classes shown takes part.
+// All classes count, as to hide one must not change what an error is called.
+function markErrors(codes, truth, shown, out) {
   for (let p = 0; p < codes.length; p++) {
-    if (codes[p] !== truth[p]) out[p] = codes[p] === 0 ? MISSED : truth[p] === 0 ? INVENTED : WRONG_CLASS;
+    if (codes[p] === truth[p] || !(shown[codes[p]] || shown[truth[p]])) continue;
+    out[p] = codes[p] === 0 ? MISSED : truth[p] === 0 ? INVENTED : WRONG_CLASS;
   }
 }
 
@@ -116,21 +118,17 @@ export class Drawing {
       cut(this.volumes.heat[spec.volume], geometry, index, codes);
       return codes;
     }
-    this.cutLabels(spec.volume, geometry, index, classes, codes);
-    if (mode === "fill" || (mode === "errors" && spec.volume === this.truth)) return codes;
-    if (mode === "outline") keepOutline(codes, geometry.rows, geometry.cols, marked, reach);
-    else {
-      this.cutLabels(this.truth, geometry, index, classes, truth);
-      keepOutline(truth, geometry.rows, geometry.cols, marked, reach);
-      markErrors(codes, truth, marked);
+    const { labels } = this.volumes, compares = mode === "errors" && spec.volume !== this.truth;
+    const shown = ["background", ...Object.keys(this.scene.classes)].map((name, i) => (classes.includes(name) ? i : 0));
+    cut(labels[compares ? this.truth : spec.volume], geometry, index, codes);
+    if (shown.some((code, label) => code !== label)) for (let p = 0; p < codes.length; p++) codes[p] = shown[codes[p]];
+    if (mode !== "outline" && !compares) return codes;
+    keepOutline(codes, geometry.rows, geometry.cols, marked, reach);
+    if (compares) {
+      cut(labels[spec.volume], geometry, index, codes);
+      cut(labels[this.truth], geometry, index, truth);
+      markErrors(codes, truth, shown, marked);
     }
     return marked;
-  }
-
-  // A slice of labels, with the classes that are switched off as background.
-  cutLabels(volume, geometry, index, shown, slice) {
-    cut(this.volumes.labels[volume], geometry, index, slice);
-    const codes = ["background", ...Object.keys(this.scene.classes)].map((name, i) => (shown.includes(name) ? i : 0));
-    if (codes.some((code, label) => code !== label)) for (let p = 0; p < slice.length; p++) slice[p] = codes[slice[p]];
   }
 }

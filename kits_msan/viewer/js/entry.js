@@ -1,10 +1,19 @@
 // The two ways in: Jupyter's, through anywidget, and that of a page without a kernel.
 // SCENE, the words and colors that Python and the browser share, stands before this file; see scripts.py.
 
+import { element } from "./dom.js";
 import { View } from "./view.js";
 import { PLANES, bytesOf, readAll, tumorPerSlice } from "./volume.js";
 
+const CLOSED = "This viewer is closed. Run the cell that makes it, then this one.";
 const OPTIONS = ["plane", "window", "opacity", "mode", "classes", "arrangement"];
+
+// In the place of a viewer that is closed where it is still shown, as in another cell than the one that has run again.
+// JupyterLab hides the element around it, if that is a cell's output.
+function leaveWord(el) {
+  const around = el.parentElement, place = around?.matches(".jp-OutputArea-output") ? around.parentElement : around;
+  place?.append(element("p", { textContent: CLOSED }));
+}
 
 // `index` is the number of the slice in the current plane, for `jslink` and Python; `_indices` holds all three.
 function keepInStep(model) {
@@ -41,12 +50,14 @@ export function createWidget() {
       };
     },
     render({ model, el }) {
-      const view = new View(model, el);
+      const view = new View(model, el), leave = () => leaveWord(el);
+      model.on("destroy", leave);
       volumes ??= model.get("_volumes") ? Promise.resolve(model.get("_volumes")) : readAll(model);
       volumes.then((ready) => view.start(ready)).catch((error) => view.fail(error));
       views++;
       return () => {
         view.remove();
+        model.off("destroy", leave);
         if (--views === 0) volumes = null;
       };
     },

@@ -3,7 +3,7 @@
 // frame is [y, x] from 0 to 1. Between them stands the zoom of the panel's plane: { scale, x, y }.
 
 import { clamp, element } from "./dom.js";
-import { PATIENT_SIDES, geometryOf } from "./volume.js";
+import { geometryOf } from "./volume.js";
 
 const BAR_LENGTHS = [200, 100, 50, 20, 10, 5, 2, 1]; // mm
 const LONGEST_BAR = 0.3, LARGEST_SCALE = 24; // of the frame's width; of the picture that fits the frame
@@ -97,7 +97,7 @@ export class Panel {
     this.stage.style.transform = zoom.scale === 1 ? "" : `translate(${zoom.x * 100}%, ${zoom.y * 100}%) scale(${zoom.scale})`;
     this.title.textContent = this.ownPlane ?? this.spec.name;
     this.figure.classList.toggle("kv-active", this.ownPlane !== null && plane === view.plane);
-    this.marks.forEach((mark, side) => { mark.textContent = PATIENT_SIDES[plane][side]; });
+    this.marks.forEach((mark, side) => { mark.textContent = view.scene.sides[plane][side]; });
     const solid = this.spec.kind === "labels" && view.model.get("mode") === "outline";
     this.overlay.style.opacity = solid ? 1 : view.model.get("opacity");
     this.ends?.forEach((end, i) => { end.textContent = Number([this.spec.low, this.spec.high][i].toPrecision(3)); });
@@ -115,6 +115,7 @@ export class Panel {
     }
     const { measured } = view;
     const here = measured && measured.plane === this.plane && measured.index === this.index;
+    this.measures = Boolean(here);
     this.ruler.toggleAttribute("hidden", !here);
     if (!here) return;
     const [[y1, x1], [y2, x2]] = [measured.from, measured.to].map((place) => this.inFrame(place));

@@ -5,7 +5,7 @@ import { PLANES } from "./volume.js";
 import { measuredText, say } from "./readout.js";
 
 const PLAY_MS = 100; // between two slices
-const TITLE = 22, GAP = 6; // pixels of a saved picture
+const ROW = 22, GAP = 6, NARROWEST = 420; // pixels of a saved picture, which has room for the legend
 
 export function togglePlaying(view) {
   if (view.stopPlaying) return view.stopPlaying();
@@ -38,36 +38,99 @@ export function measureFromCross(view) {
   say(view, open ? measuredText(view) : "distance from here; move the crosshair and press d again");
 }
 
-// The panels as they are seen now, on one canvas: titles, zoom and labels included.
-export function pictureOf(view) {
-  const { panels } = view, box = view.part.panels.getBoundingClientRect(), ratio = Math.max(2, devicePixelRatio);
-  const canvas = element("canvas", { width: box.width * ratio, height: (box.height + TITLE) * ratio });
-  const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
-  context.fillStyle = "#000";
-  context.fillRect(0, 0, box.width, box.height + TITLE);
+// White text with a dark edge; what is wider than `width` ends in an ellipsis.
+function write(context, text, x, y, width = Infinity) {
+  for (const letters = [...text]; letters.length && context.measureText(text).width > width; ) {
+    letters.pop();
+    text = `${letters.join("")}\u2026`;
+  }
+  context.strokeStyle = "#000";
+  context.lineWidth = 3;
+  context.strokeText(text, x, y);
   context.fillStyle = "#fff";
-  context.font = "13px system-ui, sans-serif";
-  const [low, high] = view.model.get("window");
-  context.fillText(`${view.scene.name}, ${view.part.position.textContent}, ${low} to ${high} HU`, GAP, 15);
-  for (const panel of panels) {
-    const { left, top, width, height } = panel.frame.getBoundingClientRect();
-    const x = left - box.left, y = top - box.top + TITLE, { zoom } = panel;
-    context.fillText(panel.title.textContent, x + 2, y - 5);
-    context.save();
+  context.fillText(text, x, y);
+}
+
+// A panel with all that lies over it; `at` tells where an element of the page lies in the picture.
+function drawPanel(context, panel, title, at) {
+  const { x, y, width, height } = at(panel.frame), { view, zoom } = panel;
+  write(context, title, at(panel.figure).x + 2, y - 6, at(panel.figure).width - 4);
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  const place = [x + zoom.x * width, y + zoom.y * height, width * zoom.scale, height * zoom.scale];
+  context.imageSmoothingEnabled = view.part.smooth.checked;
+  context.drawImage(panel.canvas, ...place);
+  context.imageSmoothingEnabled &&= panel.spec.kind === "heat";
+  context.globalAlpha = Number(panel.overlay.style.opacity);
+  if (panel.spec.kind !== "plain") context.drawImage(panel.overlay, ...place);
+  context.fillStyle = "#fff";
+  context.globalAlpha = 0.55;
+  for (const line of panel.lines.filter(({ hidden }) => !hidden)) context.fillRect(...Object.values(at(line)));
+  context.globalAlpha = 1;
+  for (const [color, thickness] of panel.measures ? [["#000", 4], ["#fff", 1.5]] : []) {
+    const ends = ["x1", "y1", "x2", "y2"].map((name) => parseFloat(panel.ruler.firstChild.getAttribute(name)) / 100);
+    Object.assign(context, { strokeStyle: color, lineWidth: thickness });
     context.beginPath();
-    context.rect(x, y, width, height);
-    context.clip();
-    const place = [x + zoom.x * width, y + zoom.y * height, width * zoom.scale, height * zoom.scale];
-    context.imageSmoothingEnabled = view.part.smooth.checked;
-    context.drawImage(panel.canvas, ...place);
-    context.imageSmoothingEnabled &&= panel.spec.kind === "heat";
-    context.globalAlpha = Number(panel.overlay.style.opacity);
-    if (panel.spec.kind !== "plain") context.drawImage(panel.overlay, ...place);
-    context.restore();
-    const bar = panel.bar.getBoundingClientRect();
-    context.fillRect(bar.left - box.left, bar.bottom - box.top + TITLE - 2, bar.width, 2);
-    context.fillText(panel.bar.textContent, bar.left - box.left, bar.bottom - box.top + TITLE - 6);
+    context.moveTo(x + ends[0] * width, y + ends[1] * height);
+    context.lineTo(x + ends[2] * width, y + ends[3] * height);
+    context.stroke();
+  }
+  context.restore();
+  for (const mark of panel.marks.filter((node) => at(node).width)) { // none in a flat panel
+    write(context, mark.textContent, at(mark).x, at(mark).y + 0.77 * at(mark).height);
+  }
+  const bar = at(panel.bar);
+  if (bar.width) {
+    write(context, panel.bar.textContent, bar.x, bar.y + bar.height - 6);
+    context.fillRect(bar.x, bar.y + bar.height - 2, bar.width, 2);
+  }
+  if (panel.ends) drawScale(context, panel, at);
+}
+
+function drawScale(context, { ends, view: { scene: { heat_colors: colors } } }, at) {
+  for (const end of ends) write(context, end.textContent, at(end).x, at(end).y + 0.77 * at(end).height);
+  const ramp = at(ends[0].nextSibling);
+  colors.forEach((color, i) => {
+    context.fillStyle = color;
+    context.fillRect(ramp.x + (i / colors.length) * ramp.width, ramp.y, Math.ceil(ramp.width / colors.length), ramp.height);
+  });
+}
+
+// The panels as they are seen now, on one canvas that tells what it shows: the case, the slice and the window above,
+// the legend below.
+export function pictureOf(view) {
+  const { panels, part, scene, surface, hasPlanes } = view, ratio = Math.max(2, devicePixelRatio);
+  const box = part.area.getBoundingClientRect();
+  const right = Math.max(...Array.from(part.area.querySelectorAll("figure"), (node) => node.getBoundingClientRect().right));
+  const size = [Math.max(right - box.left, NARROWEST), box.height + 3 * ROW];
+  const canvas = element("canvas", { width: size[0] * ratio, height: size[1] * ratio }), context = canvas.getContext("2d");
+  const at = (node) => {
+    const { left, top, width, height } = node.getBoundingClientRect();
+    return { x: left - box.left, y: top - box.top + 2 * ROW, width, height };
+  };
+  const slice = ({ plane, index, geometry }) => `${plane} slice ${index + 1} of ${geometry.count}`;
+  context.scale(ratio, ratio);
+  context.fillRect(0, 0, ...size);
+  context.font = "13px system-ui, sans-serif";
+  const what = [hasPlanes ? panels[0].spec.name : slice(view), `${view.model.get("window").join(" to ")} HU`];
+  if (panels.some((panel) => panel.measures)) what.push(measuredText(view));
+  write(context, scene.name, GAP, 15, size[0] - 2 * GAP);
+  write(context, what.join(", "), GAP, 15 + ROW, size[0] - 2 * GAP);
+  for (const panel of panels) drawPanel(context, panel, hasPlanes ? slice(panel) : panel.spec.name, at);
+  if (surface) {
+    const { x, y, width, height } = at(surface.canvas);
+    write(context, `surface of ${surface.name}, ${surface.side.textContent}`, x + 2, y - 6, width - 4);
+    context.drawImage(surface.canvas, x, y, width, height);
+  }
+  let x = GAP;
+  for (const entry of part.legend.hidden ? [] : part.legend.children) {
+    if (entry.hidden || (!surface && entry.querySelector("input:not(:checked)"))) continue; // a surface has all classes
+    context.fillStyle = entry.querySelector(".kv-swatch").style.background;
+    context.fillRect(x, size[1] - 16, 12, 12);
+    write(context, entry.textContent, x + 18, size[1] - 5);
+    x += 32 + context.measureText(entry.textContent).width;
   }
   return canvas;
 }

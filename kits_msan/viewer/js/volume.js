@@ -2,7 +2,6 @@
 // A volume is a flat array of (D, H, W) voxels, as in Python: D axial slices, superior first.
 
 export const PLANES = ["axial", "coronal", "sagittal"]; // plane k cuts across axis k
-export const PATIENT_SIDES = { axial: "RLAP", coronal: "RLSI", sagittal: "APSI" }; // patient side at left, right, top, bottom
 
 const FIRST_LETTER = 0x3000;
 

@@ -115,6 +115,30 @@ def test_without_a_kernel_the_notebook_shows_a_described_picture(page: Page, lab
         assert picture.evaluate("image => image.naturalWidth") == 2 * 128 + 4
 
 
+def test_viewers_fill_a_row_and_leave_a_word_where_they_are_closed(
+    lab_page: Page, lab: Lab, pytestconfig: pytest.Config
+) -> None:
+    """In a row they have no width of their own. Then the cell that made them runs again, and not the one below."""
+    paths = [str(pytestconfig.rootpath), str(pytestconfig.rootpath / "tests")]
+    make = CELLS[0].replace("{paths}", repr(paths)).removesuffix("viewer")
+    show = "from ipywidgets import HBox\ndisplay(viewer)\nHBox([viewer, viewer])"
+    lab.open(lab_page, "row.ipynb", [make, show])
+    lab.run_all(lab_page)
+    expect(lab_page.locator(VIEWER)).to_have_count(3)
+    wide, *row = (box["width"] for one in lab_page.locator(VIEWER).all() if (box := one.bounding_box()))
+    assert row[0] == row[1] > 0.4 * wide
+    lab_page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 0")
+    lab_page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+    words = lab_page.get_by_text("This viewer is closed. Run the cell that makes it, then this one.")
+    expect(words).to_have_count(3)
+    expect(words.first).to_be_visible()
+    lab_page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+    lab_page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+    expect(lab_page.locator(VIEWER)).to_have_count(3)
+    expect(words).to_have_count(0)
+    lab.shut_down(lab_page)
+
+
 CONTRAST = """node => {
     const read = (color) => color.match(/[\\d.]+/g).map(Number);
     const light = (color) => {
