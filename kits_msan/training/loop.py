@@ -88,11 +88,11 @@ def train(
     KeyboardInterrupt, after a signal (see `StopSignals`) and a checkpoint.
     """
     data, run, profile = None if data is None else Path(data), Path(run), checked_profile(profile)
-    fabric = build_fabric(machine, profile.batch)
-    share, drawing = profile.batch // fabric.world_size, helpers(fabric)
-    names, held_out = _training_cases(data, profile, split, validate)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
+    fabric = build_fabric(machine, profile.batch, profile.slab // network.multiple[0])
+    share, drawing = profile.batch // fabric.world_size, helpers(fabric)
+    names, held_out = _training_cases(data, profile, split, validate)
     check_settings(profile, network, seed, share)
     config = {**describe_model(name, network, profile), "seed": seed, "cases": names, "validation": held_out}
     if start is not None:

@@ -31,3 +31,8 @@ def test_precision(monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str) -> 
     assert pick_precision("32", torch.device("cpu")) == "32"
     assert pick_precision("bf16", torch.device("cpu")) == "bf16"
     assert pick_precision("auto", torch.device("mps")) == "32"
+    assert pick_precision("auto", torch.device("cpu"), slices=2) == "32"
+    with pytest.raises(
+        InputError, match="a processor computes maps of 2 slices wrongly in bf16; choose precision 32"
+    ):
+        pick_precision("bf16", torch.device("cpu"), slices=2)
