@@ -15,7 +15,7 @@ from kits_msan.course.exercises.hints import constant_hint, hint_for, sure_hint
 from kits_msan.course.exercises.limits import LONGEST
 from kits_msan.course.exercises.numeric import ROUNDED
 from kits_msan.course.exercises.stops import advice, told, unanswered
-from kits_msan.course.exercises.trials import StoppedError, changes, names_of, results_of, takes
+from kits_msan.course.exercises.trials import StoppedError, changed, names_of, results_of, takes
 
 USED: dict[int, tuple[Any, Any]] = {}  # iterators, which give their values once, with these
 STRANGE = (Exception,)  # what looking at an answer of a kind that nobody thought of may raise
@@ -104,9 +104,11 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
 
 def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs) -> str | None:
     """What an exercise says of a function that is right in all trials, if it is wrong nevertheless."""
-    for name, hint in exercise.keeps.items():
-        if changes(answer, trials, names_of(exercise.solution).index(name)):
-            return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
+    names = names_of(exercise.solution)
+    if lost := [names[i] for i in sorted(changed(answer, trials)) if names[i] not in exercise.in_place]:
+        name = lost[0]
+        hint = exercise.keeps.get(name, f"Begin with a copy: {name} = {name}.copy().")
+        return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
     for hint, use in exercise.used.items():
         try:
             results_of(lambda *arguments, use=use: use(answer(*arguments)), trials[:1], LONGEST)

@@ -66,6 +66,26 @@ class AttentionUntrained(Attention):
             return super().forward(features)
 
 
+class AttentionOfNumbers(Attention):
+    """Its weights are used, but not as parameters."""
+
+    def skips(self, features: Any) -> Any:
+        for conv in (*self.finer, *self.coarser):
+            conv.forward = lambda x, conv=conv: F.conv3d(x, conv.weight.data)
+        return super().skips(features)
+
+
+class BlockCut(Block):
+    """The gradient of the result before is lost: seen with more than two groups."""
+
+    def forward(self, x: Any) -> Any:
+        results, y = [self.reduce(x).chunk(self.scale, dim=1)[0]], torch.zeros(1)
+        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale, dim=1)[1:], strict=True):
+            y = conv(group + y.detach())
+            results.append(y)
+        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
 class BlockInPlace(Block):
     def forward(self, x: Any) -> Any:
         groups = self.reduce(x).chunk(self.scale, dim=1)
@@ -177,6 +197,8 @@ WRONG = [
     ("1.b", slab_clipped_in_place, "changes `image` itself"),
     ("1.b", lambda case, rng, slices: "slab", "Return two things"),
     ("2.b", AttentionUntrained, "their gradients are not"),
+    ("2.b", AttentionOfNumbers, "their gradients are not"),
+    ("3.b", BlockCut, "their gradients are not"),
     ("2.b", AttentionYields, "return a list, without `yield`"),
     ("2.b", Attention([2, 3, 4]), "the class itself"),
     ("1.b", lambda *given: [part.tolist() for part in slab_by_choice(*given)], "return arrays"),

@@ -62,6 +62,7 @@ BUILDS: dict[str, Build] = {
             inputs=_blocks,
             then=untrained(_block(), _blocks),
             takes=("channels_in", "channels_out", "scale"),
+            keeps={"x": "Write x = x + y, not x += y."},
             hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
             stops={
                 "modified inplace": "A group is a part of x, and cannot be trained if it changes in place. Write "

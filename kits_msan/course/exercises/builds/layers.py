@@ -83,6 +83,7 @@ BUILDS: dict[str, Build] = {
             inputs=_maps,
             used={"the skips are right, but the network takes a list of them; return a list, without `yield`.": len},
             then=untrained(_attention(), _maps),
+            keeps={"features": "Write s = s + x, not s += x."},
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
             "projected and spread; then F times the sigmoid of this sum.",
             stops={
