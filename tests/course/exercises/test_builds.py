@@ -7,10 +7,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from right_answers_n4_to_n5 import interval_at_once, loop_first_zero, two_by_loop, two_most_common
 from scipy import ndimage
-from sources import Attention, Block, defined_last, solution_source
+from sources import (
+    Attention,
+    AttentionJoined,
+    AttentionOfNumbers,
+    AttentionUntrained,
+    AttentionYields,
+    Block,
+    BlockCut,
+    BlockInPlace,
+    BlockStacked,
+    BlockTwice,
+    BlockWithoutDim,
+    BlockWithoutShortcut,
+    PooledSlices,
+    SquaredWeights,
+    defined_last,
+    solution_source,
+)
 from sources import my_window as gray
 from torch import nn
 from wrong_answers_n4_to_n5 import interval_over_wrong_axis, two_by_size, two_of_most_label, two_with_background
@@ -44,86 +60,6 @@ def slab_clipped_in_place(case: Any, rng: Any, slices: int = 4) -> Any:
     start = rng.integers(case.shape[0] - slices + 1)
     view = case.image[start : start + slices]
     return (np.clip(view, -200, 500, out=view) + 200) / 700, case.label[start : start + slices]
-
-
-class AttentionYields(Attention):
-    def forward(self, features: Any) -> Any:
-        yield from self.skips(features)
-
-
-class SquaredWeights(Attention):
-    def forward(self, features: Any) -> Any:
-        return [skip * skip for skip in super().forward(features)]
-
-
-class PooledSlices(Attention):
-    down = staticmethod(lambda x: F.max_pool3d(x, 2))
-
-
-class AttentionUntrained(Attention):
-    def forward(self, features: Any) -> Any:
-        with torch.no_grad():
-            return super().forward(features)
-
-
-class AttentionOfNumbers(Attention):
-    """Its weights are used, but not as parameters."""
-
-    def skips(self, features: Any) -> Any:
-        for conv in (*self.finer, *self.coarser):
-            conv.forward = lambda x, conv=conv: F.conv3d(x, conv.weight.data)
-        return super().skips(features)
-
-
-class BlockCut(Block):
-    """The gradient of the result before is lost: seen with more than two groups."""
-
-    def forward(self, x: Any) -> Any:
-        results, y = [self.reduce(x).chunk(self.scale, dim=1)[0]], torch.zeros(1)
-        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale, dim=1)[1:], strict=True):
-            y = conv(group + y.detach())
-            results.append(y)
-        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
-
-
-class BlockInPlace(Block):
-    def forward(self, x: Any) -> Any:
-        groups = self.reduce(x).chunk(self.scale, dim=1)
-        results = [groups[0], self.convs[0](groups[1])]
-        for conv, group in zip(self.convs[1:], groups[2:], strict=True):
-            group += results[-1]
-            results.append(conv(group))
-        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
-
-
-class BlockWithoutDim(Block):
-    def forward(self, x: Any) -> Any:
-        results, y = [*self.reduce(x).chunk(self.scale)[:1]], 0
-        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale)[1:], strict=False):
-            y = conv(group + y)
-            results.append(y)
-        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
-
-
-class BlockStacked(Block):
-    def forward(self, x: Any) -> Any:
-        return self.expand(torch.stack(self.reduce(x).chunk(self.scale, dim=1), dim=1))
-
-
-class AttentionJoined(Attention):
-    def forward(self, features: Any) -> Any:
-        return torch.cat([*self.skips(features)])
-
-
-class BlockTwice(Block):
-    def forward(self, x: Any) -> Any:
-        return super().forward(super().forward(x))
-
-
-class BlockWithoutShortcut(Block):
-    def forward(self, x: Any) -> Any:
-        self.shortcut = nn.Identity()
-        return super().forward(x)
 
 
 def loop_that_yields(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Iterator[float]:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kits_msan.course.exercises.builds.gradients import untrained
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+from kits_msan.course.exercises.gradients import untrained
 from kits_msan.networks.layers import Res2NetBlock
 
 SEED = 0

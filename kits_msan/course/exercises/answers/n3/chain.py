@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kits_msan.course.exercises.builds.gradients import untrained
 from kits_msan.course.exercises.exercise import Exercise, Inputs
+from kits_msan.course.exercises.gradients import untrained
 
 
 def _groups(rng: np.random.Generator) -> Inputs:
