@@ -39,6 +39,16 @@ def verdict(exercise: Exercise, answer: Any) -> str:
         return f"Wrong: the check cannot look at your answer ({told(error)}). Give plain numbers, lists or arrays."
 
 
+def takes_others(function: Any, names: list[str]) -> str | None:
+    """What to say of a function that cannot be called with these arguments, or None."""
+    if takes(function, len(names)):
+        return None
+    return (
+        f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
+        f"argument{'' if len(names) == 1 else 's'}, {', '.join(names)}, and it takes others."
+    )
+
+
 def _verdict_on_value(exercise: Exercise, answer: Any) -> str:
     if callable(answer):
         return "Wrong: the check wants a value, and this is a function; call it and pass on what it returns."
@@ -68,11 +78,8 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
         return "Wrong: the check wants your function itself: its name, without brackets."
     names = list(inspect.signature(exercise.solution).parameters)
     wanted, _ = results_of(exercise.solution, trials)  # first, since an answer can change settings, as of torch
-    if not takes(answer, len(names)):
-        return (
-            f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
-            f"argument{'' if len(names) == 1 else 's'}, {', '.join(names)}, and it takes others."
-        )
+    if others := takes_others(answer, names):
+        return others
     try:
         results, printed = results_of(answer, trials, LONGEST)
     except StoppedError as stop:

@@ -63,7 +63,8 @@ BUILDS: dict[str, Build] = {
             then=untrained(_block(), _blocks),
             takes=("channels_in", "channels_out", "scale"),
             keeps={"x": "Write x = x + y, not x += y."},
-            hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
+            hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU. "
+            "Leave `__init__` as it was given.",
             stops={
                 "modified inplace": "A group is a part of x, and cannot be trained if it changes in place. Write "
                 "x = x + y, not x += y.",

@@ -14,6 +14,7 @@ from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 from kits_msan.course.exercises.gradients import untrained
 
 SEED = 0
+INIT = "Leave `__init__` as it was given: the check sets the weights of self.finer and self.coarser."
 
 
 def _maps(rng: np.random.Generator) -> Inputs:
@@ -85,8 +86,11 @@ BUILDS: dict[str, Build] = {
             then=untrained(_attention(), _maps),
             keeps={"features": "Write s = s + x, not s += x."},
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
-            "projected and spread; then F times the sigmoid of this sum.",
+            "projected and spread; then F times the sigmoid of this sum. Leave `__init__` as it was given.",
+            takes=("channels",),
             stops={
+                "no attribute 'finer'": INIT,
+                "no attribute 'coarser'": INIT,
                 "must match except in dimension": "Each level has a map of its own size: return a list of them.",
                 "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
                 "through "
