@@ -44,7 +44,7 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
                     changed[i] |= not np.array_equal(numbers(now), before)
                 gray, truth = (frozen(part) for part in pair)
                 shape = numbers(gray).shape
-                some.append(_place(gray, _gray(image), NEAR) or _place(truth, label, 0) or 0)
+                some.append(_place(gray, _gray(image), NEAR) or _place(truth, label, 0))
                 slabs[some[-1]] = (gray, truth)
                 counts.add(shape[0] if len(shape) == 3 else 0)
             starts.append(some)
@@ -113,8 +113,8 @@ def _uneven(drawn: Callable[..., Any]) -> str | None:
     if max(abs(count - MANY / 5) for count in counts) < OFF * np.sqrt(MANY / 5):
         return None
     return (
-        f"every place can be drawn, but some more often than others: of 5 places yours drew one {min(counts)} and "
-        f"one {max(counts)} times in {MANY}. Draw the start with rng.integers(D - slices + 1)."
+        "every place can be drawn, but some more often than others. Draw the start with "
+        "rng.integers(D - slices + 1), whose numbers are all equally likely."
     )
 
 
