@@ -54,10 +54,10 @@ def collected(folder: Path) -> list[Found]:
     for path in sorted(chapters, key=lambda path: path.stat().st_mtime):
         student = _student(path, folder, homes)
         spelled_so.setdefault(student.casefold(), {})[student] = None
-    names = {key: next(iter(students)) for key, students in spelled_so.items()}
-    for students in spelled_so.values():
-        if len(students) > 1:
-            _say(f"{', '.join(students)} are taken for one student; if they are several, give them other names.")
+    names = {key: next(iter(spellings)) for key, spellings in spelled_so.items()}
+    for spellings in spelled_so.values():
+        if len(spellings) > 1:
+            _say(f"{', '.join(spellings)} are taken for one student; if they are several, give them other names.")
     found: dict[tuple[str, int], list[Path]] = {}
     for path, chapter in chapters.items():
         found.setdefault((names[_student(path, folder, homes).casefold()], chapter), []).append(path)

@@ -1,7 +1,7 @@
 """A build of notebook 5, the bootstrap: its ends are compared, and how they depend on `rng` and on `draws`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy  # its parts are loaded on first use
@@ -89,7 +89,7 @@ def _too_few(ends: Callable[[int], list[Any]]) -> bool:
         return True
 
 
-def _by_scipy(method: str) -> Callable[[Any, int, float], Any]:
+def _by_scipy(method: Literal["BCa", "basic"]) -> Callable[[Any, int, float], Any]:
     def ends(differences: Any, draws: int, level: float) -> Any:
         made = scipy.stats.bootstrap(
             (differences,), np.mean, n_resamples=draws, confidence_level=level / 100, method=method, rng=0
