@@ -35,8 +35,9 @@ class Exercise:
         where what is right depends on chance. It gets the function.
     used: hint to what the notebook does next with a result; the hint is given if this stops on a result that is
         right, as on a list in place of an array.
-    keeps: the names of arguments that a notebook uses afterwards, each with what to do if a function that is right in
-        all trials changes it.
+    keeps: names of arguments, each with what to do if a function that is right in all trials changes it, where to
+        begin with a copy is not the best advice. No function may change what it is given: a notebook uses it again.
+    in_place: names of arguments that may be changed nevertheless.
     inner: whether results are what a check saw, such as weights, and not what a student's function gave.
     takes: the names of what a student's function is given, where they are not those of `solution`.
     stops: words of an error's text to what to do about it, where the general advice would not fit.
@@ -55,6 +56,7 @@ class Exercise:
     then: Callable[[Callable[..., Any]], str | None] | None = None
     used: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     keeps: Mapping[str, str] = field(default_factory=dict)
+    in_place: tuple[str, ...] = ()
     inner: bool = False
     takes: tuple[str, ...] = ()
     stops: Mapping[str, str] = field(default_factory=dict)

@@ -19,8 +19,8 @@ KINDS = {
     "RecursionError": "It calls itself without an end.",
     "AssertionError": "An assert does not hold for this input.",
     "SystemExit": "It ends Python; end a function with return.",
-    "ModuleNotFoundError": "This library is not installed here; NumPy, SciPy, pandas and torch are.",
 }
+NO_LIBRARY = "This library is not installed here; NumPy, SciPy, pandas and torch are."
 SIZES = "Two things of different sizes meet here; print the shapes of both before this line."
 ONE_NUMBER = "`math`, int() and float() take one number; for arrays take NumPy's np.exp, np.sqrt and so on."
 WHOLE = "An index must be a whole number: use // in place of /, or int(...)."
@@ -72,6 +72,7 @@ WORDS = {  # of an error's text
     "only integers, slices": WHOLE,
     "indices must be integers": WHOLE,
     "too many indices": "There are more indices than the array has axes; print its shape.",
+    "Module.__init__() call": "Begin `__init__` with super().__init__().",
     "'bitwise_": "`&` and `|` join masks only, and come before + and *; put brackets around each comparison.",
     "cannot be interpreted as an integer": "A whole number is wanted here: use // in place of /, or int(...).",
     "got (NoneType": NOTHING_GIVEN,
@@ -112,6 +113,8 @@ WORDS = {  # of an error's text
     "channels, but got": "A convolution got another number of channels than it takes; print the shapes before it.",
     "range [0, 1]": "np.quantile takes 0 to 1, and np.percentile 0 to 100.",
     "range [0, 100]": "np.quantile takes 0 to 1, and np.percentile 0 to 100.",
+    "No module named": NO_LIBRARY,
+    " required.": NO_LIBRARY,  # as MONAI says it
     "'tuple'": NO_ARRAY,
     "'list'": NO_ARRAY,
 }

@@ -46,20 +46,27 @@ def results_of(function: Callable[..., Any], trials: Inputs, seconds: float | No
     return results, printed.getvalue()
 
 
-def changes(function: Callable[..., Any], trials: Inputs, place: int) -> bool:
-    """Whether a function changes its argument in this place, in some trial."""
+def changed(function: Callable[..., Any], trials: Inputs) -> set[int]:
+    """The places of the arguments that a function changes in some trial: arrays, tensors or lists of these."""
 
     def after(*arguments: Any) -> Any:
         for _ in _each(function(*arguments)):  # a generator works only now
             pass
-        return arguments[place]
+        return arguments
 
     try:
         left, _ = results_of(after, trials, LONGEST)
     except StoppedError:
-        return False
-    pairs = zip(left, (arguments[place] for arguments in trials), strict=True)
-    return not all(same(now, before, 0.0, half=False) for now, before in pairs)
+        return set()
+    pairs = [
+        (i, *pair) for trial in zip(left, trials, strict=True) for i, pair in enumerate(zip(*trial, strict=True))
+    ]
+    # functions and layers equal nothing, not even themselves
+    return {i for i, now, before in pairs if _equal(before, before) and not _equal(now, before)}
+
+
+def _equal(now: Any, before: Any) -> bool:
+    return same(now, before, 0.0, half=False)
 
 
 def _each(result: Any) -> Iterable[Any]:

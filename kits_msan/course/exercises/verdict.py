@@ -15,7 +15,7 @@ from kits_msan.course.exercises.hints import constant_hint, hint_for, sure_hint
 from kits_msan.course.exercises.limits import LONGEST
 from kits_msan.course.exercises.numeric import ROUNDED
 from kits_msan.course.exercises.stops import advice, told, unanswered
-from kits_msan.course.exercises.trials import StoppedError, changes, names_of, results_of, takes
+from kits_msan.course.exercises.trials import StoppedError, changed, names_of, results_of, takes
 
 USED: dict[int, tuple[Any, Any]] = {}  # iterators, which give their values once, with these
 STRANGE = (Exception,)  # what looking at an answer of a kind that nobody thought of may raise
@@ -37,6 +37,16 @@ def verdict(exercise: Exercise, answer: Any) -> str:
             return _verdict_on_function(exercise, answer, exercise.inputs(np.random.default_rng(0)))
     except STRANGE as error:
         return f"Wrong: the check cannot look at your answer ({told(error)}). Give plain numbers, lists or arrays."
+
+
+def takes_others(function: Any, names: list[str]) -> str | None:
+    """What to say of a function that cannot be called with these arguments, or None."""
+    if takes(function, len(names)):
+        return None
+    return (
+        f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
+        f"argument{'' if len(names) == 1 else 's'}, {', '.join(names)}, and it takes others."
+    )
 
 
 def _verdict_on_value(exercise: Exercise, answer: Any) -> str:
@@ -68,11 +78,8 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
         return "Wrong: the check wants your function itself: its name, without brackets."
     names = list(inspect.signature(exercise.solution).parameters)
     wanted, _ = results_of(exercise.solution, trials)  # first, since an answer can change settings, as of torch
-    if not takes(answer, len(names)):
-        return (
-            f"Wrong: your function stopped with TypeError: the check gives it {len(names)} "
-            f"argument{'' if len(names) == 1 else 's'}, {', '.join(names)}, and it takes others."
-        )
+    if others := takes_others(answer, names):
+        return others
     try:
         results, printed = results_of(answer, trials, LONGEST)
     except StoppedError as stop:
@@ -104,9 +111,11 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
 
 def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs) -> str | None:
     """What an exercise says of a function that is right in all trials, if it is wrong nevertheless."""
-    for name, hint in exercise.keeps.items():
-        if changes(answer, trials, names_of(exercise.solution).index(name)):
-            return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
+    names = names_of(exercise.solution)
+    if lost := [names[i] for i in sorted(changed(answer, trials)) if names[i] not in exercise.in_place]:
+        name = lost[0]
+        hint = exercise.keeps.get(name, f"Begin with a copy: {name} = {name}.copy().")
+        return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
     for hint, use in exercise.used.items():
         try:
             results_of(lambda *arguments, use=use: use(answer(*arguments)), trials[:1], LONGEST)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +21,10 @@ ASKED = sorted([*EXERCISES, *BUILDS])  # 1.1 to 1.4, then the builds 1.b; 2.1 ..
 CHECK = re.compile(r"""checks\.(?:check|passes)\(\s*["'](\d\.\w)["']""")
 COMMENT = re.compile("#.*")
 ENDING = re.compile(r"(\.ipynb)?\.[^.]*$", re.IGNORECASE)
-COPY = re.compile(r"([ _-]*\bcopy ?\d*| ?\(\d+\))+$", re.IGNORECASE)  # -Copy1, " (1)": of Jupyter and of browsers
+COPY = re.compile(r"([ _-]*\b(copy|kopie) ?\d*| ?\(\d+\))+$", re.IGNORECASE)  # of Jupyter, browsers, systems
+COPY_OF = re.compile(r"((copy of|kopie von) +)+", re.IGNORECASE)  # of Colab
+CANVAS = re.compile(r"([^_]+)(?:_late)?_(\d+)_\d{4,}_", re.IGNORECASE)  # name, number of the student, of the upload
+MOODLE = re.compile(r"_\d+_assignsubmission_.*")  # after the name; each assignment has another number
 SAME_TIME = 2  # seconds: the step of the times in a zip file, and more than it takes to copy a folder of notebooks
 AGAIN = "ask the student for it again"
 
@@ -31,7 +35,7 @@ def collected(folder: Path) -> list[Found]:
     """(student, number of the notebook, file) of all notebooks below `folder`, one for a student and a number.
 
     A student's name is the topmost folder that notebooks lie in, such as `ann` for `ann/backup` too, or what a file's
-    name has beside that of the notebook.
+    name has beside that of the notebook. `Ann` and `ann` are one, and a line says so; the oldest file's name counts.
     A file that cannot be read counts if its name tells which notebook it was. Raises InputError if there are none.
     """
     chapters: dict[Path, int] = {}
@@ -46,11 +50,20 @@ def collected(folder: Path) -> list[Found]:
         elif ".ipynb" in name or _original(path):
             others.append(path)
     homes = {path.parent for path in chapters} - {folder}
+    spelled_so: dict[str, dict[str, None]] = {}
+    for path in sorted(chapters, key=lambda path: path.stat().st_mtime):
+        student = _student(path, folder, homes)
+        spelled_so.setdefault(student.casefold(), {})[student] = None
+    names = {key: next(iter(spellings)) for key, spellings in spelled_so.items()}
+    for spellings in spelled_so.values():
+        if len(spellings) > 1:
+            _say(f"{', '.join(spellings)} are taken for one student; if they are several, give them other names.")
     found: dict[tuple[str, int], list[Path]] = {}
     for path, chapter in chapters.items():
-        found.setdefault((_student(path, folder, homes), chapter), []).append(path)
+        found.setdefault((names[_student(path, folder, homes).casefold()], chapter), []).append(path)
     for path in others:
-        if (_student(path, folder, homes), _named(path)) not in found:
+        student = _student(path, folder, homes)
+        if (names.get(student.casefold(), student), _named(path)) not in found:
             _say(f"{path} does not end in .ipynb; rename it if it is the notebook, else ask the student for that.")
     if not found:
         raise InputError(
@@ -63,10 +76,12 @@ def collected(folder: Path) -> list[Found]:
 
 
 def empty_handed(folder: Path, found: Iterable[Found]) -> list[str]:
-    """Names of the folders right below `folder` in which no notebook was found."""
+    """Names of the folders right below `folder` whose students have no notebook, there or elsewhere."""
     used = {path.relative_to(folder).parts[0] for _, _, path in found}
+    students = {student.casefold() for student, _, _ in found}
     places = [place.name for place in sorted(folder.iterdir()) if place.is_dir()]
-    return [name for name in places if name not in used and not name.startswith(HIDDEN)]
+    places = [name for name in places if name not in used and not name.startswith(HIDDEN)]
+    return [name for name in places if _plain_name(name).casefold() not in students]
 
 
 def code_cells(path: Path) -> list[NotebookNode]:
@@ -140,10 +155,19 @@ def _student(path: Path, folder: Path, homes: set[Path]) -> str:
     """The name of a file's student; homes: the folders in which notebooks lie."""
     if path.parent != folder:
         above = [parent for parent in path.parents if parent in homes and parent.is_relative_to(folder)]
-        return (above[-1] if above else path.parent).relative_to(folder).as_posix()
+        return _plain_name((above[-1] if above else path.parent).relative_to(folder).as_posix())
     bare, original = ENDING.sub("", path.name), _original(path)
+    if canvas := CANVAS.match(bare):
+        return _plain_name(f"{canvas[1]}_{canvas[2]}")
+    begins = COPY_OF.match(bare)
+    bare = COPY.sub("", bare[begins.end() if begins else 0 :])
     rest = re.sub(re.escape(original.stem), "", bare, flags=re.IGNORECASE) if original else bare
-    return COPY.sub("", rest).strip("-_. ") or bare
+    return _plain_name(rest).strip("-_. ") or bare
+
+
+def _plain_name(name: str) -> str:
+    """A student's name without what Moodle puts after it, and composed: a Mac parts ö into o and two dots."""
+    return unicodedata.normalize("NFC", MOODLE.sub("", name))
 
 
 def _groups(students: Iterable[str]) -> dict[str, list[str]]:

@@ -50,6 +50,7 @@ def place_loop(affine: Any, index: Any) -> Any:
 
 
 def place_in_place(affine: Any, index: Any) -> Any:
+    affine = affine.copy()
     affine[:3, :3] *= index
     return tuple(affine[:3].sum(axis=1))
 
@@ -63,7 +64,7 @@ def box_argwhere(label: Any, spacing: Any, margin: float) -> Any:
 
 
 def box_nonzero(label: Any, spacing: Any, margin: float) -> Iterator[Any]:
-    label[label > 1] = 1
+    label = label > 0
     for axis, places in enumerate(np.nonzero(label)):
         voxels = -int(-margin // spacing[axis])
         yield max(0, min(places) - voxels), min(label.shape[axis], max(places) + voxels + 1)
@@ -86,7 +87,7 @@ def attend_loop(feature: Any, finer: Any, coarser: Any) -> Any:
 
 
 def attend_in_place(feature: Any, finer: Any, coarser: Any) -> Any:
-    coarser += feature
+    feature, coarser = feature.copy(), coarser + feature
     coarser += np.maximum.reduce([finer[::2, ::2], finer[1::2, ::2], finer[::2, 1::2], finer[1::2, 1::2]])
     feature *= (1 + np.tanh(coarser / 2)) / 2
     return feature
@@ -114,7 +115,7 @@ def heat_loop(heat: Any, label: Any) -> Any:
 
 
 def heat_in_place(heat: Any, label: Any) -> Any:
-    label[label == 2] = 1
+    heat, label = heat.copy(), np.minimum(label, 1)
     outside = heat[label == 0].mean()
     heat[label == 0] = 0
     return heat.sum() / label.sum(), outside

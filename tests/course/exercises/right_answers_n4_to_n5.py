@@ -23,6 +23,7 @@ def dice_loop(p: Any, t: Any) -> Any:
 
 def dice_in_place(p: Any, t: Any) -> Any:
     sizes = p.sum() + t.sum() + 1
+    p = p.copy()
     p *= t
     return (sizes - 1 - 2 * p.sum()) / sizes
 
@@ -110,6 +111,7 @@ def paired_loop(first: Any, second: Any) -> Any:
 
 
 def paired_in_place(first: Any, second: Any) -> Any:
+    first = first.copy()
     first -= second
     return np.array([first.mean(), scipy.stats.sem(first)])
 

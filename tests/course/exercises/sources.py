@@ -1,6 +1,6 @@
 """The teacher's solutions: the source of an exercise's or a build's cell, and the names that it uses.
 
-And an attention layer and a block that are right, and written otherwise.
+And layers: an attention layer and a block that are right, and written otherwise, and some that are wrong.
 """
 
 from collections.abc import Callable
@@ -89,3 +89,111 @@ class Block(nn.Module):
             y = conv(group + y)
             joined = torch.cat([joined, y], dim=1)
         return F.relu(self.shortcut(x) + self.expand(joined))
+
+
+class AttentionYields(Attention):
+    def forward(self, features: Any) -> Any:
+        yield from self.skips(features)
+
+
+class SquaredWeights(Attention):
+    def forward(self, features: Any) -> Any:
+        return [skip * skip for skip in super().forward(features)]
+
+
+class PooledSlices(Attention):
+    down = staticmethod(lambda x: F.max_pool3d(x, 2))
+
+
+class AttentionUntrained(Attention):
+    def forward(self, features: Any) -> Any:
+        with torch.no_grad():
+            return super().forward(features)
+
+
+class AttentionOfNumbers(Attention):
+    """Its weights are used, but not as parameters."""
+
+    def skips(self, features: Any) -> Any:
+        for conv in (*self.finer, *self.coarser):
+            conv.forward = lambda x, conv=conv: F.conv3d(x, conv.weight.data)
+        return super().skips(features)
+
+
+class BlockCut(Block):
+    """The gradient of the result before is lost: seen with more than two groups."""
+
+    def forward(self, x: Any) -> Any:
+        results, y = [self.reduce(x).chunk(self.scale, dim=1)[0]], torch.zeros(1)
+        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale, dim=1)[1:], strict=True):
+            y = conv(group + y.detach())
+            results.append(y)
+        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
+class BlockInPlace(Block):
+    def forward(self, x: Any) -> Any:
+        groups = self.reduce(x).chunk(self.scale, dim=1)
+        results = [groups[0], self.convs[0](groups[1])]
+        for conv, group in zip(self.convs[1:], groups[2:], strict=True):
+            group += results[-1]
+            results.append(conv(group))
+        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
+class BlockWithoutDim(Block):
+    def forward(self, x: Any) -> Any:
+        results, y = [*self.reduce(x).chunk(self.scale)[:1]], 0
+        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale)[1:], strict=False):
+            y = conv(group + y)
+            results.append(y)
+        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
+
+
+class BlockStacked(Block):
+    def forward(self, x: Any) -> Any:
+        return self.expand(torch.stack(self.reduce(x).chunk(self.scale, dim=1), dim=1))
+
+
+class AttentionJoined(Attention):
+    def forward(self, features: Any) -> Any:
+        return torch.cat([*self.skips(features)])
+
+
+class BlockTwice(Block):
+    def forward(self, x: Any) -> Any:
+        return super().forward(super().forward(x))
+
+
+class BlockWithoutShortcut(Block):
+    def forward(self, x: Any) -> Any:
+        self.shortcut = nn.Identity()
+        return super().forward(x)
+
+
+class OwnAttention(Attention):
+    """Layers by other names; right, but the check cannot set their weights."""
+
+    def __init__(self, channels: Any) -> None:
+        super().__init__(channels)
+        self.down_by, self.up_by = self.finer, self.coarser
+        del self.finer, self.coarser
+
+
+class AttentionWithBias(Attention):
+    def __init__(self, channels: Any) -> None:
+        super().__init__(channels)
+        self.coarser = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(channels))
+
+
+class NoSuper(Attention):
+    def __init__(self, channels: Any) -> None:
+        self.finer = nn.ModuleList()
+
+
+class OwnBlock(Block):
+    """Layers of the same kind, made in another order, so that their weights are others."""
+
+    def __init__(self, channels_in: int, channels_out: int, scale: int) -> None:
+        nn.Linear(3, 3)
+        super().__init__(channels_in, channels_out, scale)

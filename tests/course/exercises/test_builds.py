@@ -7,13 +7,42 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from right_answers_n4_to_n5 import interval_at_once, loop_first_zero, two_by_loop, two_most_common
 from scipy import ndimage
-from sources import Attention, Block, defined_last, solution_source
+from sources import (
+    Attention,
+    AttentionJoined,
+    AttentionOfNumbers,
+    AttentionUntrained,
+    AttentionWithBias,
+    AttentionYields,
+    Block,
+    BlockCut,
+    BlockInPlace,
+    BlockStacked,
+    BlockTwice,
+    BlockWithoutDim,
+    BlockWithoutShortcut,
+    NoSuper,
+    OwnAttention,
+    OwnBlock,
+    PooledSlices,
+    SquaredWeights,
+    defined_last,
+    solution_source,
+)
 from sources import my_window as gray
 from torch import nn
-from wrong_answers_n4_to_n5 import interval_over_wrong_axis, two_by_size, two_of_most_label, two_with_background
+from wrong_answers_n4_to_n5 import (
+    interval_of_scipy,
+    interval_of_shares,
+    interval_of_whole_percents,
+    interval_over_wrong_axis,
+    interval_that_sorts,
+    two_by_size,
+    two_of_most_label,
+    two_with_background,
+)
 
 from kits_msan.course.exercises.checks import BUILDS, passes
 from kits_msan.course.exercises.verdict import verdict
@@ -46,64 +75,30 @@ def slab_clipped_in_place(case: Any, rng: Any, slices: int = 4) -> Any:
     return (np.clip(view, -200, 500, out=view) + 200) / 700, case.label[start : start + slices]
 
 
-class AttentionYields(Attention):
-    def forward(self, features: Any) -> Any:
-        yield from self.skips(features)
+def slab_clamped(case: Any, rng: Any, slices: int) -> Any:
+    start = min(rng.integers(len(case.label)), len(case.label) - slices)
+    return gray(case.image[start : start + slices]), case.label[start : start + slices]
 
 
-class SquaredWeights(Attention):
-    def forward(self, features: Any) -> Any:
-        return [skip * skip for skip in super().forward(features)]
+def slab_rounded(case: Any, rng: Any, slices: int) -> Any:
+    start = round(rng.random() * (len(case.label) - slices))
+    return gray(case.image[start : start + slices]), case.label[start : start + slices]
 
 
-class PooledSlices(Attention):
-    down = staticmethod(lambda x: F.max_pool3d(x, 2))
+def slab_with_label(change: Callable[[Any], Any]) -> Callable[[Any, Any, int], Any]:
+    def slab(case: Any, rng: Any, slices: int) -> Any:
+        image, label = slab_by_choice(case, rng, slices)
+        return image, change(label)
+
+    return slab
 
 
-class AttentionUntrained(Attention):
-    def forward(self, features: Any) -> Any:
-        with torch.no_grad():
-            return super().forward(features)
+def loop_cut(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Any:
+    return loop_first_zero(model, sampler, lambda y, label: loss_of(y.detach(), label).requires_grad_(), rate, steps)
 
 
-class BlockInPlace(Block):
-    def forward(self, x: Any) -> Any:
-        groups = self.reduce(x).chunk(self.scale, dim=1)
-        results = [groups[0], self.convs[0](groups[1])]
-        for conv, group in zip(self.convs[1:], groups[2:], strict=True):
-            group += results[-1]
-            results.append(conv(group))
-        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
-
-
-class BlockWithoutDim(Block):
-    def forward(self, x: Any) -> Any:
-        results, y = [*self.reduce(x).chunk(self.scale)[:1]], 0
-        for conv, group in zip(self.convs, self.reduce(x).chunk(self.scale)[1:], strict=False):
-            y = conv(group + y)
-            results.append(y)
-        return F.relu(self.expand(torch.cat(results, dim=1)) + self.shortcut(x))
-
-
-class BlockStacked(Block):
-    def forward(self, x: Any) -> Any:
-        return self.expand(torch.stack(self.reduce(x).chunk(self.scale, dim=1), dim=1))
-
-
-class AttentionJoined(Attention):
-    def forward(self, features: Any) -> Any:
-        return torch.cat([*self.skips(features)])
-
-
-class BlockTwice(Block):
-    def forward(self, x: Any) -> Any:
-        return super().forward(super().forward(x))
-
-
-class BlockWithoutShortcut(Block):
-    def forward(self, x: Any) -> Any:
-        self.shortcut = nn.Identity()
-        return super().forward(x)
+def needs_library(label: Any) -> Any:
+    raise RuntimeError("Skimage.measure required.")  # as MONAI's KeepLargestConnectedComponent does
 
 
 def loop_that_yields(model: Any, sampler: Any, loss_of: Any, rate: float, steps: int) -> Iterator[float]:
@@ -133,16 +128,6 @@ def two_that_touch(corners: int) -> Callable[[Any], Any]:
     return keep
 
 
-def interval_of_shares(differences: Any, draws: int, rng: Any, level: float) -> Any:
-    means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
-    return np.percentile(means, [(1 - level / 100) / 2, 1 - (1 - level / 100) / 2])
-
-
-def interval_of_whole_percents(differences: Any, draws: int, rng: Any, level: float) -> Any:
-    means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
-    return np.percentile(means, [(100 - level) // 2, 100 - (100 - level) // 2])
-
-
 RIGHT = [
     ("1.b", slab_by_choice),
     ("2.b", Attention),
@@ -152,6 +137,7 @@ RIGHT = [
     ("1.b", slab_of_a_new_case),
     ("5.b", two_most_common),
     ("5.c", interval_at_once),
+    ("5.c", interval_of_scipy(method="percentile")),
 ]
 WRONG = [
     pytest.param(DRAWS, slab_of_its_own, "the same again", marks=pytest.mark.slow),
@@ -173,10 +159,11 @@ WRONG = [
     ("4.b", lambda model, sampler, loss_of, rate, steps: sampler.batch(0)[0], "batch.image and batch.label"),
     ("5.b", 3, "your function itself"),
     ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "does not depend on `level`"),
-    ("5.c", lambda differences, draws, rng: (0, 1), "TypeError"),
     ("1.b", slab_clipped_in_place, "changes `image` itself"),
     ("1.b", lambda case, rng, slices: "slab", "Return two things"),
     ("2.b", AttentionUntrained, "their gradients are not"),
+    ("2.b", AttentionOfNumbers, "their gradients are not"),
+    ("3.b", BlockCut, "their gradients are not"),
     ("2.b", AttentionYields, "return a list, without `yield`"),
     ("2.b", Attention([2, 3, 4]), "the class itself"),
     ("1.b", lambda *given: [part.tolist() for part in slab_by_choice(*given)], "return arrays"),
@@ -194,6 +181,27 @@ WRONG = [
     ("5.b", lambda label: two_most_common(label) if label.any() else label[9], "for a label without any it stops"),
     ("5.c", lambda differences, draws, rng, level: interval_at_once(differences, draws - 1, rng, level), "fewer"),
     ("5.c", lambda differences, draws, rng, level: interval_at_once(differences, draws // 2, rng, level), "fewer"),
+    ("1.b", slab_clamped, "some more often than others"),
+    ("1.b", slab_rounded, "some more often than others"),
+    ("1.b", slab_with_label(lambda label: label[None]), "the label has other axes"),
+    ("1.b", slab_with_label(lambda label: np.eye(3)[label]), "the label has other axes"),
+    ("1.b", slab_with_label(lambda label: label / 2), "Not right: the label. It is the label as it is"),
+    ("1.b", slab_with_label(lambda label: label == 2), "Not right: the label. It is the label as it is"),
+    ("1.b", lambda *given: [part[None] for part in slab_by_choice(*given)], "image and label: each has other axes"),
+    ("1.b", lambda case, rng: slab_by_choice(case, rng), "the check gives it 3 arguments, case, rng, slices"),
+    ("2.b", lambda: Attention([2, 3]), "the check gives it 1 argument, channels"),
+    ("5.c", lambda differences, draws, rng: (0, 1), "the check gives it 4 arguments, differences, draws, rng, level"),
+    ("2.b", OwnAttention, "Leave `__init__` as it was given: the check sets the weights"),
+    ("2.b", AttentionWithBias, "Leave `__init__` as it was given."),
+    ("3.b", OwnBlock, "Leave `__init__` as it was given."),
+    ("2.b", NoSuper, "Begin `__init__` with super().__init__()."),
+    ("4.b", lambda *given: (given[0], loop_first_zero(*given)), "return the list of losses alone"),
+    ("4.b", lambda *given: (loop_first_zero(*given), given[0]), "return the list of losses alone"),
+    ("4.b", loop_cut, "Or was the gradient cut off"),
+    ("5.c", interval_of_scipy(), "these are BCa ends"),
+    ("5.c", interval_of_scipy(method="basic"), "these are ends of SciPy's method 'basic'"),
+    ("5.c", interval_that_sorts, "changes `differences` itself"),
+    ("5.b", needs_library, "This library is not installed here"),
     ("5.c", interval_of_whole_percents, "right for 4 of 5 inputs"),
 ]
 

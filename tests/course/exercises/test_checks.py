@@ -109,7 +109,11 @@ def in_place(x: Any) -> Any:
     ("answer", "expected"),
     [
         (lambda x: x + x, "Right: twice."),
-        (in_place, "Right: twice."),  # what it did to its argument does not reach the next function
+        (
+            in_place,  # what it did to its argument does not reach the next function
+            "Wrong: the result is right, but your function changes `x` itself, which the notebook needs. "
+            "Begin with a copy: x = x.copy().",
+        ),
         (lambda x: list(2 * x), "Right: twice."),
         (lambda x: torch.from_numpy(2 * x).requires_grad_(), "Right: twice."),
         (lambda x: x**2, "Wrong: you squared it. For x = [5] yours gives [25], but [10] is right."),

@@ -1,15 +1,18 @@
-"""No mutant of a solution passes its check, unless it gives the same on all valid inputs.
+"""No mutant of a solution passes its check, unless it gives the same on all valid inputs; or changes these.
 
 The solutions are those of the teacher's notebooks, of exercises and of builds. Whether a mutant is another function
 is found out on inputs drawn with other seeds than the check's.
 """
 
+import copy
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mutants import mutants
 from sources import defined_last, solution_source
 
@@ -17,6 +20,7 @@ from kits_msan.course.exercises.checks import BUILDS, EXERCISES
 from kits_msan.course.exercises.compare import same
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 from kits_msan.course.exercises.trials import StoppedError, results_of
+from kits_msan.course.exercises.verdict import verdict
 
 pytestmark = pytest.mark.no_cover  # what runs here are mutants, at twice the price if their lines are counted
 FUNCTIONS = [number for number, exercise in EXERCISES.items() if exercise.inputs]
@@ -79,3 +83,49 @@ def test_no_mutant_of_a_build_passes(number: str) -> None:
     use, exercise = BUILDS[number]
     passed = survivors(exercise, use, solution_source(number), FEWER)
     assert not passed, "\n\n".join(passed)
+
+
+def arrays_of(exercise: Exercise) -> list[str]:
+    """The names of a solution's arguments that are arrays, tensors or lists of these or of numbers."""
+    assert exercise.inputs is not None
+    first = exercise.inputs(np.random.default_rng(0))[0]
+    kinds = (np.ndarray, torch.Tensor, list)
+    return [name for name, one in zip(solution_names(exercise), first, strict=True) if isinstance(one, kinds)]
+
+
+def solution_names(exercise: Exercise) -> list[str]:
+    return list(inspect.signature(exercise.solution).parameters)
+
+
+def change(value: Any) -> None:
+    """Add 1 to the first number, in place."""
+    if isinstance(value, list) and not isinstance(value[0], float | int):
+        change(value[0])
+    else:
+        value = value.reshape(-1) if isinstance(value, np.ndarray | torch.Tensor) else value
+        value[0] += 1
+
+
+CHANGEABLE = [
+    (number, exercise, name)
+    for number, exercise in [*EXERCISES.items(), *((number, build[1]) for number, build in BUILDS.items())]
+    if exercise.inputs
+    for name in arrays_of(exercise)
+    if (number, name) != ("3.1", "convs")  # functions
+]
+
+
+@pytest.mark.parametrize(("number", "exercise", "name"), CHANGEABLE)
+def test_a_right_answer_that_changes_what_it_is_given_is_told_so(number: str, exercise: Exercise, name: str) -> None:
+    def answer(*given: Any) -> Any:
+        result = exercise.solution(*copy.deepcopy(given))
+        change(given[solution_names(exercise).index(name)])
+        return result
+
+    said = verdict(exercise, answer)
+    if name in exercise.in_place:
+        assert number == "4.4"
+        assert said.startswith("Right: ")
+    else:
+        assert said.startswith("Wrong: ")
+        assert f"your function changes `{name}` itself" in said

@@ -192,6 +192,7 @@ WRONG: dict[str, list[Wrong]] = {
         (chain_relu, "ReLU came after"),
         (chain_of_halves, "The first 2 of your values are right each time; look at number 3"),
         (chain_in_place, "changed in place"),
+        (lambda groups, convs: [y.detach() for y in chain_generator(groups, convs)], "their gradients are not"),
         (lambda convs, groups: groups, "in another order"),
         (lambda groups, convs: [groups[0], convs[0](groups[1]), convs[1](groups[2] + convs[0](groups[1]))], "Error"),
     ],

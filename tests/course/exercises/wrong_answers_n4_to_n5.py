@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 import torch
+from right_answers_n4_to_n5 import interval_at_once
 from scipy import ndimage
 
 
@@ -84,6 +85,32 @@ def two_of_most_label(label: Any) -> Any:
 def two_with_background(label: Any) -> Any:
     pieces, _ = ndimage.label(label > 0)
     return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel()))[-2:]), label, 0)
+
+
+def interval_of_shares(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
+    return np.percentile(means, [(1 - level / 100) / 2, 1 - (1 - level / 100) / 2])
+
+
+def interval_of_whole_percents(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    means = [rng.choice(differences, len(differences)).mean() for _ in range(draws)]
+    return np.percentile(means, [(100 - level) // 2, 100 - (100 - level) // 2])
+
+
+def interval_of_scipy(**how: Any) -> Callable[..., Any]:
+    def interval(differences: Any, draws: int, rng: Any, level: float = 95) -> Any:
+        how_sure = level / 100
+        made = scipy.stats.bootstrap(
+            (differences,), np.mean, n_resamples=draws, confidence_level=how_sure, rng=rng, **how
+        )
+        return made.confidence_interval
+
+    return interval
+
+
+def interval_that_sorts(differences: Any, draws: int, rng: Any, level: float) -> Any:
+    differences.sort()
+    return interval_at_once(differences, draws, rng, level)
 
 
 WRONG: dict[str, list[Wrong]] = {

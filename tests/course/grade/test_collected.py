@@ -119,6 +119,64 @@ def test_of_several_notebooks_of_a_student_one_counts(tmp_path: Path, capsys: py
     assert [one[:2] for one in collected(tmp_path)] == [("bob", 5), ("ann", 1), ("my_bob", 5)]
 
 
+@pytest.mark.parametrize(
+    ("names", "student"),
+    [
+        (["Copy of 01_data_exploration_ann", "Copy of Copy of 02_attention_layer_ann", "03_res2net_ann"], "ann"),
+        (["Kopie von 01_data_exploration_ann", "02_attention_layer_ann - Kopie (2)"], "ann"),
+        (["Copy of 01_data_exploration", "01_data_exploration copy 2"], "01_data_exploration"),
+        (["01_data_exploration_J\u00f6rg", "02_attention_layer_Jo\u0308rg"], "J\u00f6rg"),
+        (
+            [
+                "smithjane_12345_900001_01_data_exploration",
+                "smithjane_12345_900777_02_attention_layer",
+                "smithjane_LATE_12345_900888_03_res2net",
+                "smithjane_12345_900002_01_data_exploration-1",
+            ],
+            "smithjane_12345",
+        ),
+        (
+            [
+                "Ann Lee_123456_assignsubmission_file_/01_data_exploration",
+                "Ann Lee_123999_assignsubmission_file_/02_attention_layer",
+                "Ann Lee_124000_assignsubmission_file/work/03_res2net",
+            ],
+            "Ann Lee",
+        ),
+        (
+            ["Ann Lee_1_assignsubmission_file_01_data_exploration", "Ann Lee_2_assignsubmission_file_03_res2net"],
+            "Ann Lee",
+        ),
+    ],
+)
+def test_names_of_colab_and_of_learning_platforms_are_understood(
+    tmp_path: Path, names: list[str], student: str
+) -> None:
+    for name in names:
+        notebook(tmp_path / f"{name}.ipynb", ["1 + 1"])
+    assert {one[0] for one in collected(tmp_path)} == {student}
+
+
+def test_others_with_names_alike_stay_others(tmp_path: Path) -> None:
+    names = ["smithjane_12345_900001_", "smithjane_12346_900002_", "group_1_2_", "group_1_3_", "ann_2_", "ann_3_"]
+    for name in names:
+        notebook(tmp_path / f"{name}01_data_exploration.ipynb", ["1 + 1"])
+    assert len(collected(tmp_path)) == len(names)
+
+
+def test_students_that_differ_in_capitals_are_one_and_a_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, old = (notebook(tmp_path / f"0{name}.ipynb", ["1"]) for name in ("1_data_exploration_Ann", "3_res2net_ann"))
+    os.utime(old, (1e9, 1e9))
+    (tmp_path / "ANN_7_assignsubmission_file_").mkdir()
+    found = collected(tmp_path)
+    assert found == [("ann", 1, new), ("ann", 3, old)]
+    assert empty_handed(tmp_path, found) == []
+    said = "ann, Ann are taken for one student; if they are several, give them other names.\n"
+    assert capsys.readouterr().out == said
+
+
 def test_folders_in_a_students_folder_are_no_other_student(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

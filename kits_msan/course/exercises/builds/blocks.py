@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kits_msan.course.exercises.builds.gradients import untrained
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+from kits_msan.course.exercises.gradients import untrained
 from kits_msan.networks.layers import Res2NetBlock
 
 SEED = 0
@@ -62,7 +62,9 @@ BUILDS: dict[str, Build] = {
             inputs=_blocks,
             then=untrained(_block(), _blocks),
             takes=("channels_in", "channels_out", "scale"),
-            hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU.",
+            keeps={"x": "Write x = x + y, not x += y."},
+            hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU. "
+            "Leave `__init__` as it was given.",
             stops={
                 "modified inplace": "A group is a part of x, and cannot be trained if it changes in place. Write "
                 "x = x + y, not x += y.",

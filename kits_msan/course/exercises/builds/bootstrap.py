@@ -1,7 +1,7 @@
 """A build of notebook 5, the bootstrap: its ends are compared, and how they depend on `rng` and on `draws`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy  # its parts are loaded on first use
@@ -89,6 +89,16 @@ def _too_few(ends: Callable[[int], list[Any]]) -> bool:
         return True
 
 
+def _by_scipy(method: Literal["BCa", "basic"]) -> Callable[[Any, int, float], Any]:
+    def ends(differences: Any, draws: int, level: float) -> Any:
+        made = scipy.stats.bootstrap(
+            (differences,), np.mean, n_resamples=draws, confidence_level=level / 100, method=method, rng=0
+        )
+        return tuple(made.confidence_interval)
+
+    return ends
+
+
 def _by_normal(differences: Any, draws: int, level: float) -> Any:
     error = differences.std(ddof=1) / np.sqrt(len(differences))
     return differences.mean() - 1.96 * error, differences.mean() + 1.96 * error
@@ -122,6 +132,12 @@ BUILDS: dict[str, Build] = {
                     lambda differences, draws, level: np.percentile(
                         differences, [(100 - level) / 2, 100 - (100 - level) / 2]
                     )
+                ),
+                "these are BCa ends, SciPy's default; method='percentile' gives those that are asked.": _by_scipy(
+                    "BCa"
+                ),
+                "these are ends of SciPy's method 'basic'; method='percentile' gives those that are asked.": (
+                    _by_scipy("basic")
                 ),
                 "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
                 "these are ends by the t distribution; draw again instead.": lambda differences, draws, level: (

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kits_msan.course.exercises.builds.gradients import untrained
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+from kits_msan.course.exercises.gradients import untrained
 
 SEED = 0
+INIT = "Leave `__init__` as it was given: the check sets the weights of self.finer and self.coarser."
 
 
 def _maps(rng: np.random.Generator) -> Inputs:
@@ -83,9 +84,13 @@ BUILDS: dict[str, Build] = {
             inputs=_maps,
             used={"the skips are right, but the network takes a list of them; return a list, without `yield`.": len},
             then=untrained(_attention(), _maps),
+            keeps={"features": "Write s = s + x, not s += x."},
             hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
-            "projected and spread; then F times the sigmoid of this sum.",
+            "projected and spread; then F times the sigmoid of this sum. Leave `__init__` as it was given.",
+            takes=("channels",),
             stops={
+                "no attribute 'finer'": INIT,
+                "no attribute 'coarser'": INIT,
                 "must match except in dimension": "Each level has a map of its own size: return a list of them.",
                 "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
                 "through "

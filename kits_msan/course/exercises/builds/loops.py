@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kits_msan.course.exercises.compare import same
 from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
+
+TOLERANCE = 2e-5
 
 
 def _settings(rng: np.random.Generator) -> Inputs:
@@ -71,6 +74,11 @@ def _untouched(got: Any, want: Any) -> bool:
     return bool(torch.equal(got[1], _weights(nn.Linear(3, 1))))
 
 
+def _among_others(got: Any, want: Any) -> bool:
+    """Whether the right losses are one of several things that were returned."""
+    return any(same(part, want[0], TOLERANCE) for part in got[0])
+
+
 def _train(
     optimizer: Callable[..., Any] = torch.optim.AdamW, of_rate: Callable[[float], float] = lambda rate: rate,
     forget: bool = True, step_it: bool = True, renew: bool = False, which: Callable[[int], int] = lambda step: step,
@@ -107,7 +115,7 @@ BUILDS: dict[str, Build] = {
             inputs=_settings,
             then=_undrawn,
             inner=True,
-            tolerance=2e-5,
+            tolerance=TOLERANCE,
             hint="A batch, the loss of the network's answer, backward, step, zero_grad; and remember loss.item().",
             parts={
                 "the losses": "Append loss.item() once in each step.",
@@ -120,7 +128,8 @@ BUILDS: dict[str, Build] = {
             },
             takes=("model", "sampler", "loss_of", "rate", "steps"),
             seen={
-                "the weights of `model` are as they were: train this model, not another one or a copy.": _untouched
+                "return the list of losses alone, without the model.": _among_others,
+                "the weights of `model` are as they were: train this model, not another one or a copy.": _untouched,
             },
             make=_train,
             flaws={
@@ -134,7 +143,7 @@ BUILDS: dict[str, Build] = {
                 "the loss was measured after the step; remember the one whose gradient you took.": {"late": True},
                 "gradients add up: forget them in each step, with optimizer.zero_grad().": {"forget": False},
                 "the weights never changed: backward makes the gradient, then optimizer.step() uses it, and "
-                "zero_grad comes last.": {"step_it": False},
+                "zero_grad comes last. Or was the gradient cut off, by no_grad, detach or item?": {"step_it": False},
                 "a new optimizer in each step forgets its means; make it once, before the loop.": {"renew": True},
                 "every step took the same batch; ask the sampler for batch(step).": {"which": lambda step: 0},
                 "steps count from 0; yours begin with 1.": {"which": lambda step: step + 1},

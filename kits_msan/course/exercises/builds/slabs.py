@@ -11,6 +11,9 @@ from kits_msan.data.cases import Case, kits_affine
 
 SPACING = (3.0, 1.0, 1.0)
 DRAWS = 200  # so many that each of seven places is drawn
+AXES = "has other axes than (slices, rows, columns); cut slices out, and nothing more."
+MANY, OFF = 3000, 6  # draws, and how many standard deviations a right sampler's counts never differ
+NEAR = 0.01  # of grays, also in half precision
 
 
 def _cases(rng: np.random.Generator) -> Inputs:
@@ -40,23 +43,34 @@ def use(draw: Callable[..., Any]) -> Callable[[Any, Any, int], Any]:
                 for i, (now, before) in enumerate(((case.image, image), (case.label, label))):
                     changed[i] |= not np.array_equal(numbers(now), before)
                 gray, truth = (frozen(part) for part in pair)
-                array, shape = numbers(truth), numbers(gray).shape
-                first = array[0] if array.ndim == 3 and len(array) else array
-                found = [i for i, one in enumerate(label) if np.array_equal(one, first)]
-                some.append(found[0] if found else -1)
+                shape = numbers(gray).shape
+                some.append(_place(gray, _gray(image), NEAR) or _place(truth, label, 0))
                 slabs[some[-1]] = (gray, truth)
                 counts.add(shape[0] if len(shape) == 3 else 0)
             starts.append(some)
         known = dict(slabs)
         if counts == {slices}:  # of a place that was not drawn, image and label are not wrong
             for i in range(len(label) - slices + 1):
-                known.setdefault(i, (_gray(image[i : i + slices]), label[i : i + slices]))
+                known.setdefault(i + 1, (_gray(image[i : i + slices]), label[i : i + slices]))
         grays, truths = ([known[place][i] for place in sorted(known)] for i in (0, 1))
         for array, was in zip((image, label), changed, strict=True):
             array += was  # what was done to the case is seen in the arguments
         return sorted(slabs), sorted(counts), grays, truths, starts[0] == starts[1]
 
     return drawn
+
+
+def _place(slab: Any, whole: Any, slack: float) -> int:
+    """Where a slab (slices, H, W) begins in the whole (D, H, W), counted from 1; 0 if it is not found."""
+    slab = numbers(slab)
+    if slab.shape[1:] != whole.shape[1:] or not len(slab):
+        return 0
+    found = (np.abs(slab[0] - whole) <= slack).all(axis=(1, 2))
+    return int(found.argmax()) + 1 if found.any() else 0
+
+
+def _axes(slabs: list[Any]) -> set[int]:
+    return {np.ndim(slab) for slab in slabs}
 
 
 def _gray(image: Any) -> Any:
@@ -89,6 +103,21 @@ def _with(value: int) -> Callable[[Any, Any, int], int]:
     return start
 
 
+def _uneven(drawn: Callable[..., Any]) -> str | None:
+    """What to say of a sampler that draws some of five places more often than others."""
+    label = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None], (8, 2, 2))
+    rng, counts = np.random.default_rng(0), [0] * 5
+    for _ in range(MANY):
+        case = Case("case_00000", np.zeros(label.shape, np.int16), label.copy(), SPACING, kits_affine(SPACING))
+        counts[int(numbers(tuple(drawn.__wrapped__(case, rng, 4))[1])[0, 0, 0])] += 1  # type: ignore[attr-defined]
+    if max(abs(count - MANY / 5) for count in counts) < OFF * np.sqrt(MANY / 5):
+        return None
+    return (
+        "every place can be drawn, but some more often than others. Draw the start with "
+        "rng.integers(D - slices + 1), whose numbers are all equally likely."
+    )
+
+
 def _scattered(case: Any, rng: Any, slices: int) -> Any:
     chosen = np.sort(rng.choice(case.shape[0], slices, replace=False))
     return _gray(case.image[chosen]), case.label[chosen]
@@ -106,12 +135,13 @@ BUILDS: dict[str, Build] = {
                     lambda seen: [(label == 1).any() for label in seen[3]]
                 )
             },
+            then=_uneven,
             inner=True,
             keeps=dict.fromkeys(("image", "label"), "A slice of an array is no copy; make one first: x = x.copy()."),
             takes=("case", "rng", "slices"),
             hint="Draw a start; cut image and label from there to start + slices; put the image under the window.",
             parts={
-                "the places": "Each start from 0 to D - slices must be possible, and no other.",
+                "the places": "Each start from 0 to D - slices must be equally likely, and no other possible.",
                 "the number of slices": "It is `slices`.",
                 "the image": "It lies under the window from -200 to 500, and at the same place as the label.",
                 "the label": "It is the label as it is, at the same place as the image.",
@@ -124,6 +154,11 @@ BUILDS: dict[str, Build] = {
                 "Generator' object is not callable": "`rng` is no function; it has one: rng.integers(n).",
             },
             make=_draw,
+            seen={
+                f"image and label: each {AXES}": lambda got, want: _axes(got[2]) != {3} and _axes(got[3]) != {3},
+                f"the image {AXES}": lambda got, want: _axes(got[2]) != {3},
+                f"the label {AXES}": lambda got, want: _axes(got[3]) != {3},
+            },
             mistakes={
                 "the slices are no neighbors; draw one start, and take the slices from there.": use(_scattered)
             },
@@ -165,6 +200,8 @@ BUILDS: dict[str, Build] = {
                 "tumor and kidney became one in the label; it stays as it is.": {
                     "truth": lambda label: (label > 0).astype(int)
                 },
+                f"the image {AXES}": {"gray": lambda image: _gray(image)[None]},
+                f"the label {AXES}": {"truth": lambda label: label[None]},
                 "image and label come from places a slice apart.": {"shift": 1},
                 "these slabs have a slice too few.": {"count": lambda slices: slices - 1},
                 "these slabs have a slice too many.": {"count": lambda slices: slices + 1},

@@ -83,6 +83,9 @@ EXERCISES = {
         keeps={"image": "Begin with a copy, image = image.copy(), or use np.clip, which makes a new array."},
         hint="Three steps: keep the values between low and high, make low 0, and make high 1.",
         mistakes={
+            "np.vectorize makes all numbers whole if the first is; give it otypes=[float], or return 0.0 and 1.0.": (
+                np.vectorize(lambda hu, low, high: 0 if hu < low else 1 if hu > high else (hu - low) / (high - low))
+            ),
             "brackets are missing: a / high - low is (a / high) - low.": (
                 lambda image, low, high: (np.clip(image, low, high).astype(float) - low) / high - low
             ),

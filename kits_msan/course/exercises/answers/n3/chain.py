@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
+from kits_msan.course.exercises.gradients import untrained
 
 
 def _groups(rng: np.random.Generator) -> Inputs:
@@ -73,6 +74,7 @@ EXERCISES = {
             "the values are right, but torch.cat wants a list of tensors: return a list, without `yield` and "
             "torch.stack.": torch.cat
         },
+        then=untrained(_chain(), _groups),
         hint="Compare your list with the formulas for y_1, y_2 and y_3, one by one.",
         stops={
             "index out of range": "`convs` is one shorter than `groups`: convs[0] is K_2. And there may be 2 "

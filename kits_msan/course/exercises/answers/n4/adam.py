@@ -79,6 +79,7 @@ EXERCISES = {
         solution=_adam(),
         why="this is Adam as PyTorch runs it; m, v and the number of the step must all be in a checkpoint.",
         inputs=_states,
+        in_place=("weights", "m", "v"),  # as PyTorch's does
         hint="Go through the lines above one by one; return the weights, m and v.",
         parts={
             "the new weights": "Look at the two corrected means and at the last line.",
