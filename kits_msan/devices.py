@@ -10,7 +10,6 @@ from kits_msan.errors import InputError, check_choice
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "32", "bf16")
-LEAST_SLICES = 3  # of maps in bfloat16 on a processor: with fewer, PyTorch 2.13 reads memory that nobody wrote
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,18 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     return torch.device(name)
 
 
-def pick_precision(name: str, device: torch.device, slices: int = LEAST_SLICES) -> str:
+def pick_precision(name: str, device: torch.device, thin: bool = False) -> str:
     """`auto` is bfloat16 where the device computes in it at full speed, and rightly, else 32-bit floats.
 
-    slices: of a network's smallest maps. Raises InputError for an unknown name, and for too few slices in bfloat16.
+    thin: whether maps of the network have fewer slices than a convolution sees at once. There PyTorch 2.13 on a
+    processor reads memory in bfloat16 that nobody wrote. Raises InputError for an unknown name, and for such maps.
     """
     check_choice("precision", name, PRECISIONS)
-    if device.type == "cpu" and slices < LEAST_SLICES:
+    if thin and device.type == "cpu":
         if name == "bf16":
             raise InputError(
-                f"a processor computes maps of {slices} slices wrongly in bf16; choose precision 32, or slabs of "
-                f"which {LEAST_SLICES} or more are left after all poolings."
+                "a processor computes wrongly in bf16 where maps have fewer slices than a convolution sees at once; "
+                "choose precision 32, or thicker slabs."
             )
         return "32"
     if name != "auto":

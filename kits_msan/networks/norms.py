@@ -1,7 +1,7 @@
 """Instance normalization as the networks use it: `nn.InstanceNorm3d`, in less time.
 
 Its values, gradients and weights are PyTorch's. To read the networks, take it for that one and read on. Only second
-derivatives, as of a gradient penalty, are missing on a CPU in float32: `create_graph=True` raises RuntimeError there.
+derivatives, as of a gradient penalty, and `torch.func` are missing on a CPU in float32: they raise errors there.
 """
 
 import math

@@ -33,7 +33,7 @@ from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
 from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others, said_by_first
 from kits_msan.training.runs import STORE, RunFolder
-from kits_msan.training.settings import check_settings
+from kits_msan.training.settings import check_settings, is_thin
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
 
 
@@ -90,7 +90,7 @@ def train(
     data, run, profile = None if data is None else Path(data), Path(run), checked_profile(profile)
     torch.manual_seed(seed)
     network = build_model(name, width=profile.width, poolings=profile.poolings)
-    fabric = build_fabric(machine, profile.batch, profile.slab // network.multiple[0])
+    fabric = build_fabric(machine, profile.batch, is_thin(profile, network))
     share, drawing = profile.batch // fabric.world_size, helpers(fabric)
     names, held_out = _training_cases(data, profile, split, validate)
     check_settings(profile, network, seed, share)

@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 Failure = TypeVar("Failure", bound=BaseException)
 
 
-def build_fabric(machine: "Machine", batch: int | None = None, slices: int = 3) -> Any:
+def build_fabric(machine: "Machine", batch: int | None = None, thin: bool = False) -> Any:
     """Lightning Fabric on this machine, with the devices that it names or those that torchrun or srun took.
 
-    batch: slabs in a step, of which each process takes its share. slices: see `pick_precision`.
+    batch: slabs in a step, of which each process takes its share. thin: see `pick_precision`.
     Raises InputError for a device or precision that is not there, for too many devices, and for a batch that the
     processes cannot share evenly.
     """
@@ -35,7 +35,7 @@ def build_fabric(machine: "Machine", batch: int | None = None, slices: int = 3) 
     from kits_msan.devices import pick_device, pick_precision
 
     kind = pick_device(machine.device)
-    number_format = pick_precision(machine.precision, kind, slices)
+    number_format = pick_precision(machine.precision, kind, thin)
     here, nodes = _processes(machine.devices)
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(kind.type, here)
     if here > there:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import kits_msan
 from kits_msan.data.augment import parse_kind
@@ -38,6 +39,18 @@ def check_settings(profile: Profile, network: Network, seed: int, share: int) ->
             f"slabs of profile {profile.name} have {slab} slices, rows and columns, but the network needs multiples "
             f"of {network.multiple}; change the profile's slab or grid."
         )
+    if slab == network.multiple:
+        raise InputError(
+            f"slabs of profile {profile.name} are pooled to a single voxel, which cannot be normalized; change its "
+            "slab, grid or poolings."
+        )
+
+
+def is_thin(profile: Profile, network: Network) -> bool:
+    """Whether the network's smallest maps have fewer slices than one of its convolutions sees at once."""
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv3d))
+    seen = max((1 + (one.kernel_size[0] - 1) * one.dilation[0] for one in convolutions), default=1)
+    return profile.slab // network.multiple[0] < seen
 
 
 def difference(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

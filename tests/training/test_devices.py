@@ -1,10 +1,16 @@
 """Which device, and which precision there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import nn
 
 from kits_msan.devices import pick_device, pick_precision
 from kits_msan.errors import InputError
+from kits_msan.networks.registry import build_model
+from kits_msan.profiles import SMOKE
+from kits_msan.training.settings import is_thin
 
 
 @pytest.mark.parametrize(
@@ -31,8 +37,16 @@ def test_precision(monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str) -> 
     assert pick_precision("32", torch.device("cpu")) == "32"
     assert pick_precision("bf16", torch.device("cpu")) == "bf16"
     assert pick_precision("auto", torch.device("mps")) == "32"
-    assert pick_precision("auto", torch.device("cpu"), slices=2) == "32"
-    with pytest.raises(
-        InputError, match="a processor computes maps of 2 slices wrongly in bf16; choose precision 32"
-    ):
-        pick_precision("bf16", torch.device("cpu"), slices=2)
+    assert pick_precision("auto", torch.device("cpu"), thin=True) == "32"
+    with pytest.raises(InputError, match="computes wrongly in bf16 where maps have fewer slices than a convolution"):
+        pick_precision("bf16", torch.device("cpu"), thin=True)
+
+
+@pytest.mark.parametrize(
+    ("slab", "pool", "kernel", "thin"),
+    [(3, 1, 3, False), (2, 1, 3, True), (8, 2, 3, True), (16, 2, 3, False), (4, 1, 5, True)],
+)
+def test_maps_that_are_thinner_than_a_kernel_are_found(slab: int, pool: int, kernel: int, thin: bool) -> None:
+    network = build_model("unet3d", width=2, poolings=2, pool=(pool, 2, 2))
+    network.add_module("own", nn.Conv3d(1, 2, kernel, padding=kernel // 2))
+    assert is_thin(replace(SMOKE, slab=slab), network) == thin
