@@ -18,7 +18,7 @@ from kits_msan.data.resampling import LabelsOnGrid, resample_case
 from kits_msan.devices import pick_device
 from kits_msan.errors import InputError, millimeters
 from kits_msan.formats.grids import AXES, checked_spacing, is_in_kits_order, spacing_of
-from kits_msan.formats.hounsfield import check_hounsfield
+from kits_msan.formats.hounsfield import check_hounsfield, clear_padding
 from kits_msan.formats.nifti import as_array, as_whole
 from kits_msan.networks.layers import CLASS_COUNT, Network
 from kits_msan.profiles import Profile, get_profile
@@ -136,7 +136,8 @@ def _checked(case: Case) -> Case:
         )
     whole = image if image.dtype == np.int16 else as_whole(image, np.int16).astype(np.int16)
     check_hounsfield(Path(case.name), whole)
-    return replace(case, image=image, spacing=spacing, affine=affine)
+    cleared = clear_padding(Path(case.name), whole, in_place=False)  # has been, of what was read from a file
+    return replace(case, image=image if cleared is whole else cleared, spacing=spacing, affine=affine)
 
 
 @torch.no_grad()  # not inference_mode: the networks are moved here, and could not be trained any more

@@ -123,6 +123,13 @@ def _resampled(
         weights /= weights.sum(1, keepdims=True)  # (n, old slices)
         old = torch.from_numpy(channels(volume[first:last]).astype(np.float32))
         with torch.autocast("cpu", enabled=False):  # a caller's is for networks
-            planes = F.interpolate(old, shape[1:], mode="bilinear", align_corners=False, antialias=True)
+            planes = _in_plane(old, shape[1], shape[2])
             mixed = torch.einsum("no,cohw->cnhw", torch.from_numpy(weights).float(), planes)
         yield slice(start, stop), mixed
+
+
+def _in_plane(slices: Tensor, height: int, width: int) -> Tensor:
+    """(C, n, H, W) -> (C, n, height, width)."""
+    if width == 1 < height:  # PyTorch 2.13 gives all rows of one column the same value, but gets one row right
+        return _in_plane(slices.transpose(2, 3), 1, height).transpose(2, 3)
+    return F.interpolate(slices, (height, width), mode="bilinear", align_corners=False, antialias=True)

@@ -41,22 +41,25 @@ def check_hounsfield(path: Path, voxels: NDArray[np.int16]) -> None:
         )
 
 
-def clear_padding(path: Path, voxels: NDArray[np.int16]) -> None:
+def clear_padding(path: Path, voxels: NDArray[np.int16], in_place: bool = True) -> NDArray[np.int16]:
     """Put air in the place of a bright padding of (D, H, W) voxels, and say so: of a 0, say, where a scan was turned.
 
     A network would take it for tissue. A padding is the value of half the corners or more. It lies in the ends of
-    rows, up to the first other value. The lowest value is none, but the edge of a window.
+    rows, up to the first other value. The lowest value is none, but the edge of a window. Returns the voxels, or a
+    copy where something changes and not `in_place`.
     """
     corners = voxels[tuple(slice(None, None, max(n - 1, 1)) for n in voxels.shape)]
     values, counts = np.unique(corners, return_counts=True)
     padding = int(values[counts.argmax()])
     if counts.max() < max(3, corners.size / 2) or padding <= NOT_AIR or padding == voxels.min():
-        return
+        return voxels
+    voxels = voxels if in_place else voxels.copy()
     for plane in voxels:
         same = plane == padding
         outside = np.logical_and.accumulate(same, 1) | np.logical_and.accumulate(same[:, ::-1], 1)[:, ::-1]
         plane[outside] = AIR_HU
     note(f"{path} has the value {padding} round its field of view; it is taken for air there.")
+    return voxels
 
 
 def _oddity(voxels: NDArray[np.int16]) -> str | None:

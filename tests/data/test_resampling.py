@@ -7,7 +7,7 @@ import pytest
 import torch
 from nibabel.affines import apply_affine
 
-from kits_msan.data.cases import Case
+from kits_msan.data.cases import Case, kits_affine
 from kits_msan.data.resampling import LabelsOnGrid, grid_shape, resample_case
 
 
@@ -90,6 +90,22 @@ def test_coarser_image_averages_instead_of_picking(make_case: Callable[..., Case
     out = resample_case(case, (4.0, 4.0, 4.0)).image
     assert out is not None
     assert 5 < out.std() < 30  # about 100 / sqrt(64); picking or plain interpolation leaves 35 and more
+
+
+def test_rows_of_a_single_column_keep_their_own_values(make_case: Callable[..., Case]) -> None:
+    """As in a lone sagittal slice; both columns of this case are the same, so one says what two do."""
+    label = np.zeros((3, 12, 2), np.uint8)
+    label[:, 4:8] = 1
+    image = np.repeat(ramps((3, 12, 1), (3.0, 1.0, 1.0)), 2, axis=2).astype(np.int16)
+    case = replace(
+        make_case(), image=image, label=label, spacing=(3.0, 1.0, 1.0), affine=kits_affine((3.0, 1.0, 1.0))
+    )
+    one, two = (resample_case(case, (3.0, 2.0, width)) for width in (2.0, 1.0))
+    assert one.shape == (3, 6, 1)
+    for left, right, slack in ((one.image, two.image, 1), (one.label, two.label, 0)):
+        assert left is not None
+        assert right is not None
+        np.testing.assert_allclose(left[..., 0].astype(int), right[..., 0].astype(int), atol=slack)
 
 
 def test_labels_of_a_grid_that_fits_are_the_argmax() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kits_msan.data.cases import Case, kits_affine
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, InputNote
 from kits_msan.inference import predict
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import build_model
@@ -112,6 +112,18 @@ def test_what_gives_no_classes_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         predict(models, make_case(), tiny)
+
+
+def test_padding_of_an_array_is_air_too(make_case: Callable[..., Case], tiny: Profile) -> None:
+    """As of a file: networks would take it for tissue. What a caller gave stays as it was."""
+    model, case = build_model("unet3d", width=2, poolings=1), make_case()
+    assert case.image is not None
+    air, padded = case.image.copy(), case.image.copy()
+    air[:, :4], padded[:, :4] = -1024, 500
+    with pytest.warns(InputNote, match="case_00000 has the value 500 round its field of view"):
+        found = predict(model, replace(case, image=padded), tiny, clean=False)
+    np.testing.assert_array_equal(found, predict(model, replace(case, image=air), tiny, clean=False))
+    assert (padded[:, :4] == 500).all()
 
 
 def test_networks_of_different_poolings_vote(make_case: Callable[..., Case], tiny: Profile) -> None:
