@@ -132,10 +132,6 @@ def profile_from(values: Any) -> Profile:
     spacing = profile.spacing
     if spacing is not None and not all(0.1 <= size <= 100 for size in spacing):
         raise InputError(f"a profile's spacing cannot be {spacing}; it is from 0.1 to 100 mm.")
-    if profile.tumor_share + profile.kidney_share > 1:
-        raise InputError(
-            "a profile's tumor_share and kidney_share are shares of the same slabs, so at most 1 together."
-        )
     if profile.slab > 1000:
         raise InputError(f"a profile's slab cannot be {profile.slab}; it is at most 1000 slices.")
     return profile

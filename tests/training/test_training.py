@@ -196,7 +196,7 @@ def test_bad_arguments_leave_nothing_behind(
         ({"augment": None}, "a profile's augment cannot be None; it is a text"),
         ({"name": None}, "a profile's name cannot be None"),
         ({"tumor_share": -0.1}, "a profile's tumor_share cannot be -0.1; it is a number, 0 to 1"),
-        ({"tumor_share": 0.7, "kidney_share": 0.4}, "are shares of the same slabs, so at most 1 together"),
+        ({"kidney_share": 2}, "a profile's kidney_share cannot be 2; it is a number, 0 to 1"),
         ({"steps": 0}, r"a profile's steps cannot be 0; it is a whole number, 1 to 1e\+09"),
         ({"steps": np.int64(3)}, "a profile's steps cannot be"),
         ({"grid": (16, 48.0, 48)}, "a profile's grid cannot be .* above 0, whole ones"),
