@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -183,8 +184,11 @@ def test_a_viewer_gets_its_volumes_and_another_widget_its_text(tmp_path: Path) -
     ]  # fmt: skip
     for cell, name in zip(cells, "abcd", strict=True):
         cell.id = f"cell-{name}"
+    cells[1].outputs.append(new_output("display_data", {}))  # as of display(display_id=True)
     notebook = write_notebook(tmp_path / "run", *cells, widgets={WIDGETS: {"state": stored}})
-    build_site(tmp_path / "site", [notebook])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        build_site(tmp_path / "site", [notebook])
     page = (tmp_path / "site" / "01_own.html").read_text(encoding="utf-8")
     assert '<div data-viewer="01_own-cell-a"><i>a</i></div>' in page
     assert page.count("data-viewer") == 2

@@ -144,6 +144,8 @@ def _notebook_page(source: Path, notebook: Any, links: Mapping[Path, str], state
                 states[name] = state
                 data["text/html"] = f'<div data-viewer="{name}">{data["text/html"]}</div>'
                 last = data
+        if "outputs" in cell:  # what a cell began to show, and never did, is a warning of nbconvert's
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
     segment.put_below(source.stem, last)
 
     exporter = HTMLExporter(template_name="basic")
