@@ -139,7 +139,7 @@ def test_of_several_notebooks_of_a_student_one_counts(tmp_path: Path, capsys: py
             [
                 "Ann Lee_123456_assignsubmission_file_/01_data_exploration",
                 "Ann Lee_123999_assignsubmission_file_/02_attention_layer",
-                "Ann Lee_124000_assignsubmission_file/work/03_res2net",
+                "Ann Lee_124000_assignsubmission_file/mine/03_res2net",
             ],
             "Ann Lee",
         ),
