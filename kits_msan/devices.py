@@ -28,14 +28,22 @@ class Machine:
 THIS_MACHINE = Machine()
 
 
-def pick_device(name: str | torch.device = "auto") -> torch.device:
-    """`auto` is the GPU where there is one, else the processor. Raises InputError for what is not there."""
+def pick_device(name: str | torch.device = "auto", numbered: bool = False) -> torch.device:
+    """`auto` is the GPU where there is one, else the processor.
+
+    numbered: whether one of several may be named, such as "cuda:1"; a training takes those that are visible.
+    Raises InputError for what is not there.
+    """
     name = str(name)
-    check_choice("device", name, DEVICES)
-    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = "cuda" if has["cuda"] else "cpu"
-    if not has[name]:
+    kind, colon, number = name.partition(":")
+    if not numbered or kind == "auto":
+        kind = name
+    check_choice("device", kind, DEVICES)
+    there = {"cpu": 1, "cuda": torch.cuda.is_available() and max(torch.cuda.device_count(), 1),
+             "mps": int(torch.backends.mps.is_available())}  # fmt: skip
+    if kind == "auto":
+        name = kind = "cuda" if there["cuda"] else "cpu"
+    if not there[kind] or (colon and not (number.isdecimal() and int(number) < there[kind])):
         raise InputError(f"device {name!r} is not available on this machine; use cpu or auto.")
     return torch.device(name)
 

@@ -152,7 +152,7 @@ def slab_probabilities(
     On a processor the number of threads follows what the machine has to spare, see `adapted`.
     The networks stay on the device, in eval mode. Raises InputError for one that gives no logits, or NaN.
     """
-    where = pick_device(device)
+    where = pick_device(device, numbered=True)
     models = [model.eval().to(where, memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
     depth, height, width = image.shape
     multiple = [math.lcm(*(model.multiple[axis] for model in models)) for axis in range(3)]

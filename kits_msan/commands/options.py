@@ -83,9 +83,9 @@ def add_seed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=_seed, default=0, metavar="S", help="same seed, same result (default: 0)")
 
 
-def add_device(command: argparse.ArgumentParser) -> None:
+def add_device(command: argparse.ArgumentParser, cuda: str = "cuda") -> None:
     """Add --device."""
-    command.add_argument("--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or mps")
+    command.add_argument("--device", default="auto", help=f"auto (a GPU where there is one), cpu, {cuda} or mps")
 
 
 def add_overwrite(command: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--series", metavar="N", help="number or UID of the DICOM series, where a folder holds several that fit"
     )
     command.add_argument("--no-clean", action="store_true", help="keep islands apart from the two kidneys")
-    add_device(command)
+    add_device(command, "cuda (cuda:1 is the second)")
     command.add_argument(
         "--overwrite", action="store_true", help="remove what `predict` wrote there of other scans or networks"
     )
@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace) -> None:
     from kits_msan.inference import spacing_note
     from kits_msan.networks.checkpoints import checkpoint_files, load_model
 
-    pick_device(args.device)
+    pick_device(args.device, numbered=True)
     names = [case_name(scan) for scan in paths]
     scans = dict(zip(names, paths, strict=True))
     if args.series is not None:

@@ -144,13 +144,10 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
 
     path: the file, or the folder of a finished run, whose model.safetensors is taken.
     name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
-    device: see `pick_device`; "cuda:1" and the like are known too.
+    device: see `pick_device`; it may have a number.
     Raises InputError if the file is no checkpoint, or one of another network, and for a device that is not there.
     """
-    kind, colon, number = str(device).partition(":")
-    where, there = pick_device(kind), torch.cuda.device_count() if kind == "cuda" else 1
-    if colon and not (kind != "auto" and number.isdecimal() and int(number) < there):
-        raise InputError(f"device {str(device)!r} is not available on this machine; use cpu or auto.")
+    where = pick_device(device, numbered=True)
     path = checkpoint_file(path)
     tensors, about = _load_trained(path)
     if name is not None and about.get("model") != name:
@@ -170,7 +167,7 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
         model.name, model.profile = about["model"], profile_from(about["profile"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} does not fit the networks of this version; train it again.") from error
-    return model.eval().to(device if number else where)
+    return model.eval().to(where)
 
 
 def _load_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -66,7 +66,7 @@ def test_tensors_of_any_layout_and_type_come_back(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
     model = build_model("unet3d", width=2, poolings=1)
     save_model(tmp_path / "model.safetensors", model, describe_model("unet3d", model, SMOKE))
-    with pytest.raises(InputError, match="device 'cuda' is not available on this machine; use cpu or auto"):
+    with pytest.raises(InputError, match="device 'cuda:0' is not available on this machine; use cpu or auto"):
         load_model(tmp_path / "model.safetensors", device="cuda:0")
 
 

@@ -1,5 +1,6 @@
 """Which device, and which precision there."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,23 @@ def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, na
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"not available on this machine|unknown device"):
         pick_device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [*zip(("cuda:1", "cpu:0", "auto"), ("cuda:1", "cpu:0", "cuda"), strict=True),
+     *((name, None) for name in ("cuda:2", "cuda:", "cuda:-1", "auto:0", "cpu:1", "gpu:0"))],
+)  # fmt: skip
+def test_one_of_two_gpus(monkeypatch: pytest.MonkeyPatch, name: str, wanted: str | None) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with (
+        nullcontext() if wanted else pytest.raises(InputError, match=r"not available on this machine|unknown device")
+    ):
+        assert str(pick_device(name, numbered=True)) == wanted
+    if ":" in name:  # a training takes all that it sees
+        with pytest.raises(InputError, match="unknown device"):
+            pick_device(name)
 
 
 @pytest.mark.parametrize(("fast", "wanted"), [(True, "bf16"), (False, "32")])
