@@ -5,28 +5,33 @@ import contextlib
 import io
 import types
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kits_msan.course.paths import NOTEBOOKS, course_data, data_folder, phantoms_are_fresh
-from kits_msan.data.cases import Case, find_cases, load_case
+from kits_msan.data.cases import TUMOR, Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.profiles import Profile, profile_from
 
 FINE_GRID, FINE_SPACING = (14, 512, 512), (2.0, 0.75, 0.75)  # 28 mm: more would be slow, and large in a page
+TRIED = 10  # cases, for one with a tumor
 
 
 def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
-    """The first of the cases of `course_data`, without making the others: a picture should not wait for them.
+    """The first of the cases of `course_data` that has a tumor, without making the others: a picture should not wait.
 
-    Raises InputError for a `data` that does not exist.
+    Where none of the first TRIED has one, it is the first. Raises InputError for a `data` that does not exist.
     """
-    from kits_msan.phantom import case_seed, phantom_case
-
     folder = data_folder(profile, data, seed)
     if data or phantoms_are_fresh(folder):
-        return load_case(find_cases(folder)[0])
-    return replace(phantom_case(case_seed(seed, "train", 0), profile), name="case_00000")
+        cases = [partial(load_case, path) for path in find_cases(folder)]
+    else:
+        cases = [partial(_phantom, profile, seed, number) for number in range(profile.train_cases)]
+    tried = (make() for make in cases[:TRIED])
+    return (
+        next((case for case in tried if case.label is not None and (case.label == TUMOR).any()), None) or cases[0]()
+    )
 
 
 def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
@@ -36,12 +41,23 @@ def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
     grid, and the smoke profile only shows that everything runs: there it is the first case as it is. Raises
     InputError for a `data` that does not exist.
     """
+    first = first_case(profile, data, seed)
     if data or profile.name == "smoke":
-        return first_case(profile, data, seed)
-    fine = replace(profile, name="fine", train_cases=1, test_cases=0, grid=FINE_GRID, spacing=FINE_SPACING)
+        return first
+    number = int(first.name.removeprefix("case_"))
+    fine = replace(profile, name="fine", train_cases=number + 1, test_cases=0, grid=FINE_GRID, spacing=FINE_SPACING)
     with contextlib.suppress(InputError):
         course_data(fine, seed=seed)
-    return first_case(fine, seed=seed)
+    stored = data_folder(fine, seed=seed) / first.name
+    return (
+        load_case(stored) if phantoms_are_fresh(stored.parent) and stored.exists() else _phantom(fine, seed, number)
+    )
+
+
+def _phantom(profile: Profile, seed: int, number: int) -> Case:
+    from kits_msan.phantom import case_seed, phantom_case
+
+    return replace(phantom_case(case_seed(seed, "train", number), profile), name=f"case_{number:05d}")
 
 
 def patients_of(checkpoint: str | Path, count: int = 12, voxels: Profile | None = None) -> list[Case]:

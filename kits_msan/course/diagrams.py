@@ -72,6 +72,8 @@ def say_table(talks: Mapping[str, NDArray[np.bool_]]) -> Figure:
         axes.set_title(reading)
         axes.set_xticks(np.arange(table.shape[1]) + 0.5, [f"$F_{j}$" for j in range(table.shape[1])])
         axes.set_yticks(np.arange(table.shape[0]) + 0.5, [f"$W_{i}$" for i in range(table.shape[0])])
+        axes.set_xlabel("feature map (dark: has a say)")
+    panels[0].set_ylabel("weights")
     return figure
 
 

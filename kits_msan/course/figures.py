@@ -18,6 +18,12 @@ from kits_msan.viewer.still import CLASS_COLORS
 from kits_msan.viewer.volumes import PLANES
 
 COLORS = ("#000000", *CLASS_COLORS.values())  # of background, kidney and tumor, as in the viewer
+# Of curves in one picture: told apart by marker and line as well, for those who do not tell the colors apart.
+STYLES = (
+    {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+    {"color": "#D55E00", "marker": "s", "linestyle": "--"},
+    {"color": "#000000", "marker": "^", "linestyle": ":"},
+)
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -146,7 +146,7 @@ class Res2NetBlock(nn.Module):
         y_1 = x_1,   y_2 = K_2(x_2),   y_k = K_k(x_k + y_{k-1}) for k > 2
 
     with 3x3x3 convolutions K_k, so that group k has seen k-1 convolutions; concatenation, a 1x1x1 convolution and
-    the residual. With scale 1 the block is the plain bottleneck, y_1 = K_1(x_1).
+    the residual. With scale 1, y_1 = K_1(x_1). Channels are not narrowed before K, as in a bottleneck: our choice.
 
     The residual passes a 1x1x1 convolution where the number of channels changes, as in a ResNet.
     Raises ValueError if channels_out is no multiple of scale.

@@ -13,7 +13,7 @@ import pytest
 from kits_msan.course.cells import built, fine_case, first_case
 from kits_msan.course.explorables import widgets
 from kits_msan.course.figures import planes
-from kits_msan.data.cases import Case, kits_affine, load_case
+from kits_msan.data.cases import Case, find_cases, kits_affine, load_case
 from kits_msan.errors import InputError
 from kits_msan.phantom import case_seed, phantom_case, write_phantoms
 from kits_msan.profiles import PROFILES
@@ -88,18 +88,22 @@ def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fill in mine above" in capsys.readouterr().out
 
 
-def test_the_first_case_alone_is_the_first_of_all(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_case_with_a_tumor_is_the_same_alone_and_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     smoke = PROFILES["smoke"]
     monkeypatch.setattr("kits_msan.course.paths.ROOT", tmp_path)
-    alone = first_case(smoke, seed=3)
-    folder = write_phantoms(tmp_path / "data" / "phantoms-smoke-3", 1, 1, seed=3, profile=smoke)  # type: ignore[operator]
-    stored = load_case(folder / "case_00000")
+    alone = first_case(smoke, seed=4)
+    write_phantoms(tmp_path / "data" / "phantoms-smoke-4", smoke.train_cases, 1, seed=4, profile=smoke)
+    cases = [load_case(path) for path in find_cases(tmp_path / "data" / "phantoms-smoke-4")]
+    stored = next(case for case in cases if (case.label == 2).any())
+    assert stored.name != "case_00000"  # which has none: the tasks of notebook 1 ask for one
     assert (alone.image == stored.image).all()  # type: ignore[union-attr]
     assert (alone.label == stored.label).all()  # type: ignore[union-attr]
-    assert alone.name == stored.name == first_case(smoke, seed=3).name
+    assert alone.name == stored.name == first_case(smoke, seed=4).name
     with pytest.raises(InputError, match="does not exist"):
         first_case(smoke, "/nowhere")
-    assert fine_case(smoke, seed=3).shape == smoke.grid
+    assert fine_case(smoke, seed=4).shape == smoke.grid
 
 
 def test_the_first_case_of_a_folder_at_home(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,9 +127,13 @@ def test_the_fine_case_is_the_same_patient_and_made_once(tmp_path: Path, monkeyp
     fine = fine_case(laptop, seed=3)
     assert fine.shape == (12, 64, 64)
     assert fine.spacing == (8.0, 6.0, 6.0)
-    same = phantom_case(case_seed(3, "train", 0), laptop, (12, 64, 64), (8.0, 6.0, 6.0))
+    first = first_case(laptop, seed=3)
+    assert (first.label == 2).any()
+    assert fine.name == first.name != "case_00000"  # which has no tumor
+    number = int(first.name.removeprefix("case_"))
+    same = phantom_case(case_seed(3, "train", number), laptop, (12, 64, 64), (8.0, 6.0, 6.0))
     assert same.label is not None
     assert fine.label is not None
     assert (fine.label == same.label).all()
     monkeypatch.setattr("kits_msan.phantom.make.write_phantoms", None)  # it must not be made again
-    assert fine_case(laptop, seed=3).name == "case_00000"
+    assert fine_case(laptop, seed=3).name == first.name
