@@ -134,7 +134,7 @@ def _checked(case: Case) -> Case:
             f"the spacing of {case.name} is {millimeters(spacing)}, but that of its affine {millimeters(there)};"
             " give the true one twice, as in kits_affine(spacing)."
         )
-    whole = image if image.dtype == np.int16 else as_whole(image, np.int16).astype(np.int16)
+    whole = as_whole(image)
     check_hounsfield(Path(case.name), whole)
     cleared = clear_padding(Path(case.name), whole, in_place=False)  # has been, of what was read from a file
     return replace(case, image=image if cleared is whole else cleared, spacing=spacing, affine=affine)

@@ -60,7 +60,7 @@ def _of_shares(scores: pd.DataFrame, seeds: int) -> str:
 
 def _with_tumor(scores: pd.DataFrame) -> str:
     """How many cases have a tumor, where some have none, and what is said of the others."""
-    free = scores[scores.get("tumor_ml", 1.0) == 0]["case"].nunique()
+    free = scores[scores["tumor_ml"] == 0]["case"].nunique()
     if not free:
         return ""
     return (

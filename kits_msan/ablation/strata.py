@@ -35,7 +35,7 @@ def strata_table(
             for name in (name for name in models if name in set(scores["model"])):
                 own = part[part["model"] == name]
                 measures = [*TARGETS, *(m for m in ("tumor_recall",) if m in scores)]
-                best = own[own.get("tumor_mm", 1.0) != 0].groupby("case")["tumor"].max()
+                best = own[own["tumor_mm"] != 0].groupby("case")["tumor"].max()
                 row = {by: stratum, "model": name, "n": own["case"].nunique(), "missed": int((best == 0).sum())}
                 rows.append(row | means_of(part, name, measures))
     return pd.DataFrame(rows)

@@ -59,7 +59,7 @@ def _read_stack(
         plane = pixels.read(one)
         if tilted:
             plane = _moved(plane, slid[index] - first, (height, width))
-        view[:, :, index] = as_whole(plane, np.int16).T
+        view[:, :, index] = as_whole(plane).T
     return volume, header
 
 

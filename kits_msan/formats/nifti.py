@@ -75,13 +75,15 @@ def inflated_length(path: Path, enough: float = math.inf) -> int:
     return total
 
 
-def as_whole(values: NDArray, dtype: type[np.integer]) -> NDArray:
-    """Finite numbers, rounded and clipped to what `dtype` can hold; still of their own type."""
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+def as_whole(values: NDArray) -> NDArray[np.int16]:
+    """Finite numbers, rounded and clipped to what int16 can hold; those that are int16 already are not copied."""
+    if values.dtype == np.int16:
+        return values
+    low, high = np.iinfo(np.int16).min, np.iinfo(np.int16).max
     if values.dtype.kind == "f":
-        return np.clip(np.rint(values), low, high)
+        return np.clip(np.rint(values), low, high).astype(np.int16)
     own = np.iinfo(values.dtype)  # numpy refuses limits beyond it
-    return np.clip(values, max(low, own.min), min(high, own.max))
+    return np.clip(values, max(low, own.min), min(high, own.max)).astype(np.int16)
 
 
 def check_finite(path: str | Path, voxels: NDArray[Any]) -> None:
@@ -130,7 +132,7 @@ def write_image(path: str | Path, voxels: NDArray[np.int16], header: nib.Nifti1H
     Raises InputError for voxels that are not finite.
     """
     check_finite(path, voxels)
-    _write(path, voxels if voxels.dtype == np.int16 else as_whole(voxels, np.int16), np.int16, header)
+    _write(path, as_whole(voxels), np.int16, header)
 
 
 def write_labels(path: str | Path, labels: NDArray[np.uint8], header: nib.Nifti1Header) -> None:

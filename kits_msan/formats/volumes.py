@@ -52,7 +52,7 @@ def read_image(path: Path) -> tuple[NDArray[np.int16], nib.Nifti1Header]:
         out = np.empty(shape_after(voxels.shape, transform), np.int16)
         target = in_file_order(out, transform)
         for place, planes in _planes(path, voxels, "voxels; export it again with every voxel in HU"):
-            target[..., place] = as_whole(planes, np.int16)
+            target[..., place] = as_whole(planes)
         read_to_end(stream)
     return out, header
 

@@ -89,7 +89,7 @@ def jpeg(
     draw.text((2, 4), caption, fill="black", font=FONT)
     for place, (name, picture) in enumerate(pictures.items()):
         left, top = place % columns * (width + GAP), TITLE_HEIGHT + place // columns * step
-        draw.text((left + 2, top + 4), _cut(name, width - 2 if columns > 1 else wide - 2), fill="black", font=FONT)
+        draw.text((left + 2, top + 4), _fit(name, width - 2 if columns > 1 else wide - 2), fill="black", font=FONT)
         sheet.paste(Image.fromarray(picture).resize((width, height)), (left, top + TITLE_HEIGHT))
         _draw_sides(draw, (left, top + TITLE_HEIGHT, left + width, top + TITLE_HEIGHT + height), sides)
         if name in scales:
@@ -106,7 +106,7 @@ def jpeg(
     return stream.getvalue()
 
 
-def _cut(text: str, width: float) -> str:
+def _fit(text: str, width: float) -> str:
     """The text on one line; what is wider than `width` ends in an ellipsis."""
     text = whole = " ".join(text.split())
     while whole and FONT.getlength(text) > width:

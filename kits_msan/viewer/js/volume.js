@@ -83,7 +83,7 @@ export function cut(volume, { rows, cols, step, rowStep, colStep }, index, slice
   }
 }
 
-// How many tumor voxels (label 2) each slice of each plane holds, as `tumor_per_slice` in Python.
+// How many tumor voxels (label 2) each slice of each plane holds, as `voxels_per_slice` in Python.
 export function tumorPerSlice(labels, [d, h, w]) {
   const counts = { axial: new Array(d).fill(0), coronal: new Array(h).fill(0), sagittal: new Array(w).fill(0) };
   for (let at = labels.indexOf(2); at >= 0; at = labels.indexOf(2, at + 1)) {
