@@ -12,9 +12,8 @@ from kits_msan.data.augment import augment
 from kits_msan.data.cases import KIDNEY, TUMOR, window
 from kits_msan.data.store import StoredCase
 from kits_msan.errors import InputError
+from kits_msan.formats.hounsfield import AIR_HU
 from kits_msan.profiles import Profile
-
-AIR = -1000  # HU, where a slab reaches beyond its case
 
 
 class Batch(NamedTuple):
@@ -49,7 +48,7 @@ class SlabSampler:
     def slab(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, str]:
         """One slab, (D, H, W) image in 0..1 and (D, H, W) label, and the name of its case."""
         case, start = self._place(rng)
-        image, label = _cut(case.image, start, self.profile, AIR), _cut(case.label, start, self.profile, 0)
+        image, label = _cut(case.image, start, self.profile, AIR_HU), _cut(case.label, start, self.profile, 0)
         row, column = (
             rng.integers(n - wanted + 1) for n, wanted in zip(image.shape[1:], self.profile.grid[1:], strict=True)
         )

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError, note
 from kits_msan.formats.grids import LPS_TO_RAS, check_geometry, in_file_order, shape_after, to_kits_order
 from kits_msan.formats.headers import Slice
+from kits_msan.formats.hounsfield import AIR_HU
 from kits_msan.formats.nifti import as_whole, new_header
-from kits_msan.formats.pixels import AIR, PixelReader
+from kits_msan.formats.pixels import PixelReader
 from kits_msan.formats.series import SAME_DIRECTION, choose_series
 
 UNEVEN = 0.1  # share by which the steps between slices may differ
@@ -186,5 +187,5 @@ def _moved(plane: NDArray, by: NDArray, shape: tuple[int, int]) -> NDArray:
     from scipy.ndimage import affine_transform
 
     return affine_transform(
-        plane.astype(np.float32), np.ones(2), offset=-by[::-1], output_shape=shape, order=1, cval=AIR
+        plane.astype(np.float32), np.ones(2), offset=-by[::-1], output_shape=shape, order=1, cval=AIR_HU
     )

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError
 from kits_msan.formats.foreign import plain_name
 from kits_msan.formats.headers import Slice
+from kits_msan.formats.hounsfield import AIR_HU
 
 DECODER = Path(__file__).with_name("decoder.py")
-AIR = -1024  # HU
-TISSUE = (-1024, 3071)  # HU; what 12 bits hold
+TISSUE = (AIR_HU, 3071)  # HU; what 12 bits hold
 
 
 class PixelReader:
@@ -50,7 +50,7 @@ class PixelReader:
             raise InputError(f"{one.file} does not hold the pixels that its header promises; export the series anew.")
         pixels = pixels.reshape(one.size)
         if one.padding is not None and not TISSUE[0] <= one.padding <= TISSUE[1]:
-            pixels = np.where(pixels == one.padding, AIR, pixels)
+            pixels = np.where(pixels == one.padding, AIR_HU, pixels)
         return pixels
 
     def _decoded(self, name: str) -> NDArray | None:
