@@ -82,7 +82,7 @@ def _oddity(voxels: NDArray[np.int16]) -> str | None:
         return f"all fit into one byte, and {at_low:.0%} are at its lower end, where air would be near -1000"
     body, raised = _share(values, *BODY), _share(values, *HIGH)
     if body < 0.005:
-        return f"only {body:.1%} are from {BODY[0]} to {BODY[1]}, where a body lies"
+        return f"hardly any are from {BODY[0]} to {BODY[1]}, where a body lies"
     air = _natural_share(values, *AIR)
     if air < 0.01 and (seen := _air_elsewhere(values, low, high)):
         return seen

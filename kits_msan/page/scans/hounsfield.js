@@ -55,7 +55,9 @@ function withoutPadding(values) {
 
 const count = (values, low, high) => values.reduce((sum, value) => sum + (value >= low && value <= high), 0);
 const share = (values, low, high) => count(values, low, high) / values.length;
-const percent = (part, digits = 0) => `${(100 * part).toFixed(digits)}%`;
+// As Python: what lies in the middle between two whole numbers goes to the even one.
+const rounded = (value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+const percent = (part) => `${rounded(100 * part)}%`;
 
 // As NumPy: between two values in proportion. `values` are sorted.
 function percentile(values, q) {
@@ -118,7 +120,7 @@ function oddity(all) {
     return `all fit into one byte, and ${percent(atLow)} are at its lower end, where air would be near -1000`;
   }
   const body = share(values, ...BODY), raised = share(values, ...RAISED);
-  if (body < 0.005) return `only ${percent(body, 1)} are from ${BODY[0]} to ${BODY[1]}, where a body lies`;
+  if (body < 0.005) return `hardly any are from ${BODY[0]} to ${BODY[1]}, where a body lies`;
   const air = naturalShare(values, ...AIR), seen = air < 0.01 && airElsewhere(values, low, high);
   if (seen) return seen;
   const around = Math.max(share(values, 300, 700), 2 * share(values, RAISED[1], 2 ** 15));
@@ -126,7 +128,7 @@ function oddity(all) {
     const soft = count(values, -200, 250), fat = soft ? count(values, -200, -30) / soft : 0;
     if (fat < 0.1 || raised > soft / values.length) {
       const middle = percentile(values.filter((value) => value >= RAISED[0] && value <= RAISED[1]), 50);
-      return `${percent(raised)} are near ${Math.round(middle)}, where a body lies if 1024 was not taken off`;
+      return `${percent(raised)} are near ${rounded(middle)}, where a body lies if 1024 was not taken off`;
     }
   }
   const dense = naturalShare(values, DENSE, 2 ** 15), above = share(values, TOO_HIGH, 2 ** 15);

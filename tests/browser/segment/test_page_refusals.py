@@ -93,6 +93,7 @@ def test_what_is_refused_in_which_words(run: Run, tmp_path: Path) -> None:
     ct = np.where(air, rng.normal(-1000, 20, air.shape), rng.normal(30, 50, air.shape))
     for name, values in {  # what is not in HU, and what is
         "shifted by 1024": np.clip(rng.normal(1060, 60, (20, 30, 30)), 0, 4000),
+        "12.5 % near 1200.5": np.array([1200, 1201, *[200, 201] * 7] * 300).reshape(4, 30, 40),  # 12 and 1200
         "one byte": np.where(rng.random((20, 30, 30)) < 0.4, -128, rng.integers(-60, 127, (20, 30, 30))),
         "normalized": rng.normal(0, 2, (20, 30, 30)),
         "no air, from 0": np.where(rng.random((20, 30, 30)) < 0.3, 0, rng.integers(200, 900, (20, 30, 30))),
