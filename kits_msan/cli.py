@@ -41,13 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             check_limit()
             return args.serve(args) or 0
-        except KeyboardInterrupt as stop:
-            if getattr(stop, "said_by_first", False):
-                return 0
-            return _fail(f"{str(stop) or 'stopped'}; {to_go_on(words, args)}", getattr(stop, "code", 130), args)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             if getattr(error, "said_by_first", False):
                 return 0  # as a launcher ends the others when one fails: the first must be able to say it
+            if isinstance(error, KeyboardInterrupt):
+                return _fail(f"{str(error) or 'stopped'}; {to_go_on(words, args)}", getattr(error, "code", 130), args)
             if stops.seen:  # a library that was being imported made another error of it
                 return _fail(f"stopped; {to_go_on(words, args)}", 128 + stops.seen, args)
             if (known := _known(error)) is None:

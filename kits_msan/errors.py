@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 WINDOWS = os.name == "nt"
+REASONS = 8  # how many an error spells out where many things failed
 
 
 class InputError(ValueError):

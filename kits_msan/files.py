@@ -241,10 +241,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 def _make_parents(folder: Path) -> list[Path]:
     """Make `folder` and return what was new, innermost first, so that a failure can take it away again."""
-    new = []
-    while not folder.exists():
-        new.append(folder)
-        folder = folder.parent
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     if new:
-        new[0].mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     return new

@@ -22,13 +22,12 @@ from tqdm.auto import tqdm
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import damage, format_cases, geometry, grid, misfit, name_of
-from kits_msan.errors import InputError, as_typed, own_command
+from kits_msan.errors import REASONS, InputError, as_typed, first_of, own_command
 from kits_msan.files import in_words, refuse_full_disk
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
 LABEL_BASE = "https://raw.githubusercontent.com/neheller/kits19/master/data"
 IMAGE_BYTES, LABEL_BYTES = 2.35, 0.0055  # a voxel, gzipped: 28 GB of images in all; measured over 20 labels
-REASONS = 8  # how many failed files the error spells out
 LOCK_FILE = ".download.lock"
 LICENSE_FILE = "LICENSE-KiTS19.txt"
 LICENSE = """\
@@ -98,10 +97,9 @@ def download(
             again += ["--image-base", mirror.images]
         if mirror.labels != LABEL_BASE:
             again += ["--label-base", mirror.labels]
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed[:REASONS])
-        more = f"; and {len(failed) - REASONS} more" if len(failed) > REASONS else ""
+        reasons = first_of([f"{name}: {reason}" for name, reason in failed], REASONS, "; ")
         raise InputError(
-            f"{len(failed)} of {len(files)} files could not be fetched ({reasons}{more}); "
+            f"{len(failed)} of {len(files)} files could not be fetched ({reasons}); "
             f"what did arrive is kept, to go on run: {as_typed(again)}"
         )
     return [out / name_of(case_id) for case_id in ids]

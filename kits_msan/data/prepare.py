@@ -34,7 +34,7 @@ from kits_msan.data.store import (
     slices_showing,
     split_of,
 )
-from kits_msan.errors import WINDOWS, InputError, InUseError, first_of, note
+from kits_msan.errors import REASONS, WINDOWS, InputError, InUseError, first_of, note
 from kits_msan.files import (
     atomic_file,
     read_json,
@@ -50,7 +50,6 @@ from kits_msan.profiles import Profile
 
 LOCK = ".prepare.lock"
 VOXEL_BYTES = 3  # int16 image and uint8 label
-REASONS = 8  # how many are spelled out where no case can be used
 
 
 def open_cases(
