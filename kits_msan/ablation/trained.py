@@ -8,7 +8,7 @@ from pathlib import Path
 from kits_msan.data.split import Split
 from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import read_json
-from kits_msan.networks.checkpoints import MODEL, digest, load_checkpoint, load_model
+from kits_msan.networks.checkpoints import MODEL, digest, load_about, load_model
 from kits_msan.profiles import Profile, with_new_settings
 from kits_msan.training.runs import CONFIG
 from kits_msan.training.settings import difference
@@ -37,7 +37,7 @@ def as_trained(
     files = paths_of(first, names)
     networks = [load_model(path, name) for name, path in files.items()]
     profiles = [network.profile for network in networks if network.profile]  # each has one that was loaded
-    told = [load_checkpoint(path)[1] for path in files.values()]
+    told = [load_about(path) for path in files.values()]
     if any(replace(one, name="") != replace(profiles[0], name="") for one in profiles):
         note(f"the networks in {folder} were trained with different profiles; the tables name that of {names[0]}.")
     cases = [str(case) for case in told[0].get("cases", [])]
@@ -53,7 +53,7 @@ def as_trained(
 
 def earlier_weights(folder: Path, names: Sequence[str]) -> dict[str, list[str]]:
     """The networks of a folder that began with weights of before, and those that are a mean with others, by name."""
-    told = {name: load_checkpoint(path)[1] for name, path in paths_of(folder, names).items()}
+    told = {name: load_about(path) for name, path in paths_of(folder, names).items()}
     return {key: found for key in EARLIER if (found := [name for name, about in told.items() if about.get(key)])}
 
 
@@ -81,7 +81,7 @@ def is_scored(folder: Path, names: Sequence[str], scored: Mapping[str, str]) -> 
 
 def refuse_mixed(folder: Path, names: Sequence[str], given: bool) -> None:
     """Raise InputError if networks that are compared learned from different cases; of given ones, say so."""
-    learned = {load_checkpoint(path)[1].get("data") for path in paths_of(folder, names).values()} - {None}
+    learned = {load_about(path).get("data") for path in paths_of(folder, names).values()} - {None}
     if len(learned) > 1:
         if not given:
             raise InputError(

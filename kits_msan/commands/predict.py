@@ -113,9 +113,9 @@ def _each_once(checkpoints: Sequence[Path], models: Sequence["Network"]) -> tupl
 
 def _say_what_was_trained_on(names: Sequence[str], checkpoints: Sequence[Path]) -> None:
     """By names alone, and so no more than a note: phantoms have names of KiTS19's, too."""
-    from kits_msan.networks.checkpoints import load_checkpoint
+    from kits_msan.networks.checkpoints import load_about
 
-    told = [load_checkpoint(file)[1] for file in checkpoints]
+    told = [load_about(file) for file in checkpoints]
     learned = {str(case) for about in told for key in ("cases", "validation") for case in about.get(key) or []}
     if both := sorted(learned & set(names)):
         networks = "this network was" if len(checkpoints) == 1 else "these networks were"

@@ -70,11 +70,11 @@ def patients_of(checkpoint: str | Path, count: int = 12, voxels: Profile | None 
     voxels: a profile whose grid and spacing they get, instead of those of the training.
     Raises InputError for a checkpoint of a training on a folder of cases.
     """
-    from kits_msan.networks.checkpoints import load_checkpoint
+    from kits_msan.networks.checkpoints import load_about
     from kits_msan.phantom import phantom_case
     from kits_msan.training.fresh import WISHES, patient_seed
 
-    about = load_checkpoint(checkpoint)[1]
+    about = load_about(checkpoint)
     profile = profile_from(about["profile"])
     if not profile.fresh:
         raise InputError(f"{checkpoint} was trained on a folder of cases; load them from there.")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import checkpoint_file, digest, load_checkpoint, load_model, save_checkpoint
+from kits_msan.networks.checkpoints import checkpoint_file, digest, load_about, load_model, save_checkpoint
 
 
 def average(networks: Sequence[str | Path], out: str | Path) -> None:
@@ -29,7 +29,7 @@ def average(networks: Sequence[str | Path], out: str | Path) -> None:
             raise InputError(f"{file} and {files[-1]} are different networks; name trainings of the same one.")
     states = [network.state_dict() for network in loaded]
     tensors = {name: (sum(state[name] for state in states) / len(states)).bfloat16().half() for name in states[-1]}
-    about = load_checkpoint(files[-1])[1]
+    about = load_about(files[-1])
     if len(files) > 1:
         about["mean_with"] = ", ".join(map(digest, files[:-1]))
     save_checkpoint(out, tensors, about)

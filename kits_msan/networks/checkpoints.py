@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,19 @@ def are_finite(tensors: Mapping[str, Tensor]) -> bool:
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the description of a file by `save_checkpoint`. Raises InputError for any other file."""
-    path = Path(path)
+    with _opened(Path(path)) as (file, about):
+        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+
+
+def load_about(path: str | Path) -> dict[str, Any]:
+    """The description alone; no tensor is read. Raises InputError as `load_checkpoint`."""
+    with _opened(Path(path)) as (_, about):
+        return about
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The open file, and its description; what is wrong with it becomes an InputError, in the block too."""
     if path.is_dir():
         inside = ", ".join(sorted(file.name for file in path.glob("*.safetensors"))[:6]) or "no checkpoint"
         raise InputError(f"{path} is a folder and holds {inside}; name a checkpoint, such as RUN/model.safetensors.")
@@ -68,16 +81,16 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise InputError(f"{path} was not written by kits_msan; name a checkpoint of `kits-msan train`.")
-            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["about"])  # noqa: SIM118
+            about = json.loads(metadata["about"])
+            if not isinstance(about, dict):
+                raise InputError(f"{path} is not a readable checkpoint; its description is damaged.")
+            yield file, about
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions.") from error
     except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable checkpoint; it is truncated or of another kind.") from error
-    if not isinstance(about, dict):
-        raise InputError(f"{path} is not a readable checkpoint; its description is damaged.")
-    return tensors, about
 
 
 def checkpoint_file(path: str | Path) -> Path:
