@@ -80,6 +80,7 @@ def score_folders(
     surface: bool = False,
     cyst: Cyst | None = None,
     failed: dict[str, str] | None = None,
+    names: Sequence[str] | None = None,
 ) -> "pd.DataFrame":
     """Compare every segmentation under `predictions` with the one of the same case name under `truth`.
 
@@ -88,6 +89,7 @@ def score_folders(
     `surface_scores` too.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as. Truths without prediction are left out, and that is said.
     failed: gets the predictions that cannot be scored, by name, and why; without it the first raises InputError.
+    names: of the truths that are compared, if not all are.
     Raises InputError for a prediction without truth, broken or on another grid, and for two of one name.
     """
     import pandas as pd  # takes half a second, which those who want a Dice alone should not wait for
@@ -96,28 +98,30 @@ def score_folders(
     paths = {case_name(path): path for path in find_cases(predictions)}
     if Path(predictions).is_file() and Path(truth).is_file():  # two that were named, whatever their names
         true_paths = dict(zip(paths, true_paths.values(), strict=True))
+    wanted = list(true_paths) if names is None else names
+    found: dict[str, Path] = {}  # by the truth's name
     rows = []
-    absent = set(true_paths)
     for name, path in paths.items():
         true_name = name if name in true_paths else SUFFIX.sub("", name)
+        if names is not None and true_name not in names:
+            continue
         try:
             if true_name not in true_paths:
                 raise InputError(
                     f"{path} has no label of the name {name} in {truth}, which holds {first_of(sorted(true_paths))}; "
                     "give both the same name."
                 )
-            if true_name != name and true_name in paths:
-                raise InputError(f"{path} and {paths[true_name]} are both of {true_name}; move one of them away.")
-            absent.discard(true_name)
+            if found.setdefault(true_name, path) is not path:
+                raise InputError(f"{found[true_name]} and {path} are both of {true_name}; move one of them away.")
             rows.append({"case": name, **_score(path, true_paths[true_name], surface, cyst)})
         except InputError as error:
             if failed is None:
                 raise
             failed[name] = str(error)
-    if rows and absent:
+    if rows and (absent := [name for name in wanted if name not in found]):
         note(
-            f"{predictions} lacks {len(absent)} of the {len(true_paths)} cases in {truth}, which are left out of the "
-            f"scores: {first_of(sorted(absent))}."
+            f"{predictions} lacks {len(absent)} of the {len(wanted)} cases of {truth} that are to be scored: "
+            f"{first_of(absent)}."
         )
     return pd.DataFrame(rows)
 

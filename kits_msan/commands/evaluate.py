@@ -1,7 +1,6 @@
 """`kits-msan evaluate`: segmentations to scores."""
 
 import argparse
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,27 +55,14 @@ def _run(args: argparse.Namespace) -> None:
 
 def _scores(args: argparse.Namespace, failed: dict[str, str]) -> "pd.DataFrame":
     """As `score_folders`, of all predictions, or of those of the test cases of --split."""
-    import pandas as pd
-
-    from kits_msan.data.cases import case_name, find_cases
     from kits_msan.data.split import load_split
-    from kits_msan.metrics import SUFFIX, score_folders
+    from kits_msan.metrics import score_folders
 
-    score = partial(score_folders, surface=args.surface, cyst=args.cyst, failed=failed)
-    if args.split is None:
-        return score(args.predictions, args.truth)
-    test = load_split(args.truth, args.split).require("test")
-    truths = {case_name(file): file for file in find_cases(args.truth)}
-    found: dict[str, Path] = {}
-    for file in find_cases(args.predictions):
-        name = case_name(file) if case_name(file) in truths else SUFFIX.sub("", case_name(file))
-        if found.setdefault(name, file) is not file:
-            raise InputError(f"{found[name]} and {file} are both of {name}; move one of them away.")
-    if absent := [name for name in test if name not in found]:
-        if len(absent) == len(test):
-            raise InputError(f"{args.predictions} holds no test case of {args.split}, which names {first_of(test)}.")
-        note(f"{args.predictions} lacks {len(absent)} of the {len(test)} test cases: {first_of(absent)}.")
-    return pd.concat([score(found[name], truths[name]) for name in test if name in found], ignore_index=True)
+    test = None if args.split is None else load_split(args.truth, args.split).require("test")
+    scores = score_folders(args.predictions, args.truth, args.surface, args.cyst, failed, test)
+    if test and scores.empty and not failed:
+        raise InputError(f"{args.predictions} holds no test case of {args.split}, which names {first_of(test)}.")
+    return scores
 
 
 def _show(scores: "pd.DataFrame") -> None:

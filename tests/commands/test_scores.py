@@ -66,7 +66,7 @@ def test_the_test_part_is_scored_alone(capsys: pytest.CaptureFixture[str]) -> No
     Path(f"found/{NAMES[0]}/{LABEL}").write_bytes(b"")  # in neither part
     shutil.rmtree(f"found/{NAMES[2]}")
     assert main([*line.split(), "split.json"]) == 0
-    assert "found lacks 1 of the 2 test cases: case_00002." in capsys.readouterr().err
+    assert "found lacks 1 of the 2 cases of data that are to be scored: case_00002." in capsys.readouterr().err
     shutil.rmtree(f"found/{NAMES[3]}_0000")
     assert main([*line.split(), "split.json"]) == 2
     assert "found holds no test case of split.json, which names case_00002, case_00003" in capsys.readouterr().err

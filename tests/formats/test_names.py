@@ -66,7 +66,7 @@ def test_two_of_one_name_and_truths_without_prediction(tmp_path: Path, make_case
     for name in ("case_00000", "case_00001"):
         save_case(make_case(name), tmp_path / "truth" / name)
     shutil.copytree(tmp_path / "truth/case_00000", tmp_path / "found/case_00000")
-    with pytest.warns(InputNote, match="lacks 1 of the 2 cases in .*: case_00001"):
+    with pytest.warns(InputNote, match="lacks 1 of the 2 cases of .* that are to be scored: case_00001"):
         assert len(score_folders(tmp_path / "found", tmp_path / "truth")) == 1
     shutil.copy(tmp_path / "truth/case_00000" / LABEL, tmp_path / "truth/case_00000.nii.gz")
     with pytest.raises(InputError, match=r"two scans named case_00000, case_00000 and case_00000\.nii\.gz"):

@@ -165,11 +165,11 @@ def test_names_of_nnunet_and_slicer_are_understood_and_two_files_just_compared(f
     alone = score_folders(found / "case_00001.seg.nii.gz", truth / "case_00001" / LABEL)
     assert alone["tumor"].tolist() == [0]
     (found / "case_00000_0000" / LABEL).rename(found / "case_00000.nii.gz")
-    (found / "case_00000.nii.gz").rename(found / "case_00001.nii.gz")
-    with pytest.raises(
-        InputError, match=r"case_00001\.seg\.nii\.gz and .*case_00001\.nii\.gz are both of case_00001"
-    ):
-        score_folders(found, truth)
+    other = found / "case_00000.nii.gz"
+    for name in ("case_00001.nii.gz", "case_00001_0000.nii.gz"):
+        other = other.rename(found / name)
+        with pytest.raises(InputError, match=r"found/case_00001.* and .*found/case_00001.* are both of case_00001;"):
+            score_folders(found, truth)
 
 
 def test_prediction_on_another_grid_is_refused(folders: tuple[Path, Path], make_case: Callable[..., Case]) -> None:
