@@ -19,7 +19,7 @@ COMPUTE = (
     *("networks/engine", "networks/layers", "networks/msan", "networks/vote", "networks/inference"),
     *("networks/cleanup", "../viewer/js/volume", "segment/worker"),
 )
-PAGE = ("segment/helpers", "segment/controls", "segment/showing", "segment/component")
+PAGE = ("../viewer/js/dom", "segment/helpers", "segment/controls", "segment/showing", "segment/component")
 
 
 @cache

@@ -1,5 +1,7 @@
 // The form above and the table below the viewer.
 
+import { element } from "../../viewer/js/dom.js";
+
 export const VOTE = "vote";
 
 const TEMPLATE = `
@@ -28,12 +30,6 @@ const TEMPLATE = `
       <button type="button" data-part="save">Download the segmentation</button>
     </div>
   </div>`;
-
-export function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
 
 // Put the form into `root`; returns its parts by name.
 export function buildControls(root, { scans, networks }, chosen) {
