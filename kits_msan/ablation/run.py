@@ -27,6 +27,7 @@ from kits_msan.ablation.trained import (
     paths_of,
     refuse_mixed,
     refuse_other_runs,
+    scored_before,
 )
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
@@ -118,9 +119,10 @@ def run_ablation(
     `side_by_side`.
 
     What is finished is not done again: networks are loaded, and a seed's scores kept if its networks are the same
-    files. See `write` for the files under `out`. Raises InputError as `train` and `load_all` do, for an `out` with
-    scores of something else or in use, for a test case that cannot be scored, before anything is trained or scored,
-    and, after all else is done, for trainings side by side that failed.
+    files. With other names than before, those of before stay in the tables of their seeds. See `write` for the files
+    under `out`. Raises InputError as `train` and `load_all` do, for an `out` with scores of something else or in use,
+    for a test case that cannot be scored, before anything is trained or scored, and, after all else is done, for
+    trainings side by side that failed.
     """
     data, out = Path(data), Path(out)
     if is_store(data):
@@ -166,15 +168,18 @@ def run_ablation(
                 )  # fmt: skip
             else:
                 models = load_all(folder, names)
-            refuse_mixed(folder, names, bool(checkpoints))
-            if not is_scored(folder, names, done.get(str(seed), {})):  # of perhaps more networks than these
+            known = done.get(str(seed), {})  # of perhaps more networks than these
+            if not (as_before := is_scored(folder, names, known)):
+                models |= load_all(folder, scored_before(folder, names, known, seed))
+            refuse_mixed(folder, list(models), bool(checkpoints))
+            if not as_before:
                 kept = [without_seed(results, seed)] if results else []
                 scored = score_cases(models, paths, seed, strata, device=machine.device, cyst=cyst, progress=progress)
                 results = join([*kept, scored])
-                done[str(seed)] = {name: digest(path) for name, path in paths_of(folder, names).items()}
+                done[str(seed)] = {name: digest(path) for name, path in paths_of(folder, list(models)).items()}
                 earlier.pop(str(seed), None)
             if str(seed) not in earlier:
-                earlier[str(seed)] = earlier_weights(folder, names)
+                earlier[str(seed)] = earlier_weights(folder, list(models))
             assert results is not None
             write(results, out, about | {"networks": done, "earlier": earlier})
     if failures:

@@ -9,6 +9,7 @@ from kits_msan.data.split import Split
 from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import read_json
 from kits_msan.networks.checkpoints import MODEL, digest, load_about, load_model
+from kits_msan.networks.registry import TITLES
 from kits_msan.profiles import Profile, with_new_settings
 from kits_msan.training.runs import CONFIG
 from kits_msan.training.settings import difference
@@ -77,6 +78,18 @@ def refuse_other_runs(runs: Iterable[Path], profile: Profile, split: Split | Non
 def is_scored(folder: Path, names: Sequence[str], scored: Mapping[str, str]) -> bool:
     """Whether the networks in a folder are all there, and are those with these digests."""
     return all(path.exists() and scored.get(name) == digest(path) for name, path in paths_of(folder, names).items())
+
+
+def scored_before(folder: Path, names: Sequence[str], scored: Mapping[str, str], seed: int) -> list[str]:
+    """The networks of the digests `scored`, beside `names`, whose files are still these; says which are not."""
+    others = [name for name in scored if name not in names]
+    kept = [name for name in others if is_scored(folder, [name], scored)]
+    if gone := [TITLES.get(name, name) for name in others if name not in kept]:
+        note(
+            f"the tables of seed {seed} lose {', '.join(gone)}, scored before, as {folder} no longer holds the same "
+            "file; --peers and --variants score what is there."
+        )
+    return kept
 
 
 def refuse_mixed(folder: Path, names: Sequence[str], given: bool) -> None:

@@ -1,5 +1,6 @@
 """An ablation that is gone on with: what is kept, what is scored anew, what is not mixed."""
 
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from kits_msan.data.cases import LABEL
 from kits_msan.errors import InputError, InputNote
 from kits_msan.files import read_json
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
-from kits_msan.networks.registry import MODELS, build_model
+from kits_msan.networks.registry import MODELS, TITLES, build_model
 from kits_msan.profiles import SMOKE, Profile, profile_from
 
 models = pytest.fixture(name="models")(untrained)
@@ -73,6 +74,31 @@ def test_networks_trained_anew_are_scored_anew(data: Path, tmp_path: Path, model
     after = run()
     assert len(counted) == 2
     assert len(after) == len(before) == 6
+
+
+def test_networks_of_before_stay_beside_others_or_it_is_said(
+    data: Path, tmp_path: Path, tiny: Profile, models: Path, counted: list[str]
+) -> None:
+    def run(other: str) -> set[str]:
+        out, names = tmp_path / "out", [*MODELS, other]
+        scores = run_ablation(data, SMOKE, out, names=names, checkpoints=models / "flat", progress=False).scores
+        assert set(load_results(out)[0].calibration["model"]) == set(scores["model"])
+        return set(scores["model"]) - {*MODELS, "ensemble"}
+
+    for name in ("msan_v2_scale1", "msan_v2_scale8", "msan_v1_all"):
+        network = build_model(name, width=4, poolings=2)
+        about = describe_model(name, network, tiny) | ({"mean_with": "34"} if name == "msan_v2_scale8" else {})
+        save_model(models / "flat" / f"{name}.safetensors", network, about)
+    assert run("msan_v2_scale1") == {"msan_v2_scale1"}
+    assert run("msan_v2_scale8") == {"msan_v2_scale1", "msan_v2_scale8"}
+    assert counted == ["case_00003 by 6", "case_00003 by 7"]
+    (models / "flat" / "msan_v2_scale1.safetensors").unlink()
+    with pytest.warns(
+        InputNote, match=rf"tables of seed 0 lose {re.escape(TITLES['msan_v2_scale1'])}, scored before"
+    ):
+        assert run("msan_v1_all") == {"msan_v2_scale8", "msan_v1_all"}
+    assert set(read_json(tmp_path / "out" / ABOUT, "")["networks"]["0"]) == {*MODELS, "msan_v2_scale8", "msan_v1_all"}
+    assert load_results(tmp_path / "out")[1].endswith(f"a mean with other weights: {TITLES['msan_v2_scale8']}")
 
 
 def test_results_of_something_else_are_not_mixed_in(data: Path, tmp_path: Path, models: Path) -> None:
