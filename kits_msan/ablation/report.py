@@ -45,8 +45,20 @@ def note(scores: pd.DataFrame, about: str) -> str:
         "Differences are paired by case"
         + (" and seed" if seeds > 1 else "")
         + ", in percentage points; with so many "
-        "comparisons, one in twenty would seem to differ by chance."
+        "comparisons, one in twenty would seem to differ by chance." + _fewer_trainings(scores)
     )
+
+
+def _fewer_trainings(scores: pd.DataFrame) -> str:
+    """Which models lack a training that others have, so that their figures are not of the seeds named above."""
+    if "seed" not in scores:
+        return ""
+    trained = {str(name): sorted(seeds) for name, seeds in scores.groupby("model")["seed"].unique().items()}
+    fewer = [name for name in TITLES if 0 < len(trained.get(name, [])) < scores["seed"].nunique()]
+    if not fewer:
+        return ""
+    said = ", ".join(f"{TITLES[name]} (seed {' and '.join(map(str, trained[name]))})" for name in fewer)
+    return f" Of fewer trainings: {said}; in all tables their figures and intervals are of these alone."
 
 
 def _of_shares(scores: pd.DataFrame, seeds: int) -> str:

@@ -143,6 +143,14 @@ def test_seeds_widen_the_intervals_of_means_but_not_of_paired_differences(scores
     assert three.at["msan_v1", "kidney_gain_low"] == pytest.approx(one.at["msan_v1", "kidney_gain_low"], abs=0.3)
 
 
+def test_what_has_fewer_trainings_than_the_rest_is_said(scores: pd.DataFrame) -> None:
+    three = of_seeds(scores, 0.0, 0.01, 0.02)
+    assert "fewer trainings" not in table_markdown(three, "made up")
+    lacks = three["model"].eq("msan_v1") & (three["seed"] > 0) | three["model"].eq("ensemble") & (three["seed"] == 1)
+    note = table_markdown(three[~lacks], "made up").split("\n\n")[1]
+    assert "Of fewer trainings: MSAN-V1 (seed 0), Ensemble (seed 0 and 2); in all tables their figures" in note
+
+
 def test_differences_to_any_model(scores: pd.DataFrame) -> None:
     differences = paired_differences(scores, "msan_v1")
     assert differences.index.tolist() == ["unet3d", "msan_v1_ds", "msan_v2", "msan_v2_ds", "ensemble"]
