@@ -29,6 +29,7 @@ from kits_msan.data.store import (
     jsonable,
     open_case,
     open_store,
+    refuse_own_name,
     refuse_same_scans,
     say_odd_label,
     slices_showing,
@@ -134,6 +135,7 @@ def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
 @contextmanager
 def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None) -> Iterator[list[Path]]:
     """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
+    refuse_own_name(paths)
     with ExitStack() as stack:
         stack.callback(_leave_lock, out)
         with removed_on_bad_input(out):
@@ -196,15 +198,14 @@ def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = Non
     assert case.label is not None
     (out / f"{name}.json").unlink(missing_ok=True)
     files = {}
-    arrays: dict[str, NDArray] = {"image": case.image, "label": case.label}
-    for kind, array in arrays.items():
+    arrays: Sequence[NDArray] = (case.image, case.label)
+    for kind, array in zip(KINDS, arrays, strict=True):
         file = out / f"{name}.{kind}.npy"
         with atomic_file(file) as temporary:
             _save(temporary, array)
         state = file.stat()
         files[kind] = {"bytes": state.st_size, "time": state.st_mtime_ns, "crc32": checksum(array)}
-    about = {"made_from": origin, "files": files, "slices": slices_showing(case.label)}
-    write_json(out / f"{name}.json", about)
+    write_json(out / f"{name}.json", {"made_from": origin, "files": files, "slices": slices_showing(case.label)})
 
 
 def _save(file: Path, array: NDArray) -> None:

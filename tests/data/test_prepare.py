@@ -14,7 +14,7 @@ from filelock import FileLock
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, Case, save_case
 from kits_msan.data.prepare import LOCK, build_store, prepare
-from kits_msan.data.split import load_split
+from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import MANIFEST, split_of
 from kits_msan.errors import InputError, InputNote, InUseError
 from kits_msan.files import removed_on_bad_input
@@ -139,6 +139,14 @@ def test_labels_that_cannot_be_right_are_said(tmp_path: Path, tiny: Profile, mak
     said = [str(one.message) for one in caught if "label" in str(one.message)]
     assert ["case_00001 has an empty label" in one for one in said] == [True, False]
     assert "case_00002" in said[1]
+
+
+def test_a_case_by_the_name_of_a_file_of_the_store_is_refused(own: Path, tmp_path: Path, tiny: Profile) -> None:
+    (own / "case_00000").rename(own / "Manifest")
+    split = Split(("Manifest", "case_00001"), ("case_00003",))
+    with pytest.raises(InputError, match=r"data.Manifest cannot be stored, as manifest\.json is .*; rename the case"):
+        prepare(own, tmp_path / "store", tiny, split, progress=False)
+    assert not (tmp_path / "store").exists()
 
 
 def test_each_reason_is_given_where_no_case_can_be_used(own: Path, tmp_path: Path, tiny: Profile) -> None:
