@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,10 +146,10 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
         _remove_empty(made)
 
 
-def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """The JSON object in a file. Raises InputError, with the file and the remedy, if it holds anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors put a mark before it
+def read_json(path: Path, remedy: str, hook: Callable[[list[Any]], Any] | None = None) -> dict[str, Any]:
+    """The JSON object in a file; hook: json's, of pairs. Raises InputError with the remedy if it holds no such."""
+    try:  # Windows' editors put a mark before it
+        value = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=hook)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ same as one that holds all.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kits_msan.data.cases import case_name, find_cases
 from kits_msan.data.kits19 import CASES, format_cases, name_of
@@ -38,7 +38,10 @@ class Split:
 
 
 def load_split(
-    data: str | Path | Sequence[str], split_file: str | Path | None = None, exclude: Iterable[int] = ()
+    data: str | Path | Sequence[str],
+    split_file: str | Path | None = None,
+    exclude: Iterable[int] = (),
+    store: Path | None = None,
 ) -> Split:
     """Which of the cases that are present are for training and which for test.
 
@@ -46,6 +49,7 @@ def load_split(
     split_file: JSON, {"train": [names], "test": [names]}. Without it, `split.json` in the data folder is taken
     (a folder of phantoms has one); without that, the paper's split: ids 0-179 train, 180-189 test.
     exclude: case ids to leave out of both, such as EXCLUDED_2019.
+    store: where the cases of these names are stored, for the message.
     Raises InputError if the split file is broken, names a case twice, in both parts, or one that is absent.
     """
     out = {name_of(case_id) for case_id in exclude}
@@ -57,7 +61,7 @@ def load_split(
         beside = Path(data) / SPLIT_FILE
         split_file = beside if split_file is None and beside.is_file() else split_file
     else:
-        names, where = list(data), "the given cases"
+        names, where = list(data), f"the store {store}" if store else "the given cases"
     present = set(names) - out
     if split_file is None:
         train, test = ([name_of(i) for i in ids if name_of(i) in present] for ids in (PAPER_TRAIN, PAPER_TEST))
@@ -67,12 +71,13 @@ def load_split(
                 f"paper's split, so they are left out: {first_of(others)}; a split file can name them."
             )
         return Split(tuple(train), tuple(test))
-    parts = _read_split(Path(split_file))
+    parts = _read_split(Path(split_file), sorted(present))
     listed = [name for name in parts.train + parts.test if name not in out]
     absent = sorted(set(listed) - present)
     if absent:
+        remedy = "prepare" if store else "add"
         raise InputError(
-            f"{split_file} names {first_of(absent, 1)}, absent from {where}; add or exclude what is absent."
+            f"{split_file} names {first_of(absent, 1)}, absent from {where}; {remedy} or exclude what is absent."
         )
     return Split(*(tuple(name for name in part if name in present) for part in (parts.train, parts.test)))
 
@@ -84,9 +89,18 @@ def refuse_test_cases(train_names: Iterable[str], split: Split) -> None:
         raise InputError(f"training would see {', '.join(seen)}, which the split keeps for testing; leave them out.")
 
 
-def _read_split(path: Path) -> Split:
+def _read_split(path: Path, present: Sequence[str]) -> Split:
     wanted = 'name a split file that holds {"train": [names], "test": [names]}'
-    content = read_json(path, wanted)
+    keys: list[str] = []
+
+    def noting(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys[:] = [key for key, _ in pairs]  # in the end, of the outermost object
+        return dict(pairs)
+
+    content = read_json(path, wanted, noting)
+    for part in ("train", "test"):
+        if keys.count(part) > 1:  # of which JSON's readers take the last and drop the others
+            raise InputError(f"{path} lists {part} more than once; put its names in one list.")
     parts = [content.get(part) for part in ("train", "test")]
     lists = [tuple(part) for part in parts if isinstance(part, list) and all(isinstance(n, str) for n in part)]
     if len(lists) < 2:
@@ -99,4 +113,7 @@ def _read_split(path: Path) -> Split:
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{path} names {twice} twice; name each case once.")
+    for key, other in content.items():
+        if isinstance(other, list) and (out := [n for n in other if n in present and n not in train + test]):
+            note(f"{path}: {key} is no part of a split (train, test), so its cases are left out: {first_of(out)}.")
     return Split(train, test)

@@ -55,7 +55,7 @@ def split_of(data: Path, split_file: Path | None = None, exclude: Sequence[int] 
         return load_split(data, split_file, exclude)
     manifest = _manifest(data)
     if split_file is not None:
-        split = load_split(list(manifest["cases"]), split_file, exclude)
+        split = load_split(list(manifest["cases"]), split_file, exclude, store=data)
         refuse_same_scans(data, split, manifest["cases"])
         return split
     out = {name_of(case_id) for case_id in exclude}

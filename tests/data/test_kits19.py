@@ -128,6 +128,7 @@ def test_split_file_in_the_folder_or_given(tmp_path: Path) -> None:
         ({"train": ["a", "b"], "test": ["b"]}, "split.json has b in both train and test"),
         ({"train": ["a", "gone", "lost"], "test": ["b"]}, "names gone and 1 more, absent from .*data"),
         ({"train": ["a", "a"], "test": ["b"]}, "names a twice"),
+        ('{"train": ["a"], "train": ["b"], "test": []}', "lists train more than once"),
         ({"train": ["a"]}, "is not a split; name a split file that holds"),
         ({"train": ["a"], "test": "b"}, "is not a split"),
         ({"train": [1], "test": ["b"]}, "is not a split"),
@@ -139,6 +140,13 @@ def test_broken_split_files_are_refused(tmp_path: Path, content: object, message
     folder = make_folder(tmp_path / "data", ["a", "b"], content)
     with pytest.raises(InputError, match=message):
         load_split(folder)
+
+
+def test_cases_in_what_is_no_part_of_a_split_are_said(tmp_path: Path) -> None:
+    split = {"train": ["a"], "val": ["b", "a"], "test": [], "about": {"train": ["a"]}, "of": ["a", {}, "me"]}
+    with pytest.warns(InputNote, match=r"split\.json: val is no part of a split .*left out: b\.") as notes:
+        assert load_split(make_folder(tmp_path / "data", ["a", "b"], split)) == Split(("a",), ())
+    assert len(notes) == 1
 
 
 def test_missing_split_file(tmp_path: Path) -> None:

@@ -105,6 +105,13 @@ def test_a_scan_in_both_parts_under_two_names_is_refused(
     assert f"store {message}" in capsys.readouterr().err
 
 
+def test_a_split_that_names_what_is_not_in_the_store(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
+    (tmp_path / "split.json").write_text('{"train": ["new"], "test": []}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"new, absent from the store .*store; prepare or exclude what is absent"):
+        split_of(tmp_path / "store", tmp_path / "split.json")
+
+
 def test_a_disk_that_fills_is_said_as_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
