@@ -200,7 +200,8 @@ class RunFolder:
                 self.path / MODEL, network, {**self.about, "scores": scores, "seconds": round(self.log.seconds, 1)}
             )
         except OSError as error:
-            hint = "make space and start the same command again: it goes on from the last checkpoint"
+            kept = (self.path / LAST).exists()
+            hint = "the same command goes on from the last checkpoint" if kept else "no checkpoint was written before"
             raise OSError(error.errno, f"{error.strerror or error}; {hint}", str(self.path / MODEL)) from error
         (self.path / LAST).unlink(missing_ok=True)
 
