@@ -29,9 +29,10 @@ def check_settings(profile: Profile, network: Network, seed: int, share: int) ->
     if seed < 0:
         raise InputError(f"the seed is {seed}; choose one of 0 or more.")
     if profile.together and share % profile.together:
+        remedy = "change its batch or its together" if profile.batch % profile.together else "choose fewer devices"
         raise InputError(
             f"profile {profile.name} takes {profile.together} slabs together, but a process would get {share}; "
-            "choose fewer devices."
+            f"{remedy}."
         )
     slab = (profile.slab, *profile.grid[1:])
     if any(n % step for n, step in zip(slab, network.multiple, strict=True)):

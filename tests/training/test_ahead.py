@@ -12,9 +12,11 @@ import kits_msan.training.loop
 from kits_msan.data.slabs import Batch
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
+from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE, Profile
 from kits_msan.training.ahead import drawn_ahead
 from kits_msan.training.loop import train
+from kits_msan.training.settings import check_settings
 
 ONE = torch.zeros(1)
 
@@ -84,6 +86,10 @@ def test_threads_change_no_weight(tmp_path: Path, data: Path, monkeypatch: pytes
 
 
 def test_a_share_that_cannot_be_taken_together_is_refused(tmp_path: Path, data: Path, tiny: Profile) -> None:
-    with pytest.raises(InputError, match="takes 2 slabs together, but a process would get 3; choose fewer devices"):
+    with pytest.raises(
+        InputError, match="takes 2 slabs together, but a process would get 3; change its batch or its"
+    ):
         train("unet3d", data, replace(tiny, batch=3, together=2), tmp_path / "run", machine=Machine("cpu"))
     assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="takes 4 slabs together, but a process would get 2; choose fewer devices"):
+        check_settings(replace(tiny, batch=4, together=4), build_model("unet3d", width=4, poolings=2), 0, 2)
