@@ -51,8 +51,8 @@ def _beside(path: Path, ending: str = "", kind: str = ".tmp-") -> Path:
 def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder; rename it to `path` when the block ends well.
 
-    Raises InputError if `path` exists with something in it and `overwrite` is false. With `overwrite` the old
-    folder stays until the new one is whole.
+    Raises InputError if `path` exists with something in it and `overwrite` is false, before the block or after it.
+    With `overwrite` the old folder stays until the new one is whole.
     """
     refuse_results(path, overwrite)
     path = Path(os.path.realpath(path))  # of a link, what it leads to
@@ -65,10 +65,8 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             temporary.mkdir(0o700)
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
-            if path.exists():
-                _exchange(temporary, path)
-            else:
-                os.replace(temporary, path)
+            refuse_results(path, overwrite)  # what came into being meanwhile
+            (_exchange if path.exists() else os.replace)(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             _remove_empty(made)

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,19 @@ def test_folder_with_results_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"already holds results.*--overwrite"), atomic_folder(tmp_path):
         pytest.fail("the block must not run")
     assert tree(tmp_path) == ["old.txt"]
+
+
+def test_what_came_into_being_meanwhile_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def write(text: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        with atomic_folder(out) as temporary:
+            (temporary / f"{text}.txt").write_text(text, encoding="utf-8")
+            meanwhile()
+
+    with pytest.raises(InputError, match="already holds results"):
+        write("new", meanwhile=lambda: write("mine"))
+    assert tree(tmp_path) == ["out", "out/mine.txt"]
 
 
 def test_a_failure_names_what_was_to_be_written(tmp_path: Path) -> None:

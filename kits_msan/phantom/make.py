@@ -124,6 +124,8 @@ def write_phantoms(
         write_json(folder / SPLIT_FILE, names)
         made = {"phantom_version": PHANTOM_VERSION, "package_version": __version__, "profile": profile.name}
         write_json(folder / MANIFEST, made | {"seed": seed, "cases": rows})
+        if overwrite:
+            _refuse_others(Path(out))  # which may have come into being meanwhile
     return Path(out)
 
 

@@ -211,21 +211,23 @@ def test_a_broken_formula_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "site").exists()
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_notebook(tmp_path / "run", new_markdown_cell("# One"))
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "mine.txt").write_text("mine", encoding="utf-8")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(site, "write_api", lambda _: write_notebook(tmp_path / "site"))
+        with pytest.raises(InputError, match="no site of the course"):
+            build_site(tmp_path / "site", [run], overwrite=True)
     with pytest.raises(InputError, match="already holds results"):
         build_site(tmp_path / "site", [run])
     with pytest.raises(InputError, match="holds something that is no site of the course"):
         build_site(tmp_path / "site", [run], overwrite=True)
-    assert [path.name for path in (tmp_path / "site").iterdir()] == ["mine.txt"]
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["01_own.ipynb"]
     (tmp_path / "site" / "site.js").touch()  # as of any site
     with pytest.raises(InputError, match="holds something that is no site of the course"):
         build_site(tmp_path / "site", [run], overwrite=True)
     (tmp_path / "site" / "index.html").write_text("<title>kits_msan</title>", encoding="utf-8")  # ours
     build_site(tmp_path / "site", [run], overwrite=True)
-    assert not (tmp_path / "site" / "mine.txt").exists()
+    assert not (tmp_path / "site" / "01_own.ipynb").exists()
 
 
 def test_a_notebook_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

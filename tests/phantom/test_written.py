@@ -3,11 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from kits_msan.data.cases import find_cases, load_case
+from kits_msan.data.cases import Case, find_cases, load_case
 from kits_msan.errors import InputError
 from kits_msan.phantom.make import (
     PHANTOM_VERSION,
@@ -65,6 +66,23 @@ def test_existing_results_are_refused_or_replaced_whole(tmp_path: Path) -> None:
         write_phantoms(tmp_path / "set", 1, 1, profile=tiny)
     write_phantoms(tmp_path / "set", 1, 0, profile=tiny, overwrite=True)
     assert [path.name for path in find_cases(tmp_path / "set")] == ["case_00000"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_notes_that_came_into_being_meanwhile_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    notes = tmp_path / "set" / "notes.txt"
+
+    def made(*args: Any) -> Case:
+        notes.parent.mkdir()
+        notes.write_text("mine", encoding="utf-8")
+        return phantom_case(*args)
+
+    monkeypatch.setattr("kits_msan.phantom.make.phantom_case", made)
+    with pytest.raises(InputError, match="folder of phantoms, which is never" if overwrite else "already holds"):
+        write_phantoms(tmp_path / "set", 1, 0, profile=replace(SMOKE, grid=(4, 16, 16)), overwrite=overwrite)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [notes]
 
 
 @pytest.mark.parametrize(("train", "test"), [(0, 0), (-1, 3), (2, -1)])

@@ -103,6 +103,7 @@ def build_site(out: Path, notebooks: Sequence[Path] = (), overwrite: bool = Fals
         write_segment(folder, CHECKPOINTS)
         _write_assets(folder, pages)
         write_api(folder)
+        refuse_foreign(out, not overwrite or _is_own(out), "site of the course")  # it may have come meanwhile
 
 
 def _is_own(out: Path) -> bool:
