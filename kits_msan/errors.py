@@ -10,11 +10,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 WINDOWS = os.name == "nt"
 REASONS = 8  # how many an error spells out where many things failed
+# Held by a thread that changes for a moment what all share, and restores it: two in turn would restore the wrong one.
+WHOLE_PROCESS = threading.RLock()
 
 
 class InputError(ValueError):
@@ -31,7 +35,16 @@ class InputNote(UserWarning):
 
 def note(text: str) -> None:
     """Say, once, what was chosen for the user."""
-    warnings.warn(InputNote(text), stacklevel=2)
+    with WHOLE_PROCESS:
+        warnings.warn(InputNote(text), stacklevel=2)
+
+
+@contextmanager
+def without_warnings(kind: type[Warning] = Warning) -> Iterator[None]:
+    """Within the block, whose warnings are about other libraries' own code, none of that kind is shown."""
+    with WHOLE_PROCESS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", kind)
+        yield
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import WINDOWS, InputError, InUseError
+from kits_msan.errors import WHOLE_PROCESS, WINDOWS, InputError, InUseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,8 +227,9 @@ def remove_left_over(folder: Path) -> None:
 
 
 def _umask() -> int:
-    os.umask(mask := os.umask(0))
-    return mask
+    with WHOLE_PROCESS:
+        os.umask(mask := os.umask(0))
+        return mask
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -2,7 +2,6 @@
 
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kits_msan.data.cases import KIDNEY, TUMOR, case_name, find_cases, load_label
-from kits_msan.errors import InputError, first_of, note
+from kits_msan.errors import InputError, first_of, note, without_warnings
 from kits_msan.formats.grids import checked_spacing
 from kits_msan.formats.nifti import checked_labels
 from kits_msan.formats.volumes import Cyst
@@ -66,8 +65,7 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
         distance = float("nan")
         share = 0.0 if a.any() or b.any() else float("nan")
         if a.any() and b.any():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # MONAI's, about its own code
+            with without_warnings(FutureWarning):  # MONAI's
                 distance = float(compute_hausdorff_distance(a, b, percentile=95, spacing=sizes))
                 share = float(compute_surface_dice(a, b, class_thresholds=[TOLERANCE], spacing=sizes))
         scores |= {f"{name}_hd95": distance, f"{name}_surface_dice": share}

@@ -1,12 +1,23 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 import torch
+from nibabel.imageglobals import logger
 
 from kits_msan import threads
+from kits_msan.errors import without_warnings
+from kits_msan.files import write_json
+from kits_msan.formats.nifti import no_remarks
+from kits_msan.formats.pixels import _quiet
 from kits_msan.threads import SPIN, Chooser, Pieces, adapted, wait_briefly
 
 
@@ -118,3 +129,56 @@ def test_the_command_sets_it_before_torch_is_loaded() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP", "OMP"))}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == threads.SPINS
+
+
+@pytest.mark.parametrize(
+    ("block", "state"),
+    [
+        (without_warnings, lambda: list(warnings.filters)),
+        (no_remarks, lambda: logger.disabled),
+        (_quiet, lambda: os.fstat(2)[:3]),
+    ],
+)
+def test_two_threads_leave_the_process_as_it_was(
+    block: Callable[[], AbstractContextManager[None]], state: Callable[[], object]
+) -> None:
+    """Without a lock the second saves what the first has set, and restores it last."""
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+    before = state()
+
+    def first() -> None:
+        with block():
+            first_in.set()
+            second_in.wait(0.1)
+        first_out.set()
+
+    def second() -> None:
+        first_in.wait()
+        with block():
+            second_in.set()
+            first_out.wait(0.1)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(second)]:
+            done.result()
+    assert state() == before
+
+
+def test_two_threads_that_write_leave_the_rights_of_new_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.umask
+
+    def slow(mask: int) -> int:
+        before = plain(mask)
+        time.sleep(0.05)
+        return before
+
+    plain(before := plain(0o027))
+    monkeypatch.setattr(os, "umask", slow)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda name: write_json(tmp_path / name, {}), ("a", "b")))
+    finally:
+        after = plain(before)
+    assert after == before

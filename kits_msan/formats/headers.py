@@ -1,7 +1,6 @@
 """The header of one DICOM file, as far as a stack of slices needs it."""
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kits_msan.errors import without_warnings
 from kits_msan.formats.grids import at_right_angles
 
 PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # transfer syntaxes: pixels as they are
@@ -89,8 +89,7 @@ def read_header(file: Path) -> Slice | None:
     from pydicom.tag import BaseTag, Tag
     from pydicom.uid import UID
 
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-        warnings.simplefilter("ignore")
+    with without_warnings(), pydicom.config.disable_value_validation():
         try:
             held: list[int] = []  # bytes of pixels, as the element's length has it
             with file.open("rb") as stream:

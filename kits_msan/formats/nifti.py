@@ -18,7 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import ArrayLike, NDArray
 
-from kits_msan.errors import InputError, note
+from kits_msan.errors import WHOLE_PROCESS, InputError, note
 from kits_msan.files import atomic_file
 from kits_msan.formats.grids import SAME_PLACE, apart, in_file_order, is_grid, to_kits_order
 
@@ -53,11 +53,12 @@ def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[by
 @contextmanager
 def no_remarks() -> Iterator[None]:
     """Within the block nibabel prints nothing about a header: what matters is checked here."""
-    was, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = was
+    with WHOLE_PROCESS:
+        was, logger.disabled = logger.disabled, True
+        try:
+            yield
+        finally:
+            logger.disabled = was
 
 
 def read_to_end(stream: IO[bytes]) -> None:

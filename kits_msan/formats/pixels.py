@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError
+from kits_msan.errors import WHOLE_PROCESS, InputError
 from kits_msan.formats.foreign import plain_name
 from kits_msan.formats.headers import Slice
 from kits_msan.formats.hounsfield import AIR_HU
@@ -92,11 +92,12 @@ def _read(name: str) -> NDArray | None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Within the block nothing reaches stderr: GDCM prints there itself, beside the error that it raises."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with WHOLE_PROCESS:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)

@@ -7,7 +7,6 @@ the numbers for them are in the file's metadata.
 import copy
 import json
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -18,7 +17,7 @@ import torch
 from torch import nn
 
 from kits_msan.data.cases import CLASSES, WINDOW
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, without_warnings
 from kits_msan.files import atomic_file
 from kits_msan.networks.layers import Network
 from kits_msan.networks.norms import InstanceNorm
@@ -39,8 +38,7 @@ def export_onnx(model: Network, path: str | Path) -> None:
         raise InputError(f'{" and ".join(missing)} cannot be imported; pip install "kits_msan[onnx]" to write ONNX.')
     plain = _plain(model)
     example = torch.zeros(2, 1, *(count * step for count, step in zip((6, 4, 5), model.multiple, strict=True)))
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
-        warnings.simplefilter("ignore")  # of the exporter, about its own future
+    with without_warnings(), _quiet("torch.onnx"):
         program = torch.onnx.export(
             plain, (example,), dynamo=True, verbose=False, opset_version=OPSET, input_names=["image"],
             output_names=["logits"], dynamic_shapes=({0: "N", 2: "D", 3: "H", 4: "W"},),
