@@ -61,6 +61,8 @@ def system_sentence(error: BaseException) -> str | None:
         return f"{name}: {reason}; make space, or name a folder on another disk, and start the command again."
     if error.errno in DENIED:
         return f"{name}: {reason}; change its rights, or name another file or folder."
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return f"{name}: {reason}; allow more: ulimit -n 10240."
     if error.errno in MISPLACED:
         return f"{name}: {reason}; name another file or folder."
     return f"{name}: {reason}."

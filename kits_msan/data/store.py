@@ -28,6 +28,7 @@ STORE_VERSION = 2  # goes up when the same case would be stored otherwise
 MANIFEST = "manifest.json"
 IN_AIR = 0.02  # of a label; of five true ones at most 0.00004, and 0.002 if they are 2 voxels too wide
 KINDS = ("image", "label")
+OPEN_FILES = 10_240  # of a process; macOS grants no more
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def open_store(store: Path, names: Sequence[str], profile: Profile) -> list[Stor
 
 def open_case(out: Path, name: str) -> StoredCase:
     """One case of a store, memory-mapped. Raises InputError if its index is not what was written."""
+    _allow_open_files()
     index = index_of(out, name)
     try:
         image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in KINDS)
@@ -109,9 +111,24 @@ def open_case(out: Path, name: str) -> StoredCase:
         checksums = tuple(int(index["files"][kind]["crc32"]) for kind in KINDS)
     except PermissionError as error:
         raise InputError(f"{error.filename or out} may not be read; change its permissions.") from error
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{out} is damaged (an index is not what was written); prepare it again.") from error
     return StoredCase(name, image, label, slices, checksums)
+
+
+def _allow_open_files() -> None:
+    """Let this process open more files, as far as it may: each mapped case keeps two open.
+
+    Opened only to cut a slab, a file could be another one by then, where a store is prepared anew meanwhile.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows, where mapped files do not count
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def index_of(out: Path, name: str) -> dict[str, Any]:
@@ -130,7 +147,9 @@ def is_whole(store: Path, name: str, index: Any) -> bool:
                 return False
             if state.st_mtime_ns != wanted["time"] and checksum(np.load(file, mmap_mode="r")) != wanted["crc32"]:
                 return False  # one that was copied has another time, and is read once to compare
-        except Exception:  # numpy raises whatever Python's parser raises on a damaged header
+        except Exception as error:  # numpy raises whatever Python's parser raises on a damaged header
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                raise  # it says nothing about what the file holds
             return False
     return True
 

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,11 +14,12 @@ import pytest
 from filelock import FileLock
 
 from kits_msan.cli import main
+from kits_msan.commands.system_errors import system_sentence
 from kits_msan.data.cases import IMAGE, LABEL, Case, save_case
-from kits_msan.data.prepare import LOCK, build_store, prepare
+from kits_msan.data.prepare import LOCK, build_store, open_cases, prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import MANIFEST, split_of
-from kits_msan.errors import InputError, InputNote, InUseError
+from kits_msan.errors import WINDOWS, InputError, InputNote, InUseError
 from kits_msan.files import removed_on_bad_input
 from kits_msan.profiles import Profile
 
@@ -170,3 +173,37 @@ def test_what_was_stored_before_a_broken_case_is_kept(own: Path, tmp_path: Path,
     with pytest.raises(InputError, match="case_00001 lacks"):
         prepare(own, tmp_path / "store", tiny, load_split(own), strict=True, progress=False)
     assert (tmp_path / "store" / "case_00000.json").exists()
+
+
+@pytest.mark.skipif(WINDOWS, reason="where mapped files do not count")
+def test_more_files_may_be_open_than_a_terminal_allows(data: Path, tmp_path: Path, tiny: Profile) -> None:
+    import resource
+
+    split = load_split(data)
+    prepare(data, tmp_path / "store", tiny, split, progress=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (tmp_path / "store" / LOCK).open() as file:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + 4, hard))
+        try:
+            assert len(open_cases(tmp_path / "store", split.train, tiny, tmp_path)) == 3
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_store_is_not_damaged_where_no_more_files_may_be_open(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    split = load_split(data)
+    prepare(data, tmp_path / "store", tiny, split, progress=False)
+    if copied:
+        os.utime(tmp_path / "store/case_00000.label.npy", ns=(5, 5))
+
+    def refused(file: Path, **_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", str(file))
+
+    monkeypatch.setattr(np, "load", refused)
+    with pytest.raises(OSError, match="Too many open files") as raised:
+        open_cases(tmp_path / "store", split.train, tiny, tmp_path)
+    sentence = r".*case_00000\.(image|label)\.npy: Too many open files; allow more: ulimit -n 10240\."
+    assert re.fullmatch(sentence, system_sentence(raised.value) or "")
