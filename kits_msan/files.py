@@ -164,9 +164,9 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_csv(path: str | Path, table: "pd.DataFrame", encoding: str = "utf-8", quoting: int = 0) -> None:
-    """Write a table of scores, to five digits, atomically; quoting: one of the csv module's, such as QUOTE_ALL."""
-    with atomic_file(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.5f", encoding=encoding, quoting=quoting)
+    """Write a table, to five digits, atomically; quoting: as QUOTE_ALL. What is no UTF-8 in a name is escaped."""
+    with atomic_file(path) as temporary, temporary.open("w", -1, encoding, "backslashreplace", "") as file:
+        table.to_csv(file, index=False, float_format="%.5f", quoting=quoting)
 
 
 def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or name a folder on another disk") -> None:

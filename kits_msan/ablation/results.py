@@ -11,7 +11,7 @@ import pandas as pd
 from kits_msan.ablation.report import report
 from kits_msan.ablation.scoring import Results
 from kits_msan.data.split import Split, load_split
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, one_line
 from kits_msan.files import atomic_file, read_json, refuse_foreign, refuse_results, write_csv, write_json
 from kits_msan.networks.registry import TITLES
 from kits_msan.phantom.make import MANIFEST
@@ -57,7 +57,7 @@ def describe_data(data: Path, split: Split | None = None, fresh: bool = False) -
     kind = (
         f"phantoms version {made['phantom_version']}, seed {made.get('seed')}"
         if "phantom_version" in made
-        else f"cases of {data.resolve().name}"
+        else f"cases of {one_line(data.resolve().name)}"
     )
     trained_on = "new phantoms" if fresh else len(split.train)
     return f"{kind}, {trained_on} for training and {len(split.test)} for test"

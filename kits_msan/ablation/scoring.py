@@ -14,7 +14,7 @@ from kits_msan.ablation.trust import agreement_counts, calibration_counts, calib
 from kits_msan.cleanup import keep_sure, remove_islands
 from kits_msan.data.cases import Case, load_case
 from kits_msan.data.resampling import resample_case
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, one_line
 from kits_msan.formats.volumes import Cyst
 from kits_msan.inference import common_profile, segment
 from kits_msan.metrics import dice_scores, surface_scores, tumor_measures
@@ -93,6 +93,7 @@ def _score_case(
     models: Mapping[str, Network], path: Path, more: dict[str, object], device: str, cyst: Cyst | None
 ) -> Results:
     case, truth = labeled(path, cyst)
+    case = replace(case, name=one_line(case.name))  # as the tables will have it
     raw, counts = _segment(models, case, device)
     plain = {name: labels.copy() for name, labels in raw.items()}
     for labels in plain.values():

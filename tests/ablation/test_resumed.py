@@ -1,7 +1,9 @@
 """An ablation that is gone on with: what is kept, what is scored anew, what is not mixed."""
 
+import os
 import re
 import shutil
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from kits_msan.ablation.results import ABOUT, load_results, results_so_far
 from kits_msan.ablation.run import run_ablation, train_all
 from kits_msan.data.cases import LABEL
 from kits_msan.errors import InputError, InputNote
-from kits_msan.files import read_json
+from kits_msan.files import read_json, write_json
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.registry import MODELS, TITLES, build_model
 from kits_msan.profiles import SMOKE, Profile, profile_from
@@ -143,6 +145,19 @@ def test_a_folder_by_another_name_holds_the_same_cases(
     shutil.copytree(data, tmp_path / "copy")
     run_ablation(tmp_path / "copy", SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False)
     assert len(counted) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is Unicode")
+def test_names_that_are_no_utf8_are_kept_as_they_are_read(data: Path, tmp_path: Path, models: Path) -> None:
+    own = Path(shutil.copytree(data, tmp_path / os.fsdecode(b"d\xfc")))
+    name = os.fsdecode(b"M\xfcller")
+    (own / "case_00003").rename(own / name)
+    write_json(own / "split.json", {"train": ["case_00000"], "test": [name]})
+    made = run_ablation(own, SMOKE, tmp_path / "out", checkpoints=models / "flat", progress=False)
+    read, phrase = load_results(tmp_path / "out")
+    for field in ("scores", "parts", "agreement"):
+        assert set(getattr(made, field)["case"]) == set(getattr(read, field)["case"]) == {r"M\udcfcller"}
+    assert phrase.startswith(r"cases of d\udcfc, ")
 
 
 def test_networks_of_other_data_are_not_compared(data: Path, tmp_path: Path, tiny: Profile) -> None:

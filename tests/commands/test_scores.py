@@ -1,7 +1,9 @@
 """Scores that mislead or are lost: of training cases, of a network that votes twice, on a disk that is full."""
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -70,6 +72,15 @@ def test_the_test_part_is_scored_alone(capsys: pytest.CaptureFixture[str]) -> No
     shutil.rmtree(f"found/{NAMES[3]}_0000")
     assert main([*line.split(), "split.json"]) == 2
     assert "found holds no test case of split.json, which names case_00002, case_00003" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is Unicode")
+@pytest.mark.usefixtures("place")
+def test_a_name_that_is_no_utf8_is_scored() -> None:
+    for folder in ("found", "data"):
+        Path(folder, NAMES[0]).rename(Path(folder, os.fsdecode(b"M\xfcller")))
+    assert main(["evaluate", "found", "data", "--out", "scores.csv"]) == 0
+    assert pd.read_csv("scores.csv")["case"].tolist() == [r"M\udcfcller", *NAMES[1:]]
 
 
 @pytest.mark.usefixtures("place")
