@@ -21,7 +21,7 @@ from kits_msan.formats.grids import AXES, checked_spacing, is_in_kits_order, spa
 from kits_msan.formats.hounsfield import check_hounsfield, clear_padding
 from kits_msan.formats.nifti import as_array, as_whole
 from kits_msan.networks.layers import CLASS_COUNT, Network
-from kits_msan.profiles import Profile, get_profile
+from kits_msan.profiles import Profile, checked_profile
 from kits_msan.threads import Pieces
 from kits_msan.vote import vote_scores
 
@@ -43,7 +43,8 @@ def predict(
     profile: the spacing and slab to work at; by default those that the networks were trained with.
     clean: apply `keep_kidneys`. The networks are put in eval mode and moved to the device.
     Raises InputError for what is no case, for one whose image, axes, spacing or units are not as `Case` says, for
-    what is no network or gives no class scores, and for networks trained at different spacings.
+    what is no network or gives no class scores, for networks trained at different spacings, and for a profile that
+    none could be trained with.
     """
     if isinstance(models, Mapping):
         models = list(models.values())
@@ -94,7 +95,7 @@ def segment(
     for model in models:
         if not isinstance(model, Network):
             raise InputError(f"a {type(model).__name__} is no network; read one with load_model.")
-    profile = common_profile(models) if profile is None else get_profile(profile)
+    profile = checked_profile(common_profile(models) if profile is None else profile)
     case = _checked(case)
     small = resample_case(case.with_label(None), profile.spacing)
     assert small.image is not None

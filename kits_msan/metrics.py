@@ -52,12 +52,17 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
     spacing: millimetres. Gives `<class>_hd95`, the 95th percentile of the distances in millimetres, and
     `<class>_surface_dice`, the share of both surfaces within 2 mm of the other, 0 to 1. Where only one of the two
     holds the class there is no distance (nan), and the share is 0; where neither does, both are nan.
-    Raises InputError for arrays of different shape, for values other than 0, 1 and 2, and for no spacing.
+    Raises InputError for arrays of different shape, or of other than three axes, for values other than 0, 1 and 2,
+    and for no spacing.
     """
     import torch
     from monai.metrics import compute_hausdorff_distance, compute_surface_dice  # takes seconds to import
 
     found, true = _labels(prediction, truth)
+    if found.ndim != 3:
+        raise InputError(
+            f"surfaces are of the labels of one scan, (D, H, W), not of an array of shape {found.shape}."
+        )
     sizes = list(checked_spacing("the spacing", spacing))
     scores: dict[str, float] = {}
     for name, lowest in (("kidney", KIDNEY), ("tumor", TUMOR)):

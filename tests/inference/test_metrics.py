@@ -184,6 +184,12 @@ def test_prediction_on_another_grid_is_refused(folders: tuple[Path, Path], make_
 CUBE = np.pad(np.ones((2, 2, 2), np.uint8), 1)
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (2, 3, 4, 4)])
+def test_surfaces_are_of_one_scan(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"of one scan, \(D, H, W\), not of an array of shape"):
+        surface_scores(np.ones(shape), np.ones(shape), (5, 1, 1))
+
+
 @pytest.mark.parametrize("score", [surface_scores, tumor_measures])
 @pytest.mark.parametrize("spacing", [(-1, 1, 1), (0, 1, 1), (5,), 5.0, (np.nan, 1, 1), ("a", 1, 1), None])
 def test_what_is_no_spacing_gets_no_score(score: Callable, spacing: Any) -> None:

@@ -114,6 +114,20 @@ def test_what_gives_no_classes_is_refused(
         predict(models, make_case(), tiny)
 
 
+@pytest.mark.parametrize(
+    "change", [{"spacing": (-10.0, 8.0, 8.0)}, {"spacing": (0.0, 8.0, 8.0)}, {"slab": 0}, {"slab": -4}]
+)
+def test_a_profile_that_none_is_trained_with_is_refused(
+    make_case: Callable[..., Case], tiny: Profile, change: dict[str, Any]
+) -> None:
+    """Given, or that of the network."""
+    bad, own = replace(tiny, **change), Constant(0.0, 1.0, 0.0)
+    own.profile = bad
+    for models, profile in ((KIDNEY, bad), (own, None)):
+        with pytest.raises(InputError, match=f"a profile's {next(iter(change))} cannot be"):
+            predict(models, make_case(), profile)
+
+
 def test_padding_of_an_array_is_air_too(make_case: Callable[..., Case], tiny: Profile) -> None:
     """As of a file: networks would take it for tissue. What a caller gave stays as it was."""
     model, case = build_model("unet3d", width=2, poolings=1), make_case()

@@ -59,10 +59,15 @@ def test_tumors_are_on_every_grid(grid: tuple[int, ...], spacing: tuple[float, .
     ("arguments", "message"),
     [
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
         ({"seed": 0, "profile": "huge"}, "unknown profile"),
         ({"seed": 0, "grid": (8, 8)}, "grid is"),
         ({"seed": 0, "grid": (8, 0, 8)}, "grid is"),
+        ({"seed": 0, "grid": (0.5, 8, 8)}, "grid is"),
+        ({"seed": 0, "grid": (2.7, 8, 8)}, "grid is"),
+        ({"seed": 0, "grid": (1, 1, 1)}, "grid is"),
         ({"seed": 0, "spacing": (5.0, -1.0, 1.0)}, "spacing is"),
+        ({"seed": 0, "spacing": (np.inf, 8.0, 8.0)}, "spacing is"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict, message: str) -> None:
