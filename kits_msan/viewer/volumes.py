@@ -45,23 +45,29 @@ def check_names(what: str, given: Any) -> None:
 
 
 def checked_labels(name: str, labels: ArrayLike, shape: Shape) -> NDArray[np.uint8]:
-    """(D, H, W) uint8. Raises InputError for another shape than the image's, or another label than 0, 1, 2."""
-    return nifti.checked_labels(f"the overlay {name!r} holds", _checked_shape(name, labels, shape))
+    """A copy, (D, H, W) uint8: it is sent when it is shown, and the caller's array may be filled anew by then.
+
+    Raises InputError for another shape than the image's, or another label than 0, 1, 2.
+    """
+    return nifti.checked_labels(f"the overlay {name!r} holds", _checked_shape(name, labels, shape)).copy()
 
 
 def checked_heat(name: str, values: ArrayLike, shape: Shape) -> tuple[NDArray[np.uint8], float, float]:
     """The values in 256 steps as (D, H, W) uint8, with the lowest and highest.
 
-    Raises InputError for another shape than the image's, or a value that is not finite.
+    Raises InputError for another shape than the image's, or a value or a range that is not finite.
     """
     given = _checked_shape(name, values, shape)
     low, high = float(given.min()), float(given.max())
-    if not np.isfinite([low, high]).all():
+    if not np.isfinite([low, high, high - low]).all():
         raise InputError(
-            f"the heat map {name!r} holds NaN or infinity; replace them, with np.nan_to_num for example."
+            f"the heat map {name!r} holds NaN or infinity, or numbers too far apart; replace them, with "
+            "np.nan_to_num for example."
         )
-    scale = 255 / (high - low) if high > low else 0.0
-    return np.rint((given.astype(np.float32) - low) * scale).astype(np.uint8), low, high
+    steps, span = np.empty(shape, np.uint8), (high - low) or 1.0
+    for plane, own in zip(steps, given, strict=True):  # in double precision, but not all at once
+        plane[:] = np.rint(np.subtract(own, low, dtype=float) / span * 255).clip(0, 255)
+    return steps, low, high
 
 
 def voxels_per_slice(labels: NDArray[np.uint8], value: int) -> dict[str, list[int]]:

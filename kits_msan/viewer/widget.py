@@ -35,8 +35,8 @@ SEEN = (*CLASSES, *still.ERROR_COLORS)  # what the codes from 1 on stand for
 class SliceViewer(SharedState):
     """One to six linked panels on one CT volume.
 
-    case: needs an image, (D, H, W) in HU; its label, if it has one, is the truth of the errors mode.
-    overlays: name to (D, H, W) labels 0, 1 (kidney), 2 (tumor), a panel each; by default the case's own label.
+    case: needs an image, (D, H, W) in HU, not to be changed; its label, if any, is the truth of the errors mode.
+    overlays: name to (D, H, W) labels 0, 1 (kidney), 2 (tumor), copied, a panel each; by default the case's own.
     heat: name to (D, H, W) finite numbers, such as attention weights, a panel each with its own range.
     plane: "axial", "coronal" or "sagittal".
     index: slice in that plane, from 0; by default the one with most tumor, or else most kidney, or the middle one.

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from kits_msan.data.cases import Case, kits_affine
 from kits_msan.errors import InputError
-from kits_msan.viewer.volumes import pack_hounsfield, pack_labels, voxels_per_slice
+from kits_msan.viewer.volumes import checked_heat, pack_hounsfield, pack_labels, voxels_per_slice
 from kits_msan.viewer.widget import SliceViewer
 
 SHAPE = (6, 8, 10)
@@ -151,6 +151,26 @@ def test_overlay_by_default_and_truth_without_a_panel() -> None:
     assert [labels["name"] for labels in viewer._scene["labels"]] == ["model", "truth"]
     assert len(viewer.get_state("_data")["_data"]["labels"]) == 2
     assert viewer._scene["panels"][1]["low"] == viewer._scene["panels"][1]["high"] == 1.0
+
+
+def test_labels_are_those_of_when_the_viewer_was_made() -> None:
+    case, labels = make_case(), LABEL.copy()
+    viewer = SliceViewer(case, {"mine": labels})
+    labels[:] = 7
+    assert viewer._packed(hu_step=1) == SliceViewer(make_case(), {"mine": LABEL})._packed(hu_step=1)
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "kind"),
+    [
+        (10**8, 1, np.int32), (2**24, 1, np.int32), (1e9, 0.1, float), (-1e300, 2e300 / 47, float),
+        (0, 5e-324, float), (0, 1, np.float16), (0, 1, np.uint64),
+    ],
+)  # fmt: skip
+def test_heat_rises_with_the_values_wherever_they_lie(first: float, step: float, kind: type) -> None:
+    values = (np.asarray(first, kind) + np.asarray(step, kind) * np.arange(48).astype(kind)).astype(kind)
+    steps = checked_heat("votes", np.broadcast_to(values, (2, 3, 48)), (2, 3, 48))[0]
+    assert steps[1, 2].tolist() == pytest.approx(np.arange(48) * 255 / 47, abs=0.6)
 
 
 def test_voxels_per_slice() -> None:
