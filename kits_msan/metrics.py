@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TARGETS = ("kidney", "tumor")  # that have a Dice of their own; kidney includes the tumor
 SCORES = (*TARGETS, "composite")
 RESAMPLES = 5000  # of the bootstrap
+EQUAL = 1e-9  # values no farther apart differ by rounding alone
 SUFFIX = re.compile(r"_0000$|\.seg$")  # what nnU-Net and 3D Slicer put behind a case's name
 TOLERANCE = 2.0  # millimetres within which two surfaces count as the same; our choice
 
@@ -174,12 +175,12 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.9
     from scipy.stats import bootstrap
 
     _check_confidence(confidence)
-    known = np.asarray(values, float)
-    if known.ndim == 2 and len(known) > 1:
-        return _pigeonhole(known, seed, confidence)
-    known = known[~np.isnan(known)]
-    if len(known) < 2 or np.allclose(known, known[0]):
+    every = np.asarray(values, float)
+    known = every[~np.isnan(every)]
+    if len(known) < 2 or np.ptp(known) < EQUAL:
         return float("nan"), float("nan")
+    if every.ndim == 2 and len(every) > 1:
+        return _pigeonhole(every, seed, confidence)
     rng = np.random.default_rng(seed)
     result = bootstrap(
         (known,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=rng
@@ -211,7 +212,7 @@ def _check_confidence(share: float) -> None:
 
 def _pigeonhole(values: NDArray, seed: int, confidence: float) -> tuple[float, float]:
     """The interval of the mean of (trainings, cases) when both are drawn with replacement."""
-    if np.count_nonzero(~np.isnan(values).all(axis=0)) < 2 or np.nanstd(values) < 1e-9:
+    if np.count_nonzero(~np.isnan(values).all(axis=0)) < 2:
         return float("nan"), float("nan")
     rows, columns = _times_drawn(seed, values.shape)
     total = np.einsum("br,bc,rc->b", rows, columns, np.nan_to_num(values), optimize=True)

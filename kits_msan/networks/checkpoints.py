@@ -158,6 +158,7 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
     path: the file, or the folder of a finished run, whose model.safetensors is taken.
     name: the one of MODELS, VARIANTS or PEERS that it must be, if that matters.
     device: see `pick_device`; it may have a number.
+    torch's random numbers stay as they are.
     Raises InputError if the file is no checkpoint, or one of another network, and for a device that is not there.
     """
     where = pick_device(device, numbered=True)
@@ -175,7 +176,8 @@ def load_model(path: str | Path, name: str | None = None, device: str | torch.de
             wanted = build_model(about["model"], **about["config"]).state_dict()
         if _shapes(wanted) != _shapes(tensors):
             raise ValueError("other tensors")
-        model = build_model(about["model"], **about["config"])
+        with torch.random.fork_rng(devices=[]):  # the fresh weights that go are no draws of the caller's
+            model = build_model(about["model"], **about["config"])
         model.load_state_dict(tensors)
         model.name, model.profile = about["model"], profile_from(about["profile"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:

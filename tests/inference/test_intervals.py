@@ -28,10 +28,16 @@ def test_interval_of_the_mean() -> None:
         ([NAN, 0.5], (NAN, NAN)),
         ([0.5, 0.5, NAN], (NAN, NAN)),  # as if no case could differ
         ([[0.0, 0.0], [0.0, 0.0]], (NAN, NAN)),
+        ([0.3, 0.1 + 0.2], (NAN, NAN)),
+        ([[0.3, 0.1 + 0.2], [0.3, 0.3]], (NAN, NAN)),
+        ([97.0, 97.0005, 97.0009], (97.0, 97.0009)),
+        ([[97.0, 97.0005, 97.0009]] * 2, (97.0, 97.0009)),
+        ([1000.0, 1000.009], (1000.0, 1000.009)),
     ],
 )
-def test_interval_of_too_few_values(values: list, interval: tuple[float, float]) -> None:
-    assert bootstrap_interval(values) == pytest.approx(interval, nan_ok=True)
+def test_interval_of_few_values(values: list, interval: tuple[float, float]) -> None:
+    """Equal ones show no more than a single one; those that differ little have an interval in either form."""
+    assert bootstrap_interval(values) == pytest.approx(interval, abs=1e-5, nan_ok=True)
 
 
 def test_interval_leaves_out_cases_without_score() -> None:

@@ -32,7 +32,9 @@ def write(path: Path, name: str = "msan_v2_ds", profile: Profile = SMOKE) -> tor
 def test_round_trip(tmp_path: Path, name: str, profile: Profile) -> None:
     path = tmp_path / "new" / "model.safetensors"
     model = write(path, name, profile)
+    before = torch.get_rng_state()
     loaded = load_model(path, name)
+    assert torch.equal(torch.get_rng_state(), before)  # the draws of who loads one more network stay the same
     x = torch.rand(1, 1, 4, 8, 8)
     assert torch.equal(loaded(x), model(x))
     assert loaded.profile == profile
