@@ -5,10 +5,11 @@ not read files in another way.
 """
 
 import json
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from kits_msan.errors import InputError
+from kits_msan.networks.checkpoints import digest
 from kits_msan.networks.registry import MODELS, TITLES
 from kits_msan.page.phantoms import choose_phantoms, packed_case, page_case
 from kits_msan.page.scripts import segment_script
@@ -23,13 +24,17 @@ def write_segment(folder: Path, checkpoints: Path) -> None:
     checkpoints: the folder with a checkpoint of each of MODELS. Raises InputError if one is missing, or where they
     were trained at different spacings, since they could not vote.
     """
-    for file, data in _scripts(checkpoints).items():
-        (folder / file).write_bytes(data)
+    there = [file for name in MODELS if (file := checkpoints / f"{name}.safetensors").exists()]
+    for name, data in _scripts(checkpoints, tuple(digest(path) for path in there)).items():
+        (folder / name).write_bytes(data)
 
 
-@cache
-def _scripts(checkpoints: Path) -> dict[str, bytes]:
-    """All files by name. Packing takes some seconds, which a process that builds several sites spends once."""
+@lru_cache(maxsize=1)
+def _scripts(checkpoints: Path, _: tuple[str, ...]) -> dict[str, bytes]:
+    """All files by name. Packing takes some seconds, which a process that builds several sites spends once.
+
+    The checkpoints' digests say whether they are still the same.
+    """
     files: dict[str, bytes] = {}
     networks, scans, profiles = [], [], []
     for name in MODELS:

@@ -5,8 +5,8 @@ const MOST_WORKERS = 4; // each holds one network and its maps
 
 export class Helper {
   constructor() {
-    const address = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
-    this.worker = new Worker(address);
+    this.address = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
+    this.worker = new Worker(this.address);
     this.waiting = new Map();
     this.count = 0;
     this.worker.onmessage = ({ data: { id, share, error, result } }) => {
@@ -27,7 +27,10 @@ export class Helper {
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject, progress }));
   }
 
-  stop() { this.worker.terminate(); }
+  stop() {
+    this.worker.terminate();
+    URL.revokeObjectURL(this.address); // which holds the script in memory
+  }
 }
 
 // Do `work(item, helper)` for all items, on as many workers as there are cores. Returns { done, stop }.

@@ -45,11 +45,28 @@ def saved(page: Page, path: Path) -> Path:
     return path
 
 
+COUNT = """() => {
+    window.scripts = { made: 0, left: 0 };
+    const { createObjectURL: make, revokeObjectURL: revoke } = URL, addresses = new Set();
+    URL.createObjectURL = (blob) => {
+        const address = make.call(URL, blob);
+        if (blob.type === "text/javascript") scripts.made++, scripts.left = addresses.add(address).size;
+        return address;
+    };
+    URL.revokeObjectURL = (address) => {
+        if (addresses.delete(address)) scripts.left = addresses.size;
+        revoke.call(URL, address);
+    };
+}"""
+
+
 def test_the_vote_is_that_of_python(opened: Page, folder: Path, tmp_path: Path) -> None:
     seed = next(iter(choose_phantoms()))
     case, models = phantom_case(seed, SMOKE), [load_model(folder / f"{name}.safetensors") for name in MODELS]
+    opened.evaluate(COUNT)
     opened.get_by_role("button", name="Segment").click()
     idle(opened)
+    assert opened.evaluate("scripts.made > 0 && scripts.left === 0")  # workers that are done leave no script behind
     for clean in (True, False):
         opened.get_by_label("clean-up").set_checked(clean)
         idle(opened)
