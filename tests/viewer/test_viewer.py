@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
 
 from kits_msan.data.cases import Case, kits_affine
 from kits_msan.errors import InputError
@@ -168,7 +169,7 @@ def test_labels_are_those_of_when_the_viewer_was_made() -> None:
     ],
 )  # fmt: skip
 def test_heat_rises_with_the_values_wherever_they_lie(first: float, step: float, kind: type) -> None:
-    values = (np.asarray(first, kind) + np.asarray(step, kind) * np.arange(48).astype(kind)).astype(kind)
+    values: NDArray[Any] = (np.asarray(first, kind) + np.asarray(step, kind) * np.arange(48)).astype(kind)
     steps = checked_heat("votes", np.broadcast_to(values, (2, 3, 48)), (2, 3, 48))[0]
     assert steps[1, 2].tolist() == pytest.approx(np.arange(48) * 255 / 47, abs=0.6)
 
