@@ -10,7 +10,7 @@ from kits_msan.course.exercises.exercise import Build, Exercise, Inputs
 from kits_msan.data.cases import Case, kits_affine
 
 SPACING = (3.0, 1.0, 1.0)
-DRAWS = 200  # so many that each of seven places is drawn
+DRAWS = 120  # so many that each of seven places is drawn
 AXES = "has other axes than (slices, rows, columns); cut slices out, and nothing more."
 MANY, OFF = 3000, 6  # draws, and how many standard deviations a right sampler's counts never differ
 NEAR = 0.01  # of grays, also in half precision
