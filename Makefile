@@ -45,7 +45,7 @@ style: install
 	$(BIN)/ruff format --check .
 
 doctor:  ## can this machine run the course, with which profile, in how many minutes?
-	@if [ -x $(BIN)/kits-msan ]; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
+	@if $(BIN)/kits-msan --version >/dev/null 2>&1; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
 
 WASM ?= kits_msan/page/networks/ops.wasm
 wasm:  ## the arithmetic of the networks in a page, from ops.ts; needs npm, and only after a change there
@@ -56,7 +56,7 @@ site: install  ## the course as pages that open from disk, in site/; of your own
 
 lab: install  ## open your copies of the notebooks in JupyterLab, for this machine only; solutions lie one folder up
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/student/01_data_exploration.ipynb \
-	  --LabServerApp.app_settings_dir=$(CURDIR)/notebooks/settings
+	  --LabServerApp.app_settings_dir="$(CURDIR)/notebooks/settings"
 
 notebooks: install  ## run the notebooks as they are committed, and store their outputs
 	$(BIN)/python -m kits_msan.course.run

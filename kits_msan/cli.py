@@ -60,7 +60,8 @@ def _known(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, FloatingPointError):  # a training whose loss is no longer finite
         return str(error), 1
     if isinstance(error, ModuleNotFoundError):
-        return f'{error.name} is not installed; for the course and the viewer: pip install "kits_msan[course]"', 2
+        extra = "onnx" if str(error.name).startswith("onnx") else "course"
+        return f'{error.name} is not installed; pip install "kits_msan[{extra}]" brings it', 2
     sentence = system_sentence(error)  # a full disk or memory, a folder that may not be written
     return (sentence, 2) if sentence else None
 
@@ -70,9 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="kits-msan",
         description="Kidney and tumor segmentation on CT: the networks of the MSAN paper, on phantoms or on KiTS19.",
-        epilog="A first tour, five minutes on two cores:  kits-msan phantom data/demo --cases 10;  "
-        "kits-msan train unet3d --data data/demo --steps 200 --out runs/demo;  "
-        "kits-msan predict data/demo/case_00009 --checkpoint runs/demo/model.safetensors --out runs/demo-predicted",
+        epilog="A first tour, five minutes on two cores:\n"
+        "  kits-msan phantom data/demo --cases 10\n"
+        "  kits-msan train unet3d --data data/demo --steps 200 --out runs/demo\n"
+        "  kits-msan predict data/demo/case_00009 --checkpoint runs/demo --out runs/demo-predicted",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kits-msan {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)

@@ -126,11 +126,12 @@ def test_the_package_alone_trains_predicts_and_evaluates(data: Path, tmp_path: P
     assert (tmp_path / "scores.csv").read_text(encoding="utf-8").startswith("case,kidney,tumor,composite")
 
 
-@pytest.mark.parametrize("name", [name_of(line) for line in DECLARED + ONNX + TEST])
-def test_every_package_is_pinned(name: str) -> None:
+def test_every_package_is_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = {name_of(line) for line in lines if line and line[0] != "#"}
-    assert name in pins
+    pins = {canonical(name_of(line)) for line in lines if line and line[0] != "#"}
+    assert required_by(name_of(line) for line in DECLARED + ONNX + TEST) - pins <= {
+        "setuptools"
+    }  # a part of Python's own tools
 
 
 def test_every_package_earns_its_line_in_the_readme() -> None:

@@ -57,7 +57,7 @@ def _download(args: argparse.Namespace) -> None:
 
     mirror = Mirror(args.image_base or OFFICIAL.images, args.label_base or OFFICIAL.labels)
     done = download(parse_cases(args.cases), args.out, args.labels_only, mirror)
-    print(f"{len(done)} cases in {args.out}")
+    print(f"{len(done)} case{'s' * (len(done) != 1)} in {args.out}")
 
 
 def _prepare_options(command: argparse.ArgumentParser) -> None:
@@ -79,7 +79,8 @@ def _prepare(args: argparse.Namespace) -> None:
     for name, reason in left_out.items():
         complain(f"{name} is left out: {reason}")
     cases = len(split.train) + len(split.test)
-    print(f"{cases - len(left_out)} cases in {args.out}")
+    stored = cases - len(left_out)
+    print(f"{stored} case{'s' * (stored != 1)} in {args.out}")
     if left_out:
         raise InputError(
             f"{len(left_out)} of {cases} cases are left out, for the reasons above; the store holds the others and "

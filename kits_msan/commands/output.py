@@ -50,9 +50,9 @@ def steady_output() -> Iterator[None]:
     """Within the block, printing never fails; into a pipe, each line goes out when it is printed."""
     with ExitStack() as stack:
         for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
-            if stream is None:  # closed by the caller: print does nothing then
-                continue
-            if stream in (sys.__stdout__, sys.__stderr__):
+            if stream is None:  # closed by the caller: print does nothing then, but a progress bar fails
+                stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            elif stream in (sys.__stdout__, sys.__stderr__):
                 cast(Any, stream).reconfigure(errors="backslashreplace", line_buffering=True)
             steady = Steady(cast(TextIO, stream))
             stack.callback(steady.flush)

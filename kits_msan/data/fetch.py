@@ -144,9 +144,12 @@ class Fetcher:
             if rejected == 2:  # the first may have been patched together from an earlier run
                 raise InputError(f"{file.url} was fetched twice and what came {found}")
 
-    def _receive(self, file: RemoteFile, session: requests.Session) -> None:
-        """One request, its bytes added to the partial file. Returns when the server has nothing more to send."""
-        note = file.partial()
+    def _receive(self, file: RemoteFile, session: requests.Session, anew: bool = False) -> None:
+        """One request, its bytes added to the partial file. Returns when the server has nothing more to send.
+
+        anew: ask for the whole file; what has arrived stays until it comes.
+        """
+        note = {} if anew else file.partial()
         file.received = note.get("size", 0)
         if note and file.received == note["length"]:
             return  # the last run ended between the last byte and the test
@@ -160,6 +163,8 @@ class Fetcher:
             if note and not go_on and response.status_code in (206, 416):
                 file.discard()
                 return self._receive(file, session)
+            if note and not go_on and 400 <= response.status_code < 500 and response.status_code not in (404, 429):
+                return self._receive(file, session, anew=True)
             if response.status_code == 404:
                 raise InputError(f"{file.url} does not exist (404); check the address base")
             if not go_on and response.status_code != 200:

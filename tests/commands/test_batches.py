@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,13 @@ def test_a_pipe_that_nobody_reads_does_not_stop_the_work(place: Path, monkeypatc
         line = f"predict scans {NETWORK} --out out".split()
         assert with_output(monkeypatch, stream, lambda: main(line)) == 0
     assert predicted() == ["a", "b", "c"]
+
+
+def test_a_command_works_where_stderr_is_closed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # as after 2>&-
+    assert main(f"predict scans {NETWORK} --out out".split()) == 0
+    assert predicted() == ["a", "b", "c"]
+    assert main(f"predict nowhere {NETWORK} --out out".split()) == 2
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def test_the_first_case_with_a_tumor_is_the_same_alone_and_of_all(
     alone = first_case(smoke, seed=4)
     write_phantoms(tmp_path / "data" / "phantoms-smoke-4", smoke.train_cases, 1, seed=4, profile=smoke)
     cases = [load_case(path) for path in find_cases(tmp_path / "data" / "phantoms-smoke-4")]
-    stored = next(case for case in cases if (case.label == 2).any())
+    stored = next(case for case in cases if np.any(case.label == 2))
     assert stored.name != "case_00000"  # which has none: the tasks of notebook 1 ask for one
     assert (alone.image == stored.image).all()  # type: ignore[union-attr]
     assert (alone.label == stored.label).all()  # type: ignore[union-attr]
@@ -128,7 +128,7 @@ def test_the_fine_case_is_the_same_patient_and_made_once(tmp_path: Path, monkeyp
     assert fine.shape == (12, 64, 64)
     assert fine.spacing == (8.0, 6.0, 6.0)
     first = first_case(laptop, seed=3)
-    assert (first.label == 2).any()
+    assert np.any(first.label == 2)
     assert fine.name == first.name != "case_00000"  # which has no tumor
     number = int(first.name.removeprefix("case_"))
     same = phantom_case(case_seed(3, "train", number), laptop, (12, 64, 64), (8.0, 6.0, 6.0))

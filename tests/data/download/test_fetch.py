@@ -68,6 +68,7 @@ def begin(server: Server, folder: Path) -> Path:
         ("ETag", True, ["truncate", "ignore"], True),
         ("ETag", True, ["truncate", "lie"], True),
         ("ETag", True, ["truncate", 416], True),
+        ("ETag", True, ["truncate", 403], True),  # a proxy that lets no ranges through
         ("ETag", True, [500, 503], False),
     ],
 )
