@@ -42,12 +42,19 @@ const isOwnKey = (target, key) =>
         : target.matches("button, summary") ? key === " " || key === "Enter"
           : target.matches("input[type=checkbox]") && key === " ";
 
+// What a key means here. Jupyter's shortcuts go by `keyCode`, the Latin letter or digit of a key; so must ours, or with
+// CapsLock or a Cyrillic keyboard Jupyter would get the viewer's keys, and cut its cell.
+function keyOf({ key, keyCode, shiftKey }) {
+  const plain = String.fromCharCode(keyCode);
+  return shiftKey || Object.hasOwn(ACTIONS, key) || !/[A-Z0-9]/.test(plain) ? key : plain.toLowerCase();
+}
+
 export function onKey(view, event) {
   if (!view.root.contains(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
   const shifted = event.shiftKey && event.key.length > 1; // Shift and Enter runs the cell
   if (!shifted && isOwnKey(event.target, event.key)) return event.stopImmediatePropagation();
   if (!view.volumes) return;
-  if (!(shifted ? pan(view, event) : view.surface?.takes(event) || act(view, event.key))) return;
+  if (!(shifted ? pan(view, event) : view.surface?.takes(event) || act(view, keyOf(event)))) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 }

@@ -1,5 +1,7 @@
 """Which keys reach Jupyter from a viewer: all but its own, from each of its controls."""
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -39,6 +41,11 @@ KEEP = """node => { // the focus, which some keys move; outlines switch the opac
     document.addEventListener("keyup", () => node.disabled || node.focus(), { capture: true, signal });
     node.focus();
 }"""
+CAPITAL = [
+    (key.upper(), key.upper()) for key in "abcdefmxr"
+]  # with CapsLock: what a key writes, and its Latin letter
+CYRILLIC = list(zip("фисвуаьчк", "ABCDEFMXR", strict=True))
+FRENCH = [("&", "1"), ("é", "2"), ("à", "0")]
 COUNT = "() => jupyterapp.shell.currentWidget.content.widgets[0].model.executionCount"
 
 
@@ -57,6 +64,29 @@ def test_jupyter_gets_no_key_that_the_viewer_uses_and_all_others(guest: Page, co
     node.focus()
     guest.keyboard.press("Control+s")
     guest.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty", timeout=10_000)
+
+
+@pytest.mark.parametrize(
+    ("keys", "plane"),
+    [(CAPITAL, "coronal"), (CYRILLIC, "coronal"), (FRENCH, "sagittal")],
+    ids=["CapsLock", "Cyrillic", "French"],
+)
+def test_the_viewers_keys_are_its_own_on_any_keyboard(guest: Page, keys: list[tuple[str, str]], plane: str) -> None:
+    """Jupyter's shortcuts go by the Latin letter or digit, and x cuts the cell."""
+    hand = Hand(guest)
+    hand.press("s")
+    session, before = guest.context.new_cdp_session(guest), guest.evaluate(STATE)
+    guest.evaluate("heard = []")
+    for text, plain in keys:
+        code = f"Key{plain}" if plain.isalpha() else f"Digit{plain}"
+        for kind in ("keyDown", "keyUp"):
+            typed = {"text": text} if kind == "keyDown" else {}
+            given = {"type": kind, "key": text, "code": code, "windowsVirtualKeyCode": ord(plain), **typed}
+            session.send("Input.dispatchKeyEvent", given)
+    session.detach()
+    assert guest.evaluate("const all = heard; heard = null; all") == []
+    assert guest.evaluate(STATE) == before
+    expect(hand.root).to_have_attribute("data-shown", re.compile(f"^{plane}"))
 
 
 def control_of(hand: Hand, control: str) -> Locator:
