@@ -113,6 +113,38 @@ def test_vote(show) -> None:  # type: ignore[no-untyped-def]
     line(page).to_contain_text("kidney has most votes, 3, and wins. The largest sum alone would have said tumor.")
 
 
+def set_all(page: Page, values: list[float]) -> list[str]:
+    """What the line says as all sliders of the page move to each of these values."""
+    said = """(node, values) => values.map((value) => {
+        for (const input of node.querySelectorAll("input")) {
+            input.value = value;
+            input.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        return node.querySelector(".kits-x-line").textContent;
+    })"""
+    return list(page.locator("[data-explorable]").evaluate(said, values))
+
+
+def test_equal_sums_go_to_the_first_class(show) -> None:  # type: ignore[no-untyped-def]
+    """As in `vote`; sums of doubles would differ by a rounding, one way or the other."""
+    lines = set_all(show(widgets.vote()), [0.5 + 0.02 * step for step in range(25)])
+    wanted = "kidney and tumor tie with 2 votes each. Among these kidney wins: of equal sums, the first class counts."
+    assert set(lines) == {wanted}
+
+
+def test_zero_lies_where_the_interval_that_is_shown_says(show) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.bootstrap([-4.1, -2.0, 0.3, 1.2, 2.4, 3.6, 5.5, 9.8], "points"))
+    seen = []
+    for _ in range(8):
+        page.get_by_role("button", name="draw 100 times").click()
+        seen += set_all(page, list(range(50, 100)))
+    for text in seen:
+        low, high = map(float, text.replace("−", "-").partition("[")[2].partition("]")[0].split(", "))
+        assert ("zero lies inside" in text) == (low <= 0 <= high), text
+    assert not [text for text in seen if "[0.0," in text]
+    assert [text for text in seen if "[0.0" in text]
+
+
 def test_bootstrap(show) -> None:  # type: ignore[no-untyped-def]
     page = show(widgets.bootstrap([1.0, 2.0, 3.0, 4.0], "points"))
     line(page).to_contain_text("The mean of all 4 cases is 2.5.")

@@ -60,10 +60,12 @@ function bootstrap(el, given) {
     if (means.length) {
       const sorted = [...means].sort((a, b) => a - b), outside = (100 - level.value) / 200;
       const ends = [quantile(sorted, outside), quantile(sorted, 1 - outside)];
+      const places = ends.some((end) => Math.abs(end) < 0.05) ? 2 : 1; // or 0.0 might lie on either side of zero
+      const [lowest, highest] = ends.map((end) => Number(end.toFixed(places)));
       for (const end of ends) draw("line", marks, { x1: x(end), x2: x(end), y1: 96, y2: 205, class: "kits-x-mark" });
       text = `${means.length} draws. The last mean is ${fixed(means.at(-1), 1)}; cases left out of it: ` +
-        `${drawn.filter((n) => !n).length}. ${level.value} % of the means lie in [${ends.map((end) => fixed(end, 1)).join(", ")}]` +
-        (means.length < 100 ? " (too few draws to trust)." : ends[0] > 0 || ends[1] < 0 ? ": zero lies outside." : ": zero lies inside.");
+        `${drawn.filter((n) => !n).length}. ${level.value} % of the means lie in [${ends.map((end) => fixed(end, places)).join(", ")}]` +
+        (means.length < 100 ? " (too few draws to trust)." : lowest > 0 || highest < 0 ? ": zero lies outside." : ": zero lies inside.");
     }
     tell(text);
   }

@@ -25,8 +25,10 @@ function vote(el) {
       counts[chosen] += 1;
       sums.forEach((_, value) => { sums[value] += value === chosen ? sure.value : (1 - sure.value) / 2; });
     }
+    sums.forEach((sum, value) => { sums[value] = Number(sum.toFixed(2)); }); // as shown: equal ones are equal
     const most = Math.max(...counts), tied = [0, 1, 2].filter((value) => counts[value] === most);
     const winner = tied.reduce((best, value) => (sums[value] > sums[best] ? value : best));
+    const isEven = tied.filter((value) => sums[value] === sums[winner]).length > 1;
     const surest = sums.indexOf(Math.max(...sums));
     table.replaceChildren();
     const line = (cells, tag) => cells.reduce((tr, text) => { make(tag, tr, { textContent: text }); return tr; }, make("tr", table));
@@ -34,7 +36,8 @@ function vote(el) {
     classes.forEach((name, value) => { line([name, counts[value], fixed(sums[value])], "td").classList.toggle("kits-x-winner", value === winner); });
     const how = tied.length === 1
       ? `${classes[winner]} has most votes, ${most}, and wins.` + (surest === winner ? "" : ` The largest sum alone would have said ${classes[surest]}.`)
-      : `${tied.map((value) => classes[value]).join(" and ")} tie with ${most} votes each. Among these ${classes[winner]} has the larger sum and wins.`;
+      : `${tied.map((value) => classes[value]).join(" and ")} tie with ${most} votes each. Among these ${classes[winner]} ` +
+        (isEven ? "wins: of equal sums, the first class counts." : "has the larger sum and wins.");
     tell(how);
   }
   update();
