@@ -14,7 +14,7 @@ export function listenToPointer(view) {
   area.onpointerdown = (event) => onPress(view, event, fingers);
   area.onpointermove = (event) => onMove(view, event, fingers);
   area.onpointerup = (event) => onRelease(view, event, fingers);
-  area.onpointercancel = (event) => { fingers.delete(event.pointerId); view.drag = null; };
+  area.onpointercancel = (event) => letGo(view, event, fingers);
   area.onpointerleave = () => { view.pointer = null; readOut(view); };
   area.ondblclick = () => view.tool === "pan" && view.fit();
 }
@@ -64,8 +64,8 @@ function onPress(view, event, fingers) {
   if (panel.ownPlane && panel.plane !== view.plane && !asleep) view.set({ plane: panel.plane });
   view.drag = {
     panel, asleep, moved: fingers.size > 1, x: event.clientX, y: event.clientY, lastX: event.clientX,
-    lastY: event.clientY, index: view.index, window: view.model.get("window"), from: panel.placeAt(event),
-    tool: event.shiftKey ? "pan" : view.tool,
+    lastY: event.clientY, plane: view.plane, index: view.index, window: view.model.get("window"),
+    from: panel.placeAt(event), tool: event.shiftKey ? "pan" : view.tool,
   };
 }
 
@@ -76,9 +76,18 @@ function spanOf(fingers) {
   return { size: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY), ...middle };
 }
 
+// A drag that ends without a release.
+function letGo(view, { pointerId }, fingers) {
+  fingers.delete(pointerId);
+  view.drag = null;
+}
+
 function onMove(view, event, fingers) {
+  if (fingers.has(event.pointerId)) {
+    if (event.buttons & 1) fingers.set(event.pointerId, event);
+    else letGo(view, event, fingers); // another button is down still, or the release never came
+  }
   const { drag } = view;
-  if (fingers.has(event.pointerId)) fingers.set(event.pointerId, event);
   if (drag && fingers.size === 2 && view.pinch) return onPinch(view, spanOf(fingers));
   if (drag && !drag.asleep && fingers.size < 2) onDrag(view, event, drag);
   const panel = view.panels.find((one) => one.placeAt(event));
@@ -95,7 +104,7 @@ function onPinch(view, span) {
 }
 
 function onDrag(view, event, drag) {
-  const { panel } = drag, { clientHeight: height, clientWidth: width } = panel.frame;
+  const { panel } = drag, { height, width } = panel.frame.getBoundingClientRect(); // in a scaled page, too
   const down = event.clientY - drag.y, right = event.clientX - drag.x;
   drag.moved ||= Math.hypot(down, right) > CLICK;
   if (!drag.moved) return;
@@ -109,7 +118,7 @@ function onDrag(view, event, drag) {
   } else if (drag.tool === "pan") {
     panel.moveBy((event.clientY - drag.lastY) / height, (event.clientX - drag.lastX) / width);
     view.redraw();
-  } else if (drag.from && panel.placeAt(event)) {
+  } else if (drag.from && panel.placeAt(event) && view.plane === drag.plane && view.index === drag.index) {
     view.measure(panel, drag.from, panel.placeAt(event));
   }
   [drag.lastX, drag.lastY] = [event.clientX, event.clientY];

@@ -165,9 +165,10 @@ export class Surface {
     this.canvas.setPointerCapture(event.pointerId);
   }
 
-  onMove({ pointerId, clientX, clientY }) {
-    const { drag } = this;
+  onMove(event) {
+    const { drag } = this, { pointerId, clientX, clientY } = event;
     if (drag?.finger !== pointerId) return;
+    if (!(event.buttons & 1)) return this.onRelease(event); // another button is down still, or the release never came
     this.drag = { x: clientX, y: clientY, finger: pointerId };
     this.turn((drag.x - clientX) / 2, (clientY - drag.y) / 2);
   }
