@@ -141,10 +141,8 @@ def test_the_surface_turns_by_keys_and_tells_its_side(hand: Hand) -> None:
     name = surface.get_attribute("aria-label")
     assert name is not None
     assert CASE.label is not None
-    milliliters = [float(f"{(CASE.label == code).sum() * 0.01:.3g}") for code in (1, 2)]  # a voxel is 10 cubic mm
-    assert name.startswith(
-        f"surface of truth: kidney {milliliters[0]:.2f} ml, tumor {milliliters[1]:.3f} ml; seen from"
-    )
+    kidney, tumor = (float(f"{(CASE.label == code).sum() * 0.01:.3g}") for code in (1, 2))  # a voxel is 10 cubic mm
+    assert name.startswith(f"surface of truth: kidney {kidney:g} ml, tumor {tumor:g} ml; seen from")
     pixels = "node.getContext('2d').getImageData(0, 0, node.width, node.height).data"
     assert surface.evaluate(f"node => (window.front = {pixels}).filter((value) => value > 60).length") > 2000
     surface.focus()

@@ -226,7 +226,7 @@ export class Surface {
   describe(labels, spacing) {
     const counts = [0, 0, 0], voxel = (spacing[0] * spacing[1] * spacing[2]) / 1000; // ml
     for (let v = 0; v < labels.length; v++) counts[labels[v]]++;
-    const ml = (count) => `${(count * voxel).toPrecision(3)} ml`;
+    const ml = (count) => `${Number((count * voxel).toPrecision(3))} ml`;
     return counts[1] + counts[2] ? `kidney ${ml(counts[1])}, tumor ${ml(counts[2])}` : "nothing is labeled";
   }
 }
