@@ -97,7 +97,9 @@ def pack_hounsfield(volume: NDArray[np.int16], step: int = 1) -> list[bytes]:
 
 
 def _folded_differences(block: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
-    values = block.ravel() if step == 1 else np.rint(block.ravel() / step).astype(np.int16)
+    values = block.ravel()
+    if step > 1:  # whose multiples must fit 16 bits in the browser, too
+        values = np.rint(values / step).clip(-(32768 // step), 32767 // step).astype(np.int16)
     difference = np.diff(values, prepend=np.int16(0))  # modulo 16 bits, as in the browser
     folded = ((difference << 1) ^ (difference >> 15)).view(np.uint16)  # 0, -1, 1, -2 become 0, 1, 2, 3
     return np.concatenate([(folded & 255).astype(np.uint8), (folded >> 8).astype(np.uint8)])

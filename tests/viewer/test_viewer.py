@@ -205,6 +205,16 @@ def test_rounded_values_lie_within_half_a_step(volume: np.ndarray[Any, np.dtype[
     assert np.abs(rounded - volume.ravel()).max() <= step / 2
 
 
+@pytest.mark.parametrize("step", [3, 8, 40_000])
+def test_the_largest_values_stay_within_16_bits(step: int) -> None:
+    """Or the browser would show the brightest voxels as the darkest."""
+    volume = np.array([[[32767, 32760, -32768, -32761]]], np.int16)
+    rounded = np.array(unpack_hounsfield(pack_hounsfield(volume, step))) * step
+    assert np.abs(rounded).max() <= 32768
+    assert rounded.max() <= 32767
+    assert np.abs(rounded - volume.ravel()).max() < step
+
+
 def test_large_volumes_come_in_blocks_of_whole_slices() -> None:
     volume = np.random.default_rng(0).integers(0, 3, (40, 512, 512), np.uint8)
     blocks = [zlib.decompress(block) for block in pack_labels(volume)]
