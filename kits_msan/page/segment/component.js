@@ -37,7 +37,7 @@ class Segment {
   openDropped(files) {
     const { part } = this, ways = part.stop.hidden ? "wait" : "press Stop, or wait";
     if (this.isBusy) return this.say(`still busy with the scan before: ${ways}, and drop the file again.`, true);
-    if (files.length > 1) return this.say(`these are ${files.length} files; drop one.`, true);
+    if (files.length !== 1) return this.say(`these are ${files.length} files; drop one.`, true);
     part.file.files = files; // as if it was chosen
     this.attempt(() => this.openFile(files[0]));
   }

@@ -92,9 +92,10 @@ export const TASKS = {
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
+    const under = (index, small, large) => Math.floor((index + 0.5) * small / large); // the cell at a voxel's middle
     for (let at = 0; at < out.length; at++) {
-      const z = Math.floor(Math.floor(at / (H * W)) * d / D), y = Math.floor((Math.floor(at / W) % H) * h / H);
-      const value = values[(z * h + y) * w + Math.floor((at % W) * w / W)];
+      const z = under(Math.floor(at / (H * W)), d, D), y = under(Math.floor(at / W) % H, h, H);
+      const value = values[(z * h + y) * w + under(at % W, w, W)];
       out[at] = Math.round(255 * (value - low) / (high - low || 1));
     }
     return { values: out, low, high };

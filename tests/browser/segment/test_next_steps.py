@@ -20,6 +20,11 @@ DROP = """([names, text, where]) => {
     const node = document.querySelector(where);
     return ["dragover", "drop"].map((kind) => node.dispatchEvent(new DragEvent(kind, options)));
 }"""
+DROP_NOTHING = """() => {
+    const drop = new Event("drop", { cancelable: true });
+    drop.dataTransfer = { types: ["Files"], files: [] };
+    document.dispatchEvent(drop);
+}"""
 STOP = """() => new Promise((resolve) => {
     const stop = document.querySelector("[data-part=stop]");
     new MutationObserver((_, observer) => {
@@ -181,6 +186,8 @@ def test_a_file_beside_the_form_is_opened_and_the_page_stays(opened: Page, scan:
     assert opened.locator("input[type=file]").input_value().endswith("own.nii.gz")
     opened.evaluate(DROP, [["a.nii.gz", "b.nii.gz"], text, "main"])
     expect(status).to_have_text("these are 2 files; drop one.")
+    opened.evaluate(DROP_NOTHING)
+    expect(status).to_have_text("these are 0 files; drop one.")
     assert opened.evaluate(DROP, [[], "", "body"]) == [True, True]  # text that is dragged is not ours
     while_busy = f"""(given) => {{
         document.querySelector("[data-part=scan]").dispatchEvent(new Event("change"));

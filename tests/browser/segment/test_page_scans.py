@@ -177,3 +177,15 @@ def test_resampling(run: Run, shape: Any, spacing: Any, wanted: Any) -> None:
     back.add(torch.from_numpy(scores))
     assert (marked == 3).any()
     assert (marked.reshape(shape) != back.labels).mean() <= 1e-4
+
+
+def test_a_map_lies_where_its_network_saw_it(run: Run) -> None:
+    """Each voxel shows the cell of the networks' grid whose middle lies nearest to its own."""
+    grid, shape = (3, 5, 5), (7, 8, 3)
+    values = np.random.default_rng(0).random(grid, np.float32)
+    own, cells = ([(np.arange(n) + 0.5) / n for n in sizes] for sizes in (shape, grid))
+    nearest = [np.abs(a[:, None] - b).argmin(1) for a, b in zip(own, cells, strict=True)]
+    shown = values[np.ix_(*nearest)]
+    body = "scan = { shape }; small = { shape: grid }; return TASKS.heat({ values }).values;"
+    seen = run(body, shape=list(shape), grid=list(grid), values=values.ravel()).reshape(shape)
+    np.testing.assert_allclose(seen, 255 * (shown - values.min()) / np.ptp(values), atol=0.51)
