@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import NAME, Launch
 from browser.hand import Hand, first_pixels, gray, wait_until
@@ -46,6 +46,17 @@ def test_a_network_below_a_viewer_is_unfolded(page: Page, pages: Path) -> None:
     hand = Hand(page, fold.locator(".kits-viewer"))
     hand.press("Home")
     hand.shows("axial", 0)
+
+
+def test_pages_without_javascript_say_so(browser: Browser, pages: Path) -> None:
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    for name in ("segment", NAME):
+        page.goto((pages / f"{name}.html").as_uri())
+        said = page.locator("noscript p")  # in which Playwright seeks no text
+        expect(said).to_be_visible()
+        expect(said).to_contain_text("JavaScript is switched off")
+    context.close()
 
 
 def test_search_finds_and_leads_there(page: Page, pages: Path, requests: list[str]) -> None:

@@ -55,7 +55,9 @@ PAGE = """<!doctype html>
 <button id="theme" type="button">dark</button>
 </header>
 <aside><nav aria-label="this page">{contents}</nav></aside>
-<main id="main">{body}{around}</main>
+<main id="main"><noscript><p><strong>JavaScript is switched off in this browser.</strong> Without it these pages can
+be read, but no viewer or drawing moves, and no network runs.</p></noscript>
+{body}{around}</main>
 <script src="search.js"></script>
 <script src="viewer.js"></script>
 <script src="explorables.js"></script>
