@@ -85,6 +85,16 @@ def test_the_discs_have_the_colors_of_the_legend_and_of_the_viewer(show) -> None
         assert page.locator("canvas").evaluate(pixel, places[name]) == rgb, name
 
 
+@pytest.mark.parametrize(("name", "marks"), [("overlap", ".kits-x-legend i"), ("field", ".kits-x-key li")])
+def test_in_high_contrast_the_legends_keep_their_colors(show, name: str, marks: str) -> None:  # type: ignore[no-untyped-def]
+    page = show(widgets.overlap() if name == "overlap" else widgets.field(CASE, 0))
+    page.emulate_media(forced_colors="active")
+    looks = (
+        "nodes => nodes.map((node) => [getComputedStyle(node)].map((s) => s.backgroundColor + s.borderLeftColor)[0])"
+    )
+    assert len(set(page.locator(marks).evaluate_all(looks))) == 3
+
+
 def test_the_first_tap_of_a_finger_wakes_the_discs(show) -> None:  # type: ignore[no-untyped-def]
     page = show(widgets.overlap())
     canvas = page.get_by_label("Truth and answer")
