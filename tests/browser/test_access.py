@@ -87,6 +87,15 @@ def test_paper_is_white_and_no_code_is_cut_off(page: Page, pages: Path) -> None:
     for control in page.locator("main button, main input, main select, .kv-hint").all():
         expect(control).to_be_hidden()
     expect(page.locator(".kv-swatch").first).to_be_visible()
+    paper = page.get_by_text("axial slice 6 of 12, window -200 to 500 HU")
+    expect(paper).to_be_visible()
+    page.emulate_media(media="screen")
+    expect(paper).to_be_hidden()
+    page.locator(".kv-panels").press("p")
+    expect(paper).to_have_count(0)
+    expect(page.locator(".kv-paper")).to_have_text(
+        "truth, axial slice 6 of 12, coronal slice 5 of 10, sagittal slice 3 of 8, window -200 to 500 HU"
+    )
 
 
 def test_in_high_contrast_the_legend_keeps_its_colors_and_pressed_buttons_differ(open_page: OpenPage) -> None:

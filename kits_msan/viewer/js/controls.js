@@ -2,7 +2,7 @@
 
 import { button, element, passFocus } from "./dom.js";
 import { HELP } from "./keys.js";
-import { joinLinked, savePicture, toggleFullScreen, togglePlaying } from "./tools.js";
+import { joinLinked, savePicture, sliceOf, toggleFullScreen, togglePlaying } from "./tools.js";
 import { PLANES } from "./volume.js";
 
 const TOOLS = {
@@ -30,6 +30,7 @@ export const TEMPLATE = `
   <div class="kv-view" data-part="area">
     <div class="kv-panels" data-part="panels" role="slider" tabindex="0" aria-orientation="vertical"></div>
   </div>
+  <div class="kv-paper" data-part="paper"></div>
   <div class="kv-readout" data-part="readout"></div>
   <div class="kv-unseen" data-part="live" aria-live="polite"></div>
   <div class="kv-bar">
@@ -114,7 +115,7 @@ export function describe(view) {
   const { part, scene, model, index, plane, root } = view, { count } = view.geometry;
   const withTumor = scene.labels.filter((labels) => labels.tumor[plane][index]).map((labels) => labels.name);
   const tumor = withTumor.length ? `tumor in ${withTumor.join(", ")}` : scene.labels.length ? "no tumor" : "";
-  const text = [`${plane} slice ${index + 1} of ${count}`, tumor].filter(Boolean).join(", ");
+  const text = [sliceOf(view), tumor].filter(Boolean).join(", ");
   for (const [node, first] of [[part.panels, 1], [part.slice, 0]]) {
     node.setAttribute("aria-valuemin", first);
     node.setAttribute("aria-valuemax", count - 1 + first);
@@ -125,6 +126,8 @@ export function describe(view) {
   part.slice.value = index;
   part.position.textContent = `${index + 1} of ${count} (index ${index})`;
   const mode = model.get("mode"), [low, high] = model.get("window"), classes = model.get("classes");
+  const slices = view.hasPlanes ? [view.panels[0].spec.name, ...view.panels.map(sliceOf)] : [sliceOf(view)];
+  part.paper.textContent = [...slices, `window ${low} to ${high} HU`].join(", ");
   const put = (input, value) => { if (input !== document.activeElement) input.value = value; };
   put(part.level, (low + high) / 2);
   put(part.width, high - low);

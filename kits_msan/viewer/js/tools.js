@@ -98,6 +98,8 @@ function drawScale(context, { ends, view: { scene: { heat_colors: colors } } }, 
   });
 }
 
+export const sliceOf = ({ plane, index, geometry }) => `${plane} slice ${index + 1} of ${geometry.count}`;
+
 // The panels as they are seen now, on one canvas that tells what it shows: the case, the slice and the window above,
 // the legend below.
 export function pictureOf(view) {
@@ -110,15 +112,14 @@ export function pictureOf(view) {
     const { left, top, width, height } = node.getBoundingClientRect();
     return { x: left - box.left, y: top - box.top + 2 * ROW, width, height };
   };
-  const slice = ({ plane, index, geometry }) => `${plane} slice ${index + 1} of ${geometry.count}`;
   context.scale(ratio, ratio);
   context.fillRect(0, 0, ...size);
   context.font = "13px system-ui, sans-serif";
-  const what = [hasPlanes ? panels[0].spec.name : slice(view), `${view.model.get("window").join(" to ")} HU`];
+  const what = [hasPlanes ? panels[0].spec.name : sliceOf(view), `${view.model.get("window").join(" to ")} HU`];
   if (panels.some((panel) => panel.measures)) what.push(measuredText(view));
   write(context, scene.name, GAP, 15, size[0] - 2 * GAP);
   write(context, what.join(", "), GAP, 15 + ROW, size[0] - 2 * GAP);
-  for (const panel of panels) drawPanel(context, panel, hasPlanes ? slice(panel) : panel.spec.name, at);
+  for (const panel of panels) drawPanel(context, panel, hasPlanes ? sliceOf(panel) : panel.spec.name, at);
   if (surface) {
     const { x, y, width, height } = at(surface.canvas);
     write(context, `surface of ${surface.name}, ${surface.side.textContent}`, x + 2, y - 6, width - 4);
