@@ -59,6 +59,13 @@ def test_pages_without_javascript_say_so(browser: Browser, pages: Path) -> None:
     context.close()
 
 
+def test_the_slides_of_the_class_leave_the_browsers_keys_alone(page: Page) -> None:
+    page.goto((Path(__file__).parents[2] / "docs" / "class" / "slides.html").as_uri())
+    key = "(options) => document.body.dispatchEvent(new KeyboardEvent('keydown', options))"
+    for more, passed in (({}, False), ({"altKey": True}, True), ({"metaKey": True}, True)):
+        assert page.evaluate(key, {"key": "ArrowLeft", "bubbles": True, "cancelable": True, **more}) is passed
+
+
 def test_search_finds_and_leads_there(page: Page, pages: Path, requests: list[str]) -> None:
     page.goto((pages / "index.html").as_uri())
     page.keyboard.press("/")
