@@ -65,7 +65,6 @@ def test_a_question_is_plain_html_that_works_without_a_kernel(question: Question
     assert tags.attributes <= {"class", "role", "aria-label"}
     assert tags.names.count("details") == len(question.choices)
     assert "*" not in re.sub("<[^>]+>", "", question._repr_html_())
-    assert question._repr_html_() == question._repr_html_()
 
 
 def test_the_text_for_other_tools_does_not_give_the_answer(question: Question) -> None:

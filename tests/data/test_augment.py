@@ -110,3 +110,33 @@ def test_noise_is_from_none_to_its_most() -> None:
     made = [float(augment(gray, gray, np.random.default_rng(seed), "noise")[0].std()) for seed in range(60)]
     assert min(made) < 0.004
     assert 0.036 < max(made) < 0.041
+
+
+def many(image: torch.Tensor, kind: str, count: int = 60) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    label = (image > 0.5).to(torch.uint8)
+    return [augment(image, label, np.random.default_rng(seed), kind) for seed in range(count)]
+
+
+def test_sizes_change_by_a_fifth_at_most() -> None:
+    image = torch.zeros(1, 80, 80)
+    image[0, 39:41, 20:60] = 1
+    sizes = [np.ptp(np.nonzero(label[0].numpy())[1]) + 1 for _, label in many(image, "scale")]
+    assert 33 <= min(sizes) <= 35
+    assert 46 <= max(sizes) <= 48
+
+
+def test_contrast_changes_by_a_fifth_around_the_middle() -> None:
+    grays = np.array([image[0, 0].tolist() for image, _ in many(torch.tensor([[[0.4, 0.5, 0.6]]]), "contrast")])
+    gains = (grays[:, 2] - grays[:, 0]) / 0.2
+    assert 0.799 < gains.min() < 0.83
+    assert 1.17 < gains.max() < 1.201
+    assert 0.05 < np.abs(grays[:, 1] - 0.5).max() <= 0.0601
+
+
+def test_blur_stays_in_its_slice_and_below_a_pixel() -> None:
+    image = torch.zeros(3, 33, 33)
+    image[1, 16, 16] = 1
+    blurred = [image for image, _ in many(image, "blur", 40)]
+    assert not any(image[[0, 2]].any() for image in blurred)
+    widths = [float((image[1].sum(0) * (torch.arange(33) - 16) ** 2).sum().sqrt()) for image in blurred]
+    assert 0.9 < max(widths) < 1.05

@@ -201,3 +201,10 @@ def test_cases_without_tumor_are_drawn_nevertheless(store: list[StoredCase], tin
     label = np.zeros((6, 32, 32))
     sampler = SlabSampler([stored(label, label)], replace(tiny, tumor_share=1), seed=0)
     assert not sampler.batch(0).label.any()
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_case_just_as_deep_as_a_slab_is_drawn_whole(share: int, tiny: Profile) -> None:
+    case = stored(np.full((tiny.slab, 32, 32), 100), np.full((tiny.slab, 32, 32), TUMOR))
+    sampler = SlabSampler([case], replace(tiny, tumor_share=share, kidney_share=0), seed=0)
+    assert all((sampler.slab(np.random.default_rng(seed))[1] == TUMOR).all() for seed in range(20))

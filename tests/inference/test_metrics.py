@@ -196,3 +196,14 @@ def test_what_is_no_spacing_gets_no_score(score: Callable, spacing: Any) -> None
     with pytest.raises(InputError, match=r"the spacing is .*; give three numbers of mm above 0"):
         score(CUBE, CUBE, spacing)
     score(CUBE, CUBE, (5, 2.5, np.float32(2.5)))
+
+
+@pytest.mark.parametrize(("astray", "distance"), [(1, 0), (4, 10)])
+def test_one_border_voxel_in_forty_is_beyond_the_95th_percentile_and_four_are_not(
+    astray: int, distance: float
+) -> None:
+    truth = np.zeros((3, 12, 42), np.uint8)
+    truth[1, 0, 1:41] = 1
+    found = truth.copy()
+    found[1, 10, 1 : 1 + astray] = 1
+    assert surface_scores(found, truth, (1, 1, 1))["kidney_hd95"] == pytest.approx(distance, abs=1e-4)

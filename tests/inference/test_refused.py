@@ -161,3 +161,13 @@ def test_tensors_lists_and_other_number_formats_are_as_good(make_case: Callable[
         assert (found == wanted).mean() > 0.9
     with torch.autocast("cpu", torch.bfloat16):
         assert (predict(model, case, tiny, clean=False) == wanted).mean() > 0.9
+
+
+def test_a_spacing_two_percent_off_that_of_the_affine_is_refused(
+    make_case: Callable[..., Case], tiny: Profile
+) -> None:
+    case, network = make_case(), build_model("unet3d", width=2, poolings=1)
+    network.profile = tiny
+    d, h, w = case.spacing
+    with pytest.raises(InputError, match="but that of its affine"):
+        predict(network, replace(case, spacing=(d, h, 1.02 * w)), device="cpu")

@@ -180,3 +180,9 @@ def test_labels_and_probabilities_may_be_any_arrays(kind: Callable[[np.ndarray],
 def test_what_is_no_array_of_labels_is_refused(ask: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ask()
+
+
+def test_a_probability_a_hundredth_below_zero_is_no_rounding() -> None:
+    given = chances([-0.01, 1 / 3, 1 / 3], [1 / 3, 1 / 3, 1 / 3])
+    with pytest.raises(InputError, match="from 0 to 1"):
+        majority_vote(np.zeros((2, 1, 1, 1), np.uint8), given)

@@ -126,3 +126,8 @@ def test_second_derivatives_are_refused() -> None:
     x = torch.randn(1, 4, 2, 4, 4, requires_grad=True)
     with pytest.raises(RuntimeError, match=r"has no second derivatives; nn\.InstanceNorm3d has"):
         torch.autograd.grad(norm(x).square().sum(), x, create_graph=True)
+
+
+def test_a_batch_of_one_in_bfloat16_needs_no_gradient() -> None:
+    with torch.no_grad():
+        assert InstanceNorm(4, affine=True).bfloat16()(torch.rand(1, 4, 2, 4, 4).bfloat16()).isfinite().all()

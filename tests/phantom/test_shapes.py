@@ -22,6 +22,12 @@ def test_depth_of_a_ball_and_of_a_tube_is_the_distance_to_the_surface() -> None:
     assert np.allclose(pipe, (4 - np.hypot(space.y, space.x))[2:-2], atol=1e-3)
 
 
+def test_a_tube_lies_where_its_points_are() -> None:
+    space = grid_space()
+    pipe = tube([(-9, 2, 3), (9, 2, 3)], 4).depth(space)[2:-2]
+    assert np.allclose(pipe, (4 - np.hypot(space.y - 2, space.x - 3))[2:-2], atol=1e-3)
+
+
 def test_shapes_lie_inside_their_boxes() -> None:
     space = grid_space(41)
     turned = ((np.cos(0.6), 0, np.sin(0.6)), (0, 1, 0), (-np.sin(0.6), 0, np.cos(0.6)))

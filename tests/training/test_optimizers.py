@@ -74,6 +74,18 @@ def test_a_hidden_weight_moves_by_a_fifth_of_the_rate_whatever_the_gradient(size
     assert step.square().mean().sqrt() == pytest.approx(0.2 * 0.01, rel=0.2)
 
 
+def test_two_steps_by_hand() -> None:
+    conv, momentum = nn.Conv3d(8, 16, 1, bias=False), torch.zeros(16, 8)
+    optimizer = Muon(conv.parameters(), 1.0, weight_decay=0.0)
+    for gradient in torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0)):
+        before, conv.weight.grad = conv.weight.detach().clone(), gradient.reshape(16, 8, 1, 1, 1).clone()
+        optimizer.step()
+        momentum = 0.95 * momentum + 0.05 * gradient
+        ahead = 0.05 * gradient + 0.95 * momentum  # Nesterov's
+    wanted = 0.2 * 16**0.5 * orthogonalize(ahead)
+    torch.testing.assert_close((before - conv.weight).flatten(1), wanted, atol=1e-3, rtol=1e-3)
+
+
 def test_the_decay_shrinks_a_hidden_weight() -> None:
     conv = nn.Conv3d(8, 8, 1, bias=False)
     conv.weight.grad = torch.zeros_like(conv.weight)

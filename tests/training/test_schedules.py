@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from kits_msan.errors import InputError
 from kits_msan.profiles import PAPER, PROFILES, Profile, get_profile
-from kits_msan.training.loop import learning_rate
+from kits_msan.training.loop import learning_rate, train
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,13 @@ def test_one_cycle_rises_for_a_tenth_of_the_steps(tiny: Profile) -> None:
     profile = replace(tiny, schedule="one-cycle", steps=100, learning_rate=10.0)
     assert [learning_rate(profile, step) for step in (0, 8, 9)] == pytest.approx([1, 9, 10])
     assert learning_rate(profile, 11) < 10
+
+
+@pytest.mark.parametrize("change", [{"weight_decay": 0.9}, {"smooth": 500.0}, {"together": 1}, {}])
+def test_a_setting_reaches_the_training(change: dict[str, float], store: Path, tiny: Profile, tmp_path: Path) -> None:
+    """Without a change it is the seed of the first weights, which hardly move at this rate."""
+    quick = replace(tiny, steps=3, learning_rate=0.1 if change else 1e-9)
+    one = train("unet3d", store, quick, tmp_path / "one", progress=False).state_dict()
+    changed, seed = replace(quick, **change), int(not change)  # type: ignore[arg-type]
+    other = train("unet3d", store, changed, tmp_path / "two", seed=seed, progress=False).state_dict()
+    assert (one["head.weight"] - other["head.weight"]).abs().max() > 1e-6
