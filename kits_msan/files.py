@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import WHOLE_PROCESS, WINDOWS, InputError, InUseError
+from kits_msan.errors import WHOLE_PROCESS, InputError, InUseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Parent folders are made. If the block raises, they and the temporary file are removed, and `path` is as it was.
     """
     path = Path(path)
-    made = _make_parents(path.parent)
+    made = make_parents(path.parent)
     ending = "".join(path.suffixes[-2:])
     temporary = _beside(path, ending)
     with _known_as(path):
@@ -39,7 +39,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-            _remove_empty(made)
+            remove_empty(made)
 
 
 def _beside(path: Path, ending: str = "", kind: str = ".tmp-") -> Path:
@@ -58,7 +58,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = Path(os.path.realpath(path))  # of a link, what it leads to
     if (path / ".git").exists():
         raise InputError(f"{path} is a git repository, whose history would be lost; name a folder in it.")
-    made = _make_parents(path.parent)
+    made = make_parents(path.parent)
     with _known_as(path):
         temporary = _beside(path)
         try:
@@ -69,7 +69,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             (_exchange if path.exists() else os.replace)(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            _remove_empty(made)
+            remove_empty(made)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def removed_on_bad_input(*folders: Path) -> Iterator[None]:
     except InputError:
         for folder in new:
             shutil.rmtree(folder, ignore_errors=True)
-        _remove_empty(parents)
+        remove_empty(parents)
         raise
 
 
@@ -119,29 +119,6 @@ def refuse_file(path: Path, overwrite: bool, ending: str, begins: str = "") -> N
         raise InputError(f"{path} exists; name another file or add --overwrite.")
     if begins and path.exists() and path.read_text("utf-8-sig", "replace")[: len(begins)] not in ("", begins):
         raise InputError(f"{path} was not written by this command and is never replaced; name another file.")
-
-
-@contextmanager
-def only_user(folder: Path, what: str) -> Iterator[None]:
-    """Keep the folder, which is made, to this process. Raises InUseError where another `what` uses it.
-
-    The lock is the operating system's: it vanishes with a process that is killed. An empty folder is taken away.
-    """
-    from filelock import FileLock, Timeout
-
-    made = _make_parents(folder)
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InUseError(f"{folder} is in use by another {what}; wait for it or name another folder.") from error
-    try:
-        yield
-    finally:
-        if not WINDOWS:  # which removes no file that is open; there filelock removes its own when it is released
-            (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
-        _remove_empty(made)
 
 
 def read_json(path: Path, remedy: str, hook: Callable[[list[Any]], Any] | None = None) -> dict[str, Any]:
@@ -232,13 +209,14 @@ def _umask() -> int:
         return mask
 
 
-def _remove_empty(folders: list[Path]) -> None:
+def remove_empty(folders: list[Path]) -> None:
+    """Remove the folders, innermost first, that hold nothing."""
     for folder in folders:
         with suppress(OSError):  # another process may write there
             folder.rmdir()
 
 
-def _make_parents(folder: Path) -> list[Path]:
+def make_parents(folder: Path) -> list[Path]:
     """Make `folder` and return what was new, innermost first, so that a failure can take it away again."""
     new = [one for one in (folder, *folder.parents) if not one.exists()]
     if new:

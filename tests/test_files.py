@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kits_msan.errors import InputError
-from kits_msan.files import atomic_file, atomic_folder, only_user, refuse_results, removed_on_bad_input, write_json
+import kits_msan
+from kits_msan.errors import WINDOWS, InputError
+from kits_msan.files import atomic_file, atomic_folder, refuse_results, removed_on_bad_input, write_json
+from kits_msan.locks import only_user, shared_lock
 
 
 def tree(folder: Path) -> list[str]:
@@ -163,6 +165,18 @@ def test_write_json_replaces_what_was_there(tmp_path: Path) -> None:
         write_json(tmp_path / "a.json", value)
         assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
     assert tree(tmp_path) == ["a.json"]
+
+
+@pytest.mark.skipif(WINDOWS, reason="Windows has other rights")
+def test_others_who_may_write_to_a_folder_can_take_its_lock(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with shared_lock(tmp_path / "lock"):
+            assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o666
+    finally:
+        os.umask(before)
+    package = Path(kits_msan.__file__).parent
+    assert [path.name for path in package.rglob("*.py") if "FileLock(" in path.read_text("utf-8")] == ["locks.py"]
 
 
 @pytest.mark.usefixtures("locks_of_windows")

@@ -35,8 +35,9 @@ from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import is_store, split_of
 from kits_msan.devices import THIS_MACHINE, Machine, pick_device
 from kits_msan.errors import InputError
-from kits_msan.files import only_user, refuse_results, removed_on_bad_input
+from kits_msan.files import refuse_results, removed_on_bad_input
 from kits_msan.formats.volumes import Cyst
+from kits_msan.locks import only_user
 from kits_msan.networks.checkpoints import MODEL, digest, load_model
 from kits_msan.networks.layers import Network
 from kits_msan.networks.registry import MODELS

@@ -46,7 +46,7 @@ def _options(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.commands.earlier import networks_id
     from kits_msan.data.cases import case_name, find_cases
-    from kits_msan.files import only_user
+    from kits_msan.locks import only_user
 
     paths = find_cases(args.input)
     from kits_msan.devices import pick_device  # with torch, which takes a second

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kits_msan.errors import InputError
 from kits_msan.files import read_json
+from kits_msan.locks import shared_lock
 from kits_msan.profiles import Profile
 
 FIRST = Path("notebooks") / "01_data_exploration.ipynb"
@@ -47,11 +48,10 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
     from kits_msan.phantom.make import write_phantoms
 
     if not phantoms_are_fresh(folder):
-        from filelock import FileLock
-
         try:
             folder.parent.mkdir(exist_ok=True)
-            with FileLock(folder.parent / f".{folder.name}.lock"):  # of two courses at once the second waits
+            # Of two courses at once the second waits.
+            with shared_lock(folder.parent / f".{folder.name}.lock", timeout=-1):
                 if not phantoms_are_fresh(folder):
                     write_phantoms(folder, profile.train_cases, profile.test_cases, seed, profile, overwrite=True)
         except OSError as error:

@@ -13,7 +13,8 @@ from typing import Any
 from kits_msan.course.paths import NOTEBOOKS, course_data, require_repository
 from kits_msan.course.record import RECORD, begin, note, still_to_do
 from kits_msan.errors import check_choice
-from kits_msan.files import atomic_file, only_user, write_json
+from kits_msan.files import atomic_file, write_json
+from kits_msan.locks import only_user
 from kits_msan.profiles import Profile
 from kits_msan.threads import wait_briefly
 

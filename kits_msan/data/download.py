@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from tqdm.auto import tqdm
 
 from kits_msan.data.cases import IMAGE, LABEL
@@ -24,6 +24,7 @@ from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import damage, format_cases, geometry, grid, misfit, name_of
 from kits_msan.errors import REASONS, InputError, as_typed, first_of, own_command
 from kits_msan.files import in_words, refuse_full_disk
+from kits_msan.locks import shared_lock
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
 LABEL_BASE = "https://raw.githubusercontent.com/neheller/kits19/master/data"
@@ -78,7 +79,7 @@ def download(
     files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, mirror, table)]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / LOCK_FILE, timeout=0):
+        with shared_lock(out / LOCK_FILE):
             _show_license(out)
             todo = [file for file in files if not _is_here(file, table)]
             _check_space(out, todo, here=len(files) - len(todo))

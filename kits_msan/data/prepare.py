@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
@@ -47,6 +47,7 @@ from kits_msan.files import (
     write_json,
 )
 from kits_msan.formats.volumes import Cyst, read_grid
+from kits_msan.locks import shared_lock
 from kits_msan.profiles import Profile
 
 LOCK = ".prepare.lock"
@@ -141,7 +142,7 @@ def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | No
         with removed_on_bad_input(out):
             out.mkdir(parents=True, exist_ok=True)
             try:
-                stack.enter_context(FileLock(out / LOCK, timeout=0))
+                stack.enter_context(shared_lock(out / LOCK))
             except Timeout as error:
                 raise InUseError(f"another process prepares cases in {out}; wait for it or stop it first.") from error
             missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]

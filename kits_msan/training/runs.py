@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from torch import Tensor
 
 from kits_msan.errors import WINDOWS, InputError
 from kits_msan.files import read_json, refuse_foreign, refuse_results, remove_left_over, write_json
+from kits_msan.locks import shared_lock
 from kits_msan.networks.checkpoints import LAST, MODEL, are_finite, load_checkpoint, save_checkpoint, save_model
 from kits_msan.networks.layers import Network
 from kits_msan.profiles import with_new_settings
@@ -47,7 +48,7 @@ class RunFolder:
         self.about: dict[str, Any] = {**self.config, "versions": versions()}  # beside the weights in a checkpoint
         self.saved = time.perf_counter()
         self.unsaved_best: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        self._lock = FileLock(path / LOCK, timeout=0)
+        self._lock = shared_lock(path / LOCK)
         self._warned = False
         self._new: list[Path] | None = None  # the folders that `claim` made, if no run had been in it
 

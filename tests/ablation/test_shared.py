@@ -16,7 +16,7 @@ from kits_msan.data.cases import LABEL, load_label
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, InUseError
-from kits_msan.files import only_user
+from kits_msan.locks import only_user
 from kits_msan.profiles import SMOKE, Profile
 
 models = pytest.fixture(name="models")(untrained)

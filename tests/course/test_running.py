@@ -13,7 +13,7 @@ import kits_msan.phantom.make
 from kits_msan.cli import main
 from kits_msan.course.record import begin
 from kits_msan.errors import InputError
-from kits_msan.files import only_user
+from kits_msan.locks import only_user
 from kits_msan.profiles import SHIPPED, SMOKE
 
 

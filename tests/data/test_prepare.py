@@ -45,7 +45,7 @@ def test_a_store_that_another_process_is_making_stays(
                 (store / "case_00000.image.npy").write_bytes(b"half of it")
             return super().acquire(timeout=0)
 
-    monkeypatch.setattr("kits_msan.data.prepare.FileLock", Late)
+    monkeypatch.setattr("kits_msan.data.prepare.shared_lock", Late)
     with pytest.raises(InUseError, match="another process prepares cases"), removed_on_bad_input(store):
         build_store([data / "case_00000"], store, tiny)
     assert (store / "case_00000.image.npy").read_bytes() == b"half of it"
