@@ -6,12 +6,13 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import WHOLE_PROCESS, InputError, InUseError
+from kits_msan.errors import WHOLE_PROCESS, InputError, InUseError, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         try:
             temporary.mkdir(0o700)
             yield temporary
-            os.chmod(temporary, 0o777 & ~_umask())
+            os.chmod(temporary, 0o777 & ~_umask() | temporary.stat().st_mode & stat.S_ISGID)  # its parent's group
             refuse_results(path, overwrite)  # what came into being meanwhile
             (_exchange if path.exists() else os.replace)(temporary, path)
         finally:
@@ -187,6 +188,10 @@ def _exchange(new: Path, path: Path) -> None:
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        note(
+            f"the old {path} could not be removed and takes space in {old}; ask the owner of its files to remove it."
+        )
 
 
 def _is_hidden(path: Path) -> bool:

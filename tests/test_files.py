@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import kits_msan
-from kits_msan.errors import WINDOWS, InputError
+from kits_msan.errors import WINDOWS, InputError, InputNote
 from kits_msan.files import atomic_file, atomic_folder, refuse_results, removed_on_bad_input, write_json
 from kits_msan.locks import only_user, shared_lock
 
@@ -76,6 +76,37 @@ def test_overwritten_folder_stays_until_the_new_one_is_whole(tmp_path: Path) -> 
     with atomic_folder(out, overwrite=True) as temporary:
         (temporary / "new.txt").write_text("new", encoding="utf-8")
     assert tree(tmp_path) == ["out", "out/new.txt"]
+
+
+def test_an_old_folder_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where another user made it, in a folder that both may write."""
+    out = tmp_path / "out"
+    (out / "theirs").mkdir(parents=True)
+    remove = os.rmdir
+
+    def refused(path: str, **options: int) -> None:
+        if os.path.basename(path) == "theirs":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        remove(path, **options)
+
+    monkeypatch.setattr(os, "rmdir", refused)
+    with pytest.warns(InputNote) as notes, atomic_folder(out, overwrite=True) as temporary:
+        (temporary / "new.txt").write_text("new", encoding="utf-8")
+    [old] = tmp_path.glob(".old-*")
+    assert [str(one.message) for one in notes] == [
+        f"the old {out} could not be removed and takes space in {old}; ask the owner of its files to remove it."
+    ]
+    assert tree(out) == ["new.txt"]
+
+
+def test_a_folder_keeps_to_the_group_of_a_shared_one(tmp_path: Path) -> None:
+    """Its setgid bit, by which what comes into it is the group's, is as `mkdir` makes it."""
+    tmp_path.chmod(0o2775)
+    (tmp_path / "plain").mkdir()
+    with atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "deep").mkdir()
+    folders = [tmp_path / name for name in ("plain", "out", "out/deep")]
+    assert len({stat.S_IMODE(folder.stat().st_mode) for folder in folders}) == 1
 
 
 def test_folder_with_results_is_refused_before_any_work(tmp_path: Path) -> None:
