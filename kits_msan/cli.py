@@ -20,7 +20,7 @@ from kits_msan.commands.options import Parser
 from kits_msan.commands.output import complain, steady_output
 from kits_msan.commands.predict import PREDICT
 from kits_msan.commands.stopping import Stops, to_go_on
-from kits_msan.commands.system_errors import check_limit, system_sentence
+from kits_msan.commands.system_errors import check_limit, other_ended, system_sentence
 from kits_msan.commands.train import TRAIN
 from kits_msan.errors import InputError, InputNote
 from kits_msan.threads import wait_briefly
@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _fail(f"{str(error) or 'stopped'}; {to_go_on(words, args)}", getattr(error, "code", 130), args)
             if stops.seen:  # a library that was being imported made another error of it
                 return _fail(f"stopped; {to_go_on(words, args)}", 128 + stops.seen, args)
+            if other_ended(error):
+                reason = "another process of this training ended (where it says nothing: killed, or out of memory)"
+                return _fail(f"{reason}; {to_go_on(words, args)}", 1, args)
             if (known := _known(error)) is None:
                 raise
             return _fail(*known, args)

@@ -15,6 +15,11 @@ NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 ASKED = re.compile(r"(?:allocate|allocate about) ([\d.]+) ?(bytes|[KMGT]i?B)")
+# What gloo, NCCL and the store of their addresses say when another process is gone; a plain RuntimeError of gloo's.
+ENDED = re.compile(
+    r"gloo/transport.*(closed by peer|reset by peer|Broken pipe)|remote process exit|remote server shutdown",
+    re.DOTALL,
+)
 LEAST = 850 * 10**6  # bytes of addresses that the libraries take; with fewer some of them end the program themselves
 UNITS = {"b": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -40,6 +45,11 @@ def is_memory_error(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     return isinstance(error, (RuntimeError, ImportError, OSError)) and bool(NO_MEMORY.search(str(error)))
+
+
+def other_ended(error: BaseException) -> bool:
+    """Whether `error` means that another process of a shared training ended, and this one cannot go on alone."""
+    return isinstance(error, RuntimeError) and bool(ENDED.search(str(error)))
 
 
 def asked_bytes(error: BaseException) -> int | None:

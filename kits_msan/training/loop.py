@@ -102,9 +102,15 @@ def train(
     folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
     folder.about["versions"] |= {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
     store = run / STORE
-    if not overwrite and folder.is_finished():
+
+    def is_done() -> bool:
+        if overwrite or not folder.is_finished():
+            return False
         if data is not None and (is_store(data) or store.is_dir()):  # else it would have to be made again
             folder.refuse_other_data(fingerprint(open_cases(data, [*names, *held_out], profile, store)))
+        return True
+
+    if first_then_others(fabric, is_done):
         return load_model(run / MODEL, name)
     fabric.barrier()  # all have looked at the folder before the first process writes to it
 
@@ -124,7 +130,7 @@ def train(
             weight_decay=profile.weight_decay, fused=fabric.device.type in ("cpu", "cuda"),
         )  # fmt: skip
         model, optimizer = fabric.setup(network, optimizer)
-        first = folder.resume(network, optimizer)
+        first = first_then_others(fabric, lambda: folder.resume(network, optimizer))
         loss_of = fabric.to_device(
             build_loss(profile.loss, network.supervision_weight, profile.together, profile.smooth)
         )

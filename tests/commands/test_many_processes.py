@@ -1,5 +1,6 @@
 """Commands that srun or torchrun started many times: what goes wrong in any of them is said, with its exit code."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 import kits_msan.training.loop
 from kits_msan.cli import main
-from kits_msan.errors import InputError, note
+from kits_msan.errors import InputError, as_typed, note
 from kits_msan.training.processes import TrainingStopped, said_by_first
 
 SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "msan", "SLURM_PROCID": "1"}
@@ -46,6 +47,36 @@ def test_only_what_the_first_process_says_too_is_left_to_it(
     assert main(f"train unet3d --data {store} --profile smoke --out {tmp_path / 'run'}".split()) == code
     err = capsys.readouterr().err
     assert err.startswith(says) if says else err == ""
+
+
+GLOO = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:3507: "
+
+
+@pytest.mark.parametrize(
+    ("said", "is_ended"),
+    [(GLOO + "Connection reset by peer. This is typically caused by a remote worker hanging or bugs. GLHF!", True),
+     (GLOO + "Connection closed by peer [127.0.0.1]:3507", True),
+     ("NCCL error 2.27\nncclRemoteError: a network error or a remote process exiting prematurely.", True),
+     (GLOO + "Timed out waiting 1800000ms for recv operation to complete", False),
+     ("size mismatch", False)],
+)  # fmt: skip
+def test_the_end_of_another_process_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store: Path, tmp_path: Path,
+    said: str, is_ended: bool,
+) -> None:  # fmt: skip
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(kits_msan.training.loop, "train", fail)
+    words = f"train unet3d --data {store} --profile smoke --out {tmp_path / 'run'}".split()
+    if not is_ended:
+        with pytest.raises(RuntimeError, match=re.escape(said[-20:])):
+            main(words)
+        return
+    assert main(words) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("kits-msan: another process of this training ended")
+    assert line.endswith(f"to go on:  kits-msan {as_typed(words)}")
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -15,12 +15,14 @@ from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.prepare import prepare
 from kits_msan.data.split import Split, load_split
+from kits_msan.devices import Machine
 from kits_msan.errors import InputError
 from kits_msan.networks.checkpoints import FORMAT, LAST, MODEL, load_checkpoint, load_model
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.logs import EVENTS
 from kits_msan.training.loop import train
+from kits_msan.training.processes import build_fabric
 from kits_msan.training.runs import CONFIG, STORE, RunFolder
 
 
@@ -41,6 +43,39 @@ def test_a_finished_run_is_loaded_not_repeated(
     before = load_model(finished / MODEL).state_dict()
     assert again.keys() == before.keys()
     assert all(torch.equal(again[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize(("well", "damage"), [(0, CONFIG), (3, LAST)])  # what the first has told before it fails
+def test_what_all_processes_see_in_a_folder_the_first_says(
+    store: Path,
+    finished: Path,
+    tmp_path: Path,
+    tiny: Profile,
+    monkeypatch: pytest.MonkeyPatch,
+    well: int,
+    damage: str,
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / MODEL).unlink()
+    (run / damage).write_text("damaged", encoding="utf-8")
+    told = iter([*well * [None], InputError("the first's")])
+
+    class Second:
+        """The second of two processes."""
+
+        world_size, global_rank, is_global_zero = 2, 1, False
+        fabric = build_fabric(Machine("cpu", "32"))
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.fabric, name)
+
+        def broadcast(self, _: object) -> InputError | None:
+            return next(told)
+
+    monkeypatch.setattr(kits_msan.training.loop, "build_fabric", lambda *_: Second())
+    with pytest.raises(InputError, match="the first's") as caught:
+        train("unet3d", store, tiny, run, progress=False)
+    assert getattr(caught.value, "said_by_first")  # noqa: B009
 
 
 def test_the_same_command_again_says_that_it_is_done(
