@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +154,13 @@ def locks_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "unlink", removed)
     for module in ("locks", "training.runs", "data.prepare"):
         monkeypatch.setattr(f"kits_msan.{module}.WINDOWS", True)
+
+
+@pytest.fixture
+def no_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container whose disk is read-only."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "absent")])
 
 
 @pytest.fixture(autouse=True)

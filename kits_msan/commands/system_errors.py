@@ -21,6 +21,7 @@ ENDED = re.compile(
     re.DOTALL,
 )
 LEAST = 850 * 10**6  # bytes of addresses that the libraries take; with fewer some of them end the program themselves
+NO_TEMPORARY = "No usable temporary directory"  # how `tempfile` begins to say so
 UNITS = {"b": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -75,4 +76,6 @@ def system_sentence(error: BaseException) -> str | None:
         return f"{name}: {reason}; allow more: ulimit -n 10240."
     if error.errno in MISPLACED:
         return f"{name}: {reason}; name another file or folder."
+    if reason.startswith(NO_TEMPORARY):
+        return f"{reason}; set TMPDIR to a folder that may be written."
     return f"{name}: {reason}."

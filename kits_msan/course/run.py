@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -100,10 +101,12 @@ def execute(
     """Run one notebook and store it as `target`; returns None, or a sentence that names notebook and cell.
 
     keep_widgets: store the state of the viewers too, from which `course.site` draws them.
+    Raises FileNotFoundError where no temporary folder may be written.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    tempfile.gettempdir()  # which the kernel needs: without one nothing is wrong with the notebook
     wait_briefly()  # the kernel inherits it
 
     def run() -> None:

@@ -204,6 +204,18 @@ def test_a_clone_that_cannot_be_written_can_run_the_course_elsewhere(
     assert "make course" in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("no_temporary_folder")
+def test_a_machine_without_a_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    skip_the_machine(monkeypatch)
+    assert doctor.examine() == 2
+    report = capsys.readouterr().out
+    assert f"missing temp folder  No usable temporary directory found in ['{tmp_path / 'absent'}']\n" in report
+    assert "-> set TMPDIR to a folder that may be written\n" in report
+    assert "see temp folder above" in report
+
+
 def test_outside_a_clone_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -72,6 +72,16 @@ def test_course_ends_with_minutes_and_the_table(
     assert len(json.loads((tmp_path / "out" / "seconds.json").read_text(encoding="utf-8"))) == 5
 
 
+@pytest.mark.usefixtures("no_temporary_folder")
+def test_without_a_temporary_folder_the_remedy_is_said(
+    books: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["course", "--profile", "smoke", "--out", str(tmp_path / "out"), "--data", str(data)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("kits-msan: No usable temporary directory found in ")
+    assert line.endswith("; set TMPDIR to a folder that may be written.")
+
+
 def test_what_a_notebook_run_by_hand_left_is_in_no_courses_way(tmp_path: Path) -> None:
     """In runs/<profile>, the folder of `make course`; but networks that were trained by hand are kept."""
     (tmp_path / "store-demo").mkdir()

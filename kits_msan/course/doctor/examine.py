@@ -44,7 +44,7 @@ def examine() -> int:
     ) as torch:  # starts first, since it takes longest
         findings = [
             finding
-            for check in (python, packages, cores, memory, jupyter, browser, *rest)
+            for check in (python, packages, cores, memory, jupyter, browser, temporary_folder, *rest)
             for finding in _guarded(check)
         ]
         gpus = list(_guarded(torch_and_gpu, torch))
@@ -108,6 +108,15 @@ def browser() -> Iterator[Finding]:
         yield Finding(LOOK, "browser", "none that Python could open", todo)
     else:
         yield Finding(OK, "browser", getattr(found, "name", "the system's own"))
+
+
+def temporary_folder() -> Iterator[Finding]:
+    """Where kernels and trainings put what they need only while they run."""
+    try:
+        yield Finding(OK, "temp folder", tempfile.gettempdir())
+    except FileNotFoundError as error:
+        todo = "set TMPDIR to a folder that may be written"
+        yield Finding(MISSING, "temp folder", f"{error.strerror}", todo)
 
 
 def checkpoints() -> Iterator[Finding]:
