@@ -77,6 +77,12 @@ def check_choice(what: str, value: str, choices: Iterable[str]) -> None:
         raise InputError(f"unknown {what} {value!r}; choose one of {', '.join(known)}.")
 
 
+def check_readable(folder: str | os.PathLike[str]) -> None:
+    """Raise InputError for a folder that may not be listed or entered: a search finds no files and is silent."""
+    if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
+        raise InputError(f"{folder} may not be read; change its permissions.")
+
+
 def first_of(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
     """Names in a sentence, "a, b, c and 4 more": the first ones, and how many others there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -4,7 +4,7 @@ import argparse
 
 from kits_msan.commands.options import Command, add_device, add_overwrite, add_profile, add_seed, path, positive
 from kits_msan.commands.stopping import overwritten
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_readable
 from kits_msan.profiles import get_profile
 
 
@@ -39,6 +39,8 @@ def _site_options(command: argparse.ArgumentParser) -> None:
 
 
 def _site(args: argparse.Namespace) -> None:
+    if args.course_run:
+        check_readable(args.course_run)
     notebooks = sorted(args.course_run.glob("0*.ipynb")) if args.course_run else []
     if args.course_run and not notebooks:
         raise InputError(

@@ -1,14 +1,18 @@
 """Where the course lies, and the cases that its notebooks use."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, check_readable
 from kits_msan.files import read_json
 from kits_msan.locks import shared_lock
-from kits_msan.profiles import Profile
+from kits_msan.profiles import SMOKE, Profile
 
 FIRST = Path("notebooks") / "01_data_exploration.ipynb"
+IN_A_NOTEBOOK = "set data=FOLDER, and out= to another folder for results"
 
 
 def _repository() -> Path:
@@ -36,10 +40,11 @@ def require_repository() -> None:
         )
 
 
-def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
+def course_data(profile: Profile, data: str | Path = "", seed: int = 0, instead: str = IN_A_NOTEBOOK) -> Path:
     """The folder of cases that the notebooks use: `data`, or the profile's phantoms, which are made if need be.
 
-    Raises InputError for a folder that does not exist or cannot be written, and outside the repository.
+    instead: how whoever calls takes a folder of cases. Raises InputError, which says that, for a folder that cannot
+    be written; also for one that does not exist or may not be read, and outside the repository.
     """
     folder = data_folder(profile, data, seed)
     if data:
@@ -57,9 +62,23 @@ def course_data(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
         except OSError as error:
             raise InputError(
                 f"{folder} cannot be written ({error.strerror}); make the cases elsewhere with `kits-msan phantom "
-                f"FOLDER --profile {profile.name}`, then set data=FOLDER, and out= to another folder for results."
+                f"FOLDER --profile {profile.name}`, then {instead}."
             ) from error
     return folder
+
+
+@contextmanager
+def smoke_cases() -> Iterator[Path]:
+    """The smoke profile's phantoms; where `data/` may not be written they are made for the block alone."""
+    require_repository()
+    with tempfile.TemporaryDirectory(prefix="kits-cases-") as temporary:
+        try:
+            folder = course_data(SMOKE)
+        except InputError:
+            from kits_msan.phantom.make import write_phantoms
+
+            folder = write_phantoms(Path(temporary) / "cases", SMOKE.train_cases, SMOKE.test_cases, profile=SMOKE)
+        yield folder
 
 
 def runs_folder(profile: str, out: str | Path = "") -> Path:
@@ -67,20 +86,25 @@ def runs_folder(profile: str, out: str | Path = "") -> Path:
     if out:
         return Path(out).expanduser()
     runs = ROOT / "runs" / profile
-    nearest = next(folder for folder in (runs, *runs.parents) if folder.exists())
-    if os.access(nearest, os.W_OK):
+    if can_write(runs):
         return runs
-    print(f"{nearest} may not be written, so results go to {Path.cwd() / 'runs'}.")
+    print(f"{runs} may not be written, so results go to {Path.cwd() / 'runs'}.")
     return Path.cwd() / "runs" / profile
 
 
+def can_write(folder: Path) -> bool:
+    """Whether files may be written into a folder, or it may be made."""
+    return os.access(next(one for one in (folder, *folder.parents) if one.exists()), os.W_OK)
+
+
 def data_folder(profile: Profile, data: str | Path = "", seed: int = 0) -> Path:
-    """Where the cases lie, or where the profile's phantoms are to be made. Raises InputError for an absent `data`."""
+    """Where the cases lie, or where the profile's phantoms are to be made. Raises InputError for a bad `data`."""
     if not data:
         return ROOT / "data" / f"phantoms-{profile.name}-{seed}"
     folder = Path(data).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist; name a folder of cases, or none for phantoms.")
+    check_readable(folder)
     return folder.resolve()
 
 

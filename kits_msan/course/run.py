@@ -55,7 +55,7 @@ def run_course(
     }  # fmt: skip
     with only_user(out, "course"):
         record = begin(out, parameters, overwrite)
-        parameters["data"] = given or str(course_data(profile, "", seed))
+        parameters["data"] = given or str(course_data(profile, "", seed, "add --data FOLDER"))
         write_json(out / RECORD, record)
         todo = still_to_do(record, notebooks, out)
         if not todo:
@@ -121,11 +121,16 @@ def execute(
     try:
         _with_a_kernel(run)
     except PapermillExecutionError as error:
-        return f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}"
+        return _ended(f"{notebook.name} failed in cell {_cell_name(target, error)}: {error.ename}: {error.evalue}")
     except Exception as error:  # the kernel died or a cell took too long: papermill lets nbclient's errors through
-        return f"{notebook.name} failed: {type(error).__name__}: {error}"
+        return _ended(f"{notebook.name} failed: {type(error).__name__}: {error}")
     _forget_kernel(target, keep_widgets)
     return None
+
+
+def _ended(text: str) -> str:
+    """The text as a sentence: an error's own words may end with a full stop, or be none."""
+    return f"{text.rstrip(' .:')}."
 
 
 def _with_a_kernel(run: Callable[[], None]) -> None:
@@ -146,7 +151,7 @@ def refresh_notebooks() -> int:
         started = time.perf_counter()
         failure = execute(notebook, executed)
         if failure:
-            print(f"{failure}; see {executed}", file=sys.stderr)
+            print(f"{failure} It is {executed}.", file=sys.stderr)
             return 1
         executed.replace(notebook)
         print(f"{notebook.name}: {time.perf_counter() - started:.0f} s")

@@ -50,7 +50,7 @@ def test_failing_notebook_is_named_with_its_cell(
     assert code == 1
     err = capsys.readouterr().err
     assert "02_part.ipynb failed in cell 'the-work' [" in err
-    assert err.rstrip().endswith("ValueError: no kidneys")
+    assert err.rstrip().endswith("ValueError: no kidneys.")
     assert "Traceback" not in err
     # the rest is not run; what failed can be looked at
     assert sorted(path.name for path in out.iterdir()) == ["01_part.ipynb", "02_part.ipynb", "course.json"]
@@ -174,10 +174,65 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_clone_that_cannot_be_written_names_the_way_around(clone: Path) -> None:
+def test_a_clone_that_cannot_be_written_names_the_way_around(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (clone / "data").touch()  # in its way; a folder without rights would stop everybody but root
     with pytest.raises(InputError, match=r"phantoms-smoke-0 cannot be written \(.+\); .*set data=FOLDER"):
         kits_msan.course.paths.course_data(SMOKE)
+    with pytest.raises(InputError, match=r"--profile smoke`, then add --data FOLDER\.$"):
+        kits_msan.course.run.run_course(SMOKE, clone / "out")
+    from kits_msan.course.site.build import build_site  # takes two seconds
+
+    with pytest.raises(
+        InputError, match=r"--profile laptop`, then run `kits-msan course .+`, and add --run RUN here\.$"
+    ):
+        build_site(clone / "site")
+    monkeypatch.setattr("kits_msan.course.site.build.course_data", lambda *_, **__: None)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(
+        InputError, match=r"runs may not be written, .*run `.+ --no-train --out RUN`, and add --run RUN"
+    ):
+        build_site(clone / "site")
+    assert not (clone / "site").exists()
+
+
+def test_to_grade_no_clone_must_be_written(clone: Path) -> None:
+    (clone / "data").touch()
+    with kits_msan.course.paths.smoke_cases() as folder:
+        assert len(list(folder.glob("case_*"))) == SMOKE.train_cases + SMOKE.test_cases
+    assert not folder.exists()
+    (clone / "data").unlink()
+    with kits_msan.course.paths.smoke_cases() as folder:
+        assert folder == clone / "data" / "phantoms-smoke-0"
+    assert folder.exists()
+
+
+@pytest.mark.parametrize("line", ["course --profile smoke --data DIR --out OUT", "site --run DIR --out OUT"])
+def test_a_folder_that_may_not_be_read_is_told_before_anything_runs(
+    line: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != data)
+    assert main(line.replace("DIR", str(data)).replace("OUT", str(tmp_path / "out")).split()) == 2
+    assert capsys.readouterr().err == f"kits-msan: {data} may not be read; change its permissions.\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_notebook_of_a_run_that_may_not_be_read_is_told(books: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kits_msan.course.site.build import _read
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(nbformat, "read", refused)
+    with pytest.raises(InputError, match=r"01_part\.ipynb may not be read; change its permissions"):
+        _read(books / "01_part.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("E: it is so.", "E: it is so."), ("E: no kidneys", "E: no kidneys."), ("AssertionError: ", "AssertionError.")],
+)
+def test_a_failure_ends_with_one_full_stop(text: str, sentence: str) -> None:
+    assert kits_msan.course.run._ended(text) == sentence
 
 
 def test_phantoms_of_the_course_are_made_once(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,6 +232,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path, monkeypatch
 
 def test_a_notebook_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "NOTEBOOKS", write_notebook(tmp_path / "run").parent)
+    monkeypatch.setattr(site, "course_data", lambda *_, **__: None)
     monkeypatch.setattr(site, "execute", lambda *arguments, **options: "01_own.ipynb failed in cell 'x' [1]: E")
     with pytest.raises(InputError, match=r"01_own\.ipynb failed in cell"):
         build_site(tmp_path / "new" / "site")

@@ -19,7 +19,7 @@ from nbconvert.exporters import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from kits_msan.course import explorables
-from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS, ROOT, require_repository
+from kits_msan.course.paths import CHECKPOINTS, NOTEBOOKS, ROOT, can_write, course_data, require_repository
 from kits_msan.course.run import execute
 from kits_msan.course.site import segment
 from kits_msan.course.site.api import START, write_api
@@ -30,11 +30,13 @@ from kits_msan.errors import InputError
 from kits_msan.files import atomic_folder, refuse_foreign
 from kits_msan.page.build import write_segment
 from kits_msan.page.scripts import segment_style
+from kits_msan.profiles import LAPTOP
 from kits_msan.viewer.scripts import page_script, page_style
 
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 SCRIPT = "site.js"  # which each site has
+OF_A_RUN = "run `kits-msan course --no-train{} --out RUN`, and add --run RUN here"
 DOCUMENTS = ("README.md", "docs/*.md")
 PAGE = """<!doctype html>
 <html lang="en" data-theme="light">
@@ -118,17 +120,22 @@ def _read(path: Path) -> Any:
     """A notebook. Raises InputError, naming it, if it is none."""
     try:
         return nbformat.read(path, as_version=4)
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read; change its permissions.") from error
     except Exception as error:  # nbformat's, json's, jsonschema's
         raise InputError(f"{path} is no notebook ({type(error).__name__}); run the course again.") from error
 
 
 def _execute_all(folder: Path) -> list[Path]:
     """The course's notebooks, run with their default parameters, with the state of their viewers."""
+    course_data(LAPTOP, instead=OF_A_RUN.format(" --data FOLDER"))  # the notebooks' default
+    if not can_write(ROOT / "runs"):
+        raise InputError(f"{ROOT / 'runs'} may not be written, as the notebooks do; {OF_A_RUN.format('')}.")
     paths = []
     for notebook in sorted(NOTEBOOKS.glob("0*.ipynb")):
         started = time.perf_counter()
         if failure := execute(notebook, folder / notebook.name, keep_widgets=True):
-            raise InputError(f"{failure}.")
+            raise InputError(failure)
         print(f"{notebook.name}: {time.perf_counter() - started:.0f} s", flush=True)
         paths.append(folder / notebook.name)
     return paths
