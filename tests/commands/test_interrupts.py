@@ -9,6 +9,7 @@ import time
 import weakref
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,7 +88,7 @@ def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
     program = SimpleNamespace(model=SimpleNamespace(metadata_props={}), save=save)
     monkeypatch.setattr("torch.onnx.export", lambda *_, **__: program)
     monkeypatch.setattr("kits_msan.course.run.execute", execute)
-    monkeypatch.setattr("kits_msan.course.grade.report.course_data", lambda *_: data)
+    monkeypatch.setattr("kits_msan.course.grade.report.smoke_cases", lambda: nullcontext(data))
     monkeypatch.setattr("kits_msan.course.grade.report.grade", lambda who, *_: [Grade(who, "2.1", RIGHT, "Right.")])
     monkeypatch.setattr("kits_msan.data.download._fetch_all", lambda *_: [])
     monkeypatch.setattr("kits_msan.data.download._check_space", lambda *_, **__: None)

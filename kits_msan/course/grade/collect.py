@@ -40,6 +40,9 @@ def collected(folder: Path) -> list[Found]:
     """
     chapters: dict[Path, int] = {}
     others = []
+    closed = unreadable(folder)
+    for path in closed:
+        _say(f"{path} may not be read; change its permissions.")
     for path in _files(folder):
         name = path.name.lower()
         if name.endswith(".ipynb"):
@@ -66,9 +69,8 @@ def collected(folder: Path) -> list[Found]:
         if (names.get(student.casefold(), student), _named(path)) not in found:
             _say(f"{path} does not end in .ipynb; rename it if it is the notebook, else ask the student for that.")
     if not found:
-        raise InputError(
-            f"{folder} holds no notebooks with exercises of this course; collect the students' copies there."
-        )
+        remedy = "make the folders above readable" if closed else "collect the students' copies there"
+        raise InputError(f"{folder} holds no notebooks with exercises of this course; {remedy}.")
     for group, students in _groups(student for student, _ in found).items():
         several = f"{folder / group} holds several students: {', '.join(students)}"
         _say(f"{several}; if they are one, put the notebooks together.")
@@ -82,6 +84,11 @@ def empty_handed(folder: Path, found: Iterable[Found]) -> list[str]:
     places = [place.name for place in sorted(folder.iterdir()) if place.is_dir()]
     places = [name for name in places if name not in used and not name.startswith(HIDDEN)]
     return [name for name in places if _plain_name(name).casefold() not in students]
+
+
+def unreadable(folder: Path) -> list[Path]:
+    """The folders below `folder` that may not be listed or entered: `rglob` finds nothing in them, and is silent."""
+    return [path for path in _shown(folder) if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK)]
 
 
 def code_cells(path: Path) -> list[NotebookNode]:
@@ -122,7 +129,12 @@ def spelled(text: str) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    paths = [path for path in sorted(folder.rglob("*")) if os.path.isfile(path)]  # which a forbidden one is not
+    return [path for path in _shown(folder) if os.path.isfile(path)]  # which a forbidden one is not
+
+
+def _shown(folder: Path) -> list[Path]:
+    """All files and folders below `folder`, without hidden ones and what is in these."""
+    paths = sorted(folder.rglob("*"))
     return [path for path in paths if not any(part.startswith(HIDDEN) for part in path.relative_to(folder).parts)]
 
 

@@ -13,19 +13,18 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from kits_msan.course.grade.collect import ASKED, Found, collected, empty_handed, of_chapter, spelled
+from kits_msan.course.grade.collect import ASKED, Found, collected, empty_handed, of_chapter, spelled, unreadable
 from kits_msan.course.grade.kernel import can_unshare
 from kits_msan.course.grade.notebooks import NOT_RUN, RIGHT, UNANSWERED, WRONG, Grade, Limits, grade
-from kits_msan.course.paths import course_data
-from kits_msan.errors import WINDOWS, InputError, one_line
+from kits_msan.course.paths import smoke_cases
+from kits_msan.errors import WINDOWS, InputError, check_readable, one_line
 from kits_msan.files import atomic_file, refuse_file, refuse_foreign, refuse_results, write_csv
-from kits_msan.profiles import get_profile
 
 COLORS = {RIGHT: "#009E73", WRONG: "#D55E00", UNANSWERED: "#DDDDDD", NOT_RUN: "#666666"}
 GRADES, MISTAKES, PICTURE = "grades.csv", "mistakes.csv", "grades.png"
 COLUMNS = {GRADES: [field.name for field in fields(Grade)], MISTAKES: ["exercise", "students", "hint"]}
 MARKED = "utf-8-sig"  # without the mark Excel takes a table for one of another encoding
-ABSENT = "no notebook"  # what is said of a student who handed in nothing
+ABSENT, CLOSED = "no notebook", "the folder may not be read"  # what is said of a student of whom there is nothing
 WAIT = 1.0  # seconds until a file that was open is tried again
 FORMULA = tuple("=+-@\t\r")  # how a text begins that a spreadsheet would calculate
 SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
@@ -42,6 +41,7 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the one of the collected notebooks.")
+    check_readable(folder)
     finished = (out / PICTURE).exists()
     before = [] if overwrite and finished else _earlier(out)
     refuse_results(out, overwrite or bool(before))
@@ -50,29 +50,32 @@ def grade_folder(folder: Path, out: Path, cell_seconds: int, memory_gb: float, o
     refuse_foreign(out, (out / GRADES).exists() or not (out / PICTURE).exists(), "result of kits-msan grade")
     notebooks = collected(folder)
     here = {_plain(student) for student, _, _ in notebooks}
-    if finished and any(one.student not in here and one.said != ABSENT for one in before):
+    if finished and any(one.student not in here and one.said not in (ABSENT, CLOSED) for one in before):
         refuse_results(out, overwrite=False)  # of another class
     within = [out.resolve(), *out.resolve().parents]  # results may lie in the folder too, and are no student
-    absent = [name for name in empty_handed(folder, notebooks) if (folder / name).resolve() not in within]
-    for name in absent:
-        print(one_line(f"{folder / name} holds no notebook of this course; ask the student for it."))
+    closed = {path.relative_to(folder).parts[0] for path in unreadable(folder)}
+    names = [name for name in empty_handed(folder, notebooks) if (folder / name).resolve() not in within]
+    absent = {name: CLOSED if name in closed else ABSENT for name in names}
+    for name in names:
+        if name not in closed:
+            print(one_line(f"{folder / name} holds no notebook of this course; ask the student for it."))
     isolated = can_unshare()
     print("each notebook runs without a network" if isolated else "the network is only refused by Python here")
-    data = course_data(get_profile("smoke"))
     limits = Limits(cell_seconds, 20 * cell_seconds, int(memory_gb * 1e9), isolated)
     done = _still_true(before, notebooks, out / GRADES) if before else {}
     if done:
         print(f"{len(done)} of {len(notebooks)} are graded already; to grade them anew, remove {out / GRADES}.")
-    for one in tqdm([one for one in notebooks if one not in done], "notebooks"):
-        done[one] = _graded(one, data, limits)
-        for name in (MISTAKES, PICTURE):
-            with _unless_open(out / name):
-                (out / name).unlink(missing_ok=True)  # of an older run, whose grades go now
-        with _unless_open(out / GRADES):  # else they are written with the next
-            _write_grades(out, [row for rows in done.values() for row in rows])
+    with smoke_cases() as data:
+        for one in tqdm([one for one in notebooks if one not in done], "notebooks"):
+            done[one] = _graded(one, data, limits)
+            for name in (MISTAKES, PICTURE):
+                with _unless_open(out / name):
+                    (out / name).unlink(missing_ok=True)  # of an older run, whose grades go now
+            with _unless_open(out / GRADES):  # else they are written with the next
+                _write_grades(out, [row for rows in done.values() for row in rows])
     grades = [row for rows in done.values() for row in rows]
     asked = [number for number in ASKED if any(one.exercise == number for one in grades)]
-    grades += [Grade(_plain(name), number, NOT_RUN, ABSENT) for name in absent for number in asked]
+    grades += [Grade(_plain(name), number, NOT_RUN, said) for name, said in absent.items() for number in asked]
     _once_closed(out / GRADES, lambda: _write_grades(out, grades))
     _once_closed(out / MISTAKES, lambda: write_csv(out / MISTAKES, mistakes(grades), MARKED, csv.QUOTE_ALL))
     _once_closed(out / PICTURE, lambda: _write_picture(out, grades))
@@ -108,6 +111,7 @@ def _still_true(before: Sequence[Grade], notebooks: Sequence[Found], file: Path)
     for student, chapter, path in notebooks:
         numbers, status = of_chapter(chapter), path.stat()
         rows = [one for one in before if one.student == _plain(student) and one.exercise in numbers]
+        rows = [one for one in rows if one.said not in (ABSENT, CLOSED)]  # made readable, a notebook is no newer
         came = max(status.st_mtime, status.st_ctime)  # a copy may have the times of its original
         if len(rows) == len(numbers) and came < file.stat().st_mtime:
             kept[student, chapter, path] = rows

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Class:
 @pytest.fixture
 def students(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Class:
     made = Class(tmp_path)
-    monkeypatch.setattr(report, "course_data", lambda *_: tmp_path)
+    monkeypatch.setattr(report, "smoke_cases", lambda: nullcontext(tmp_path))
     monkeypatch.setattr(report, "can_unshare", lambda: False)
     monkeypatch.setattr(report, "grade", made.one)
     return made
@@ -118,6 +119,41 @@ def test_an_odd_notebook_costs_one_student(students: Class, capsys: pytest.Captu
     assert '"zoe","5.c","not run","no notebook"' in text
     zoe = students.folder / "zoe"
     assert f"{zoe} holds no notebook of this course; ask the student for it.\n" in capsys.readouterr().out
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_graded_once_it_may(
+    students: Class, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    students.add("ann", "bob")
+    bob, hidden = students.folder / "bob", students.folder.with_name("hidden")
+    with monkeypatch.context() as now:  # root may read all: so the notebook is away, and the system says no
+        now.setattr(os, "access", lambda path, _: Path(path) != bob)
+        (bob / "05.ipynb").rename(hidden)
+        for _ in range(2):  # also where there are results
+            students.grade()
+            assert students.results() == {"ann": [RIGHT], "bob": [NOT_RUN]}
+            assert '"bob","5.1","not run","the folder may not be read"' in (students.out / "grades.csv").read_text()
+            assert f"{bob} may not be read; change its permissions.\n" in (said := capsys.readouterr().out)
+            assert "ask the student" not in said
+        hidden.rename(bob / "05.ipynb")
+    before = os.stat(bob / "05.ipynb").st_ctime + 1  # what comes back is older than the grades
+    os.utime(students.out / "grades.csv", (before, before))
+    students.grade()
+    assert students.seen == ["bob"]
+    assert students.results() == {"ann": [RIGHT], "bob": [RIGHT]}
+
+
+def test_where_no_folder_may_be_read_that_is_said(
+    students: Class, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (students.folder / "bob").mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) == students.folder)
+    with pytest.raises(InputError, match="no notebooks with exercises of this course; make the folders above read"):
+        students.grade()
+    assert f"{students.folder / 'bob'} may not be read; change" in capsys.readouterr().out
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != students.folder)
+    with pytest.raises(InputError, match="collected may not be read; change its permissions"):
+        students.grade()
 
 
 def test_no_text_of_a_student_is_a_formula(students: Class) -> None:
