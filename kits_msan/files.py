@@ -23,7 +23,7 @@ LEFT = re.compile(r"\.(tmp|old)-[0-9a-f]{16}(\..+)?|\.tmp[0-9A-Za-z]{6}")  # tem
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary path with the same ending; rename it to `path` when the block ends well.
 
     Parent folders are made. If the block raises, they and the temporary file are removed, and `path` is as it was.
@@ -36,7 +36,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         try:
             temporary.touch(0o600, exist_ok=False)
             yield temporary
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, mode & ~_umask())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -141,10 +141,10 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def write_csv(path: str | Path, table: "pd.DataFrame", encoding: str = "utf-8", quoting: int = 0) -> None:
-    """Write a table, to five digits, atomically; quoting: as QUOTE_ALL. What is no UTF-8 in a name is escaped."""
-    with atomic_file(path) as temporary, temporary.open("w", -1, encoding, "backslashreplace", "") as file:
-        table.to_csv(file, index=False, float_format="%.5f", quoting=quoting)
+def write_csv(path: Path, table: "pd.DataFrame", encoding: str = "utf-8", quote: int = 0, mode: int = 0o666) -> None:
+    """Write a table, to five digits, atomically; quote: as QUOTE_ALL; mode: rights. What is no UTF-8 is escaped."""
+    with atomic_file(path, mode) as temporary, temporary.open("w", -1, encoding, "backslashreplace", "") as file:
+        table.to_csv(file, index=False, float_format="%.5f", quoting=quote)
 
 
 def refuse_full_disk(folder: Path, needed: int, remedy: str = "make space or name a folder on another disk") -> None:

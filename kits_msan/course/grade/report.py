@@ -25,6 +25,7 @@ GRADES, MISTAKES, PICTURE = "grades.csv", "mistakes.csv", "grades.png"
 COLUMNS = {GRADES: [field.name for field in fields(Grade)], MISTAKES: ["exercise", "students", "hint"]}
 MARKED = "utf-8-sig"  # without the mark Excel takes a table for one of another encoding
 ABSENT, CLOSED = "no notebook", "the folder may not be read"  # what is said of a student of whom there is nothing
+OWNER = 0o600  # who alone may read the names, on a server that others use too
 WAIT = 1.0  # seconds until a file that was open is tried again
 FORMULA = tuple("=+-@\t\r")  # how a text begins that a spreadsheet would calculate
 SIGNS = {RIGHT: "+", WRONG: "x", UNANSWERED: "", NOT_RUN: "!"}
@@ -125,7 +126,7 @@ def _header(columns: Sequence[str]) -> str:
 
 def _write_grades(out: Path, grades: Sequence[Grade]) -> None:
     rows = [[_plain(value) for value in vars(one).values()] for one in grades]
-    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]), MARKED, csv.QUOTE_ALL)
+    write_csv(out / GRADES, pd.DataFrame(rows, columns=COLUMNS[GRADES]), MARKED, csv.QUOTE_ALL, OWNER)
 
 
 def _write_picture(out: Path, grades: Sequence[Grade]) -> None:

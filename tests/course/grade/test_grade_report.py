@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -154,6 +155,13 @@ def test_where_no_folder_may_be_read_that_is_said(
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != students.folder)
     with pytest.raises(InputError, match="collected may not be read; change its permissions"):
         students.grade()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_names_are_for_their_owner_alone(students: Class) -> None:
+    students.add("ann")
+    students.grade()
+    assert stat.S_IMODE((students.out / "grades.csv").stat().st_mode) == 0o600
 
 
 def test_no_text_of_a_student_is_a_formula(students: Class) -> None:
