@@ -1,7 +1,9 @@
 """What a person should read when the system itself refuses: no memory, no space, no right."""
 
 import errno
+import os
 import re
+from pathlib import Path
 
 from kits_msan.errors import InputError
 from kits_msan.files import FULL, in_words
@@ -71,7 +73,7 @@ def system_sentence(error: BaseException) -> str | None:
     if error.errno in FULL:
         return f"{name}: {reason}; make space, or name a folder on another disk, and start the command again."
     if error.errno in DENIED:
-        return f"{name}: {reason}; change its rights, or name another file or folder."
+        return f"{_closed(str(name))}: {reason}; change its rights, or name another file or folder."
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return f"{name}: {reason}; allow more: ulimit -n 10240."
     if error.errno in MISPLACED:
@@ -79,3 +81,9 @@ def system_sentence(error: BaseException) -> str | None:
     if reason.startswith(NO_TEMPORARY):
         return f"{reason}; set TMPDIR to a folder that may be written."
     return f"{name}: {reason}."
+
+
+def _closed(name: str) -> str:
+    """The topmost folder above a file that may not be entered: what was looked for in it may not even exist."""
+    folders = [str(folder) for folder in reversed(Path(name).parents)]
+    return next((one for one in folders if os.path.isdir(one) and not os.access(one, os.X_OK)), name)

@@ -1,10 +1,12 @@
 """Slips of the hand: a variable that is not set, a number that is too large, the wrong folder."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,3 +100,28 @@ def test_a_case_is_scored_by_whatever_name(place: Path, name: str) -> None:
         assert main(line) == 0
         assert sorted(set(load_results("out")[0].scores["case"])) == sorted(names)
         assert "n = 2 test cases" in Path("out/table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "predict data/case_00003 --checkpoint networks/unet3d.safetensors --out locked/deeper",
+        "evaluate data locked --out scores.csv",
+    ],
+)
+def test_a_folder_that_may_not_be_entered_is_named_not_what_was_looked_for_in_it(
+    place: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("locked/deeper").mkdir(parents=True)
+    locked, real = Path("locked"), Path.stat
+
+    def stat(path: Path, **options: Any) -> os.stat_result:
+        if locked in path.parents:  # root may enter all, so it is told
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: locked not in (Path(path), *Path(path).parents))
+    assert main(line.split()) == 2
+    said = "kits-msan: locked: Permission denied; change its rights, or name another file or folder.\n"
+    assert capsys.readouterr().err == said
