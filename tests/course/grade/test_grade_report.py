@@ -133,7 +133,9 @@ def test_a_folder_that_may_not_be_read_is_named_and_graded_once_it_may(
         for _ in range(2):  # also where there are results
             students.grade()
             assert students.results() == {"ann": [RIGHT], "bob": [NOT_RUN]}
-            assert '"bob","5.1","not run","the folder may not be read"' in (students.out / "grades.csv").read_text()
+            assert '"bob","5.1","not run","the folder may not be read"' in (students.out / "grades.csv").read_text(
+                encoding="utf-8-sig"
+            )
             assert f"{bob} may not be read; change its permissions.\n" in (said := capsys.readouterr().out)
             assert "ask the student" not in said
         hidden.rename(bob / "05.ipynb")
