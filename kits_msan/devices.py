@@ -39,7 +39,7 @@ def pick_device(name: str | torch.device = "auto", numbered: bool = False) -> to
     if not numbered or kind == "auto":
         kind = name
     check_choice("device", kind, DEVICES)
-    there = {"cpu": 1, "cuda": torch.cuda.is_available() and max(torch.cuda.device_count(), 1),
+    there = {"cpu": 1, "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
              "mps": int(torch.backends.mps.is_available())}  # fmt: skip
     if kind == "auto":
         name = kind = "cuda" if there["cuda"] else "cpu"

@@ -28,10 +28,11 @@ def first_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
         cases = [partial(load_case, path) for path in find_cases(folder)]
     else:
         cases = [partial(_phantom, profile, seed, number) for number in range(profile.train_cases)]
-    tried = (make() for make in cases[:TRIED])
-    return (
-        next((case for case in tried if case.label is not None and (case.label == TUMOR).any()), None) or cases[0]()
-    )
+    for make in cases[:TRIED]:
+        case = make()
+        if case.label is not None and (case.label == TUMOR).any():
+            return case
+    return cases[0]()
 
 
 def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
@@ -49,9 +50,9 @@ def fine_case(profile: Profile, data: str | Path = "", seed: int = 0) -> Case:
     with contextlib.suppress(InputError):
         course_data(fine, seed=seed)
     stored = data_folder(fine, seed=seed) / first.name
-    return (
-        load_case(stored) if phantoms_are_fresh(stored.parent) and stored.exists() else _phantom(fine, seed, number)
-    )
+    if phantoms_are_fresh(stored.parent) and stored.exists():  # an older version stored the first patient alone
+        return load_case(stored)
+    return _phantom(fine, seed, number)
 
 
 def _phantom(profile: Profile, seed: int, number: int) -> Case:

@@ -20,6 +20,7 @@ from kits_msan.training.settings import is_thin
 )
 def test_device(monkeypatch: pytest.MonkeyPatch, name: str, cuda: bool, wanted: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(cuda))
     assert pick_device(name).type == wanted
 
 
