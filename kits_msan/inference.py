@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from kits_msan.cleanup import keep_sure, remove_islands
 from kits_msan.data.cases import Case, window
@@ -163,9 +165,7 @@ def slab_probabilities(
     starts = [*range(0, max(depth - slab, 0), max(slab // 2, 1)), max(depth - slab, 0)]
     ramp = torch.arange(1, slab + 1, device=where)
     weight = torch.minimum(ramp, ramp.flip(0)).float()[:, None, None]  # 1, 2, 3, 4, 4, 3, 2, 1 for eight slices
-
-    # at least two slabs at once: alone, a slab falls to a convolution that is twenty times slower on a processor
-    together = max(2, min(8, PIXELS // (slab * height * width)))
+    together = max(1, min(8, PIXELS // (slab * height * width)))
 
     total = torch.zeros(len(models), CLASS_COUNT, slab, height, width, device=where)
     weights = torch.zeros(slab, 1, 1, device=where)
@@ -173,11 +173,9 @@ def slab_probabilities(
     for first in range(0, len(starts), together):
         chosen = starts[first : first + together]
         slabs = [torch.from_numpy(window(image[start : start + slab])) for start in chosen]  # each (d, H, W)
-        if len(slabs) == 1:
-            slabs *= 2
         x = F.pad(torch.stack(slabs), padding)[:, None].to(where)  # (B, 1, slab, H + p, W + q); 0 is air
         on_processor = where.type == "cpu"
-        with PIECES.piece((*map(id, models), x.shape[1:])) if on_processor else nullcontext():
+        with PIECES.piece((*map(id, models), x.shape[1:])) if on_processor else nullcontext(), _FastAlone():
             for index, model in enumerate(models):
                 logits = model(x.to(next(model.parameters(), x).dtype))
                 if not isinstance(logits, Tensor) or logits.shape != (len(x), CLASS_COUNT, *x.shape[2:]):
@@ -195,6 +193,21 @@ def slab_probabilities(
             yield (total[:, :, :done] / weights[:done]).cpu()
             total = torch.cat([total[:, :, done:], torch.zeros_like(total[:, :, :done])], dim=2)
             weights = torch.cat([weights[done:], torch.zeros_like(weights[:done])])
+
+
+class _FastAlone(TorchFunctionMode):
+    """Gives the convolutions of a single slab to oneDNN, as PyTorch does with those of several.
+
+    On a processor PyTorch (2.13) takes one of its own for a batch of one, which is up to twenty times slower. Slabs
+    in pairs avoid that as well, but need twice the memory.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.conv3d and not kwargs and len(args) == 7 and torch.backends.mkldnn.is_available():
+            x, weight, bias, stride, padding, dilation, groups = args  # as nn.Conv3d calls it
+            if len(x) == 1 and x.device.type == "cpu" and x.dtype == torch.float32 and not isinstance(padding, str):
+                return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
+        return func(*args, **(kwargs or {}))
 
 
 def _title(model: Network) -> str:
