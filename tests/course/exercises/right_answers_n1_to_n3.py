@@ -170,7 +170,6 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         ),
         lambda image, low, high: np.ma.array(window_float_in_place(image, low, high)),
         lambda image, low, high: torch.clamp((torch.tensor(image) - low) / (high - low), 0, 1),
-        lambda image, low, high: ((np.clip(image, low, high) - low) / (high - low)).astype(np.float16),
         lambda image, low, high: (image.astype(np.float16).clip(low, high) - low) / np.float16(high - low),
         lambda image, low, high: (torch.tensor(image).bfloat16().clamp(low, high) - low) / (high - low),
         np.vectorize(lambda hu, low, high: 0.0 if hu < low else 1.0 if hu > high else (hu - low) / (high - low)),
@@ -179,18 +178,13 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         volume_loop,
         lambda label, spacing: torch.tensor(label == 2).sum() * math.prod(spacing) / 1e3,
         lambda label, spacing: np.float16((label > 1).sum() * np.prod(spacing) / 1000),
-        lambda label, spacing: (
-            sum(label.flatten().tolist()[i] == 2 for i in range(label.size)) * np.prod(spacing) / 1e3
-        ),
     ],
     "1.3": [
         place_loop,
         place_in_place,
-        lambda affine, index: affine[:3, :3] @ np.array(index) + affine[:3, 3],
         lambda affine, index: affine.dot(np.append(index, 1))[:-1],
         lambda affine, index: torch.tensor(affine)[:3] @ torch.tensor([*index, 1], dtype=torch.float64),
         lambda affine, index: np.array([*index, 1]) @ affine.T[:, :3],
-        lambda affine, index: (affine @ [*index, 1])[:3].tolist(),
     ],
     "1.4": [box_argwhere, box_nonzero, lambda *given: [list(map(int, pair)) for pair in box_argwhere(*given)]],
     "2.1": [
@@ -201,17 +195,15 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
         map(np.int64, (2, 128, 4, 128, 128)),
         torch.empty(2, 128, 4, 128, 128, device="meta").shape,
     ],
-    "2.2": [attend_torch, attend_loop, attend_in_place, attend_half, lambda *given: attend_half(*given).tolist()],
+    "2.2": [attend_torch, attend_loop, attend_in_place, attend_half],
     "2.3": [parameters_pairs, parameters_array, lambda channels: float(parameters_pairs(channels))],
     "2.4": [
         heat_loop,
         heat_in_place,
         lambda heat, label: (heat[label != 0].mean(), heat[label < 1].mean()),
         lambda heat, label: (m for m in (np.average(heat, weights=label > 0), np.average(heat, weights=label == 0))),
-        lambda heat, label: torch.tensor([heat[label > 0].mean(), heat[label == 0].mean()], dtype=torch.float16),
     ],
     "3.1": [
-        lambda *given: [y.half().float() for y in chain_in_list(*given)],
         chain_in_list,
         chain_recursive,
         lambda *given: tuple(chain_in_list(*given)),

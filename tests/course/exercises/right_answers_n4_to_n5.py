@@ -95,10 +95,6 @@ def vote_scaled(labels: Any, probabilities: Any) -> Any:
     )
 
 
-def vote_mean(labels: Any, probabilities: Any) -> Any:
-    return (np.eye(3)[labels].sum(axis=0).T + 1e-3 * probabilities.mean(axis=0)).argmax(axis=0).astype(np.uint8)
-
-
 def vote_one_mean(labels: Any, probabilities: Any) -> Any:
     """A mean of probabilities differs by less than one vote."""
     return (np.eye(3)[labels].sum(axis=0).T + probabilities.mean(axis=0)).argmax(axis=0)
@@ -173,15 +169,12 @@ RIGHT: dict[str, list[Callable[..., Any] | Any]] = {
     ],
     "4.3": [["Too high", "right", "too low "], np.array(["too high", "right", "too low"])],
     "4.4": [adam_in_place, adam_torch, adam_loop],
-    "5.1": [vote_loop, vote_scaled, vote_mean, vote_one_mean, lambda *given: iter(vote_loop(*given))],
+    "5.1": [vote_loop, vote_scaled, vote_one_mean, lambda *given: iter(vote_loop(*given))],
     "5.2": [
         lambda share: 2 / (1 / share + 1),
         lambda share: Fraction(2) * Fraction(share) / (1 + Fraction(share)),
         lambda share: scipy.stats.hmean([1, share]),
-        lambda share: 2 * sum(i < round(100 * share) for i in range(100)) / (100 + round(100 * share)),
-        lambda share: np.float16(2 * share / (1 + share)),
         lambda share: float(np.float16(2 * share) / np.float16(1 + share)),
-        lambda share: torch.tensor(2 * share / (1 + share), dtype=torch.bfloat16),
     ],
     "5.3": [
         paired_loop,

@@ -101,10 +101,6 @@ class SquaredWeights(Attention):
         return [skip * skip for skip in super().forward(features)]
 
 
-class PooledSlices(Attention):
-    down = staticmethod(lambda x: F.max_pool3d(x, 2))
-
-
 class AttentionUntrained(Attention):
     def forward(self, features: Any) -> Any:
         with torch.no_grad():

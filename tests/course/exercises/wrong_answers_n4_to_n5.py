@@ -34,26 +34,10 @@ def chance_of_another_library(wrong: Any, right: Any) -> Any:
 Wrong = tuple[Callable[..., Any] | Any, str]
 
 
-def interval_over_wrong_axis(differences: Any, draws: int, rng: Any, level: float) -> Any:
-    means = rng.choice(differences, (draws, len(differences))).mean(axis=0)
-    return np.percentile(means, [(100 - level) / 2, 100 - (100 - level) / 2])
-
-
 def two_by_size(label: Any) -> Any:
     pieces = ndimage.label(label > 0)[0]
     sizes = np.bincount(pieces.ravel(), minlength=2)
     return np.where(sizes[pieces] >= np.sort(sizes[1:])[-2:][0], label, 0)
-
-
-def two_of_most_label(label: Any) -> Any:
-    pieces, count = ndimage.label(label > 0)
-    sums = ndimage.sum(label, pieces, range(1, count + 1))
-    return np.where(np.isin(pieces, np.argsort(sums)[-2:] + 1), label, 0)
-
-
-def two_with_background(label: Any) -> Any:
-    pieces, _ = ndimage.label(label > 0)
-    return np.where(np.isin(pieces, np.argsort(np.bincount(pieces.ravel()))[-2:]), label, 0)
 
 
 def interval_of_shares(differences: Any, draws: int, rng: Any, level: float) -> Any:
