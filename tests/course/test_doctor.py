@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,18 +23,12 @@ from kits_msan.course.run import MINUTES
 Answer = Callable[..., "subprocess.Popen[str]"]
 
 
-def states(check: Callable[..., Iterator[Finding]], *arguments: object) -> list[str]:
-    return [finding.state for finding in check(*arguments)]
-
-
 def skip_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what depends on the clone is looked at."""
     monkeypatch.setattr(doctor, "TORCH", "print('{}')")
-    monkeypatch.setattr(
-        doctor, "torch_and_gpu", lambda process: iter([Finding(OK, "no GPU", process.communicate()[0])])
-    )
+    monkeypatch.setattr(doctor, "torch_and_gpu", lambda process: Finding(OK, "no GPU", process.communicate()[0]))
     for name in ("python", "packages", "cores", "memory", "jupyter", "browser"):
-        monkeypatch.setattr(doctor, name, lambda: iter([]))
+        monkeypatch.setattr(doctor, name, lambda: Finding(OK, "", ""))
 
 
 def torch_says(**about: object) -> "subprocess.Popen[str]":
@@ -74,7 +68,7 @@ def test_outside_the_repository_it_names_what_is_there(tmp_path: Path, monkeypat
     monkeypatch.setattr(software, "ROOT", tmp_path)
     monkeypatch.setattr(software, "_installed", lambda name: "")
     monkeypatch.setattr(software, "_declared", lambda: ["torch>=2.6"])
-    [finding] = software.packages()
+    finding = software.packages()
     assert finding.todo == 'install the packages: pip install "kits_msan[course]"'
 
 
@@ -93,7 +87,7 @@ def test_graphics_cards(
     monkeypatch: pytest.MonkeyPatch, about: dict[str, object], card: str, state: str, words: str
 ) -> None:
     monkeypatch.setattr(software, "graphics_card", lambda: card)
-    [finding] = software.torch_and_gpu(torch_says(**about))
+    finding = software.torch_and_gpu(torch_says(**about))
     assert finding.state == state
     assert words in str(finding)
 
@@ -101,12 +95,12 @@ def test_graphics_cards(
 def test_a_torch_that_crashes_or_hangs_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     crash: Answer = lambda code: subprocess.Popen([sys.executable, "-c", code], **pipe)  # type: ignore[call-overload] # noqa: E731
-    [finding] = software.torch_and_gpu(crash("raise OSError('libtorch.so: not found')"))
+    finding = software.torch_and_gpu(crash("raise OSError('libtorch.so: not found')"))
     assert (finding.state, finding.found) == (MISSING, "OSError: libtorch.so: not found")
-    [finding] = software.torch_and_gpu(crash("import sys; sys.exit(3)"))
+    finding = software.torch_and_gpu(crash("import sys; sys.exit(3)"))
     assert finding.found == "exit code 3"
     monkeypatch.setattr(software, "TORCH_SECONDS", 0.1)
-    [finding] = software.torch_and_gpu(crash("import time; time.sleep(60)"))
+    finding = software.torch_and_gpu(crash("import time; time.sleep(60)"))
     assert finding.state == MISSING
 
 
@@ -114,15 +108,15 @@ def test_old_and_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(software, "_declared", lambda: ["torch>=2.6", "numpy"])
     versions = {"torch": "2.5.1", "numpy": "2.0.0"}
     monkeypatch.setattr(software, "_installed", versions.__getitem__)
-    [finding] = software.packages()
+    finding = software.packages()
     assert (finding.state, finding.found) == (MISSING, "torch>=2.6 (found 2.5.1)")
     versions["torch"] = "2.13.0+cpu"
-    [finding] = software.packages()
+    finding = software.packages()
     assert finding.state == LOOK
     assert "numpy 2.0.0 (pin: " in finding.found
     assert "torch" not in finding.found
     versions["numpy"] = ""
-    [finding] = software.packages()
+    finding = software.packages()
     assert (finding.state, finding.found) == (MISSING, "not installed: numpy")
 
 
@@ -131,23 +125,23 @@ def test_old_and_other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_versions_of_python(monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], state: str) -> None:
     monkeypatch.setattr(sys, "version_info", version)
-    assert states(software.python) == [state]
+    assert software.python().state == state
 
 
 def test_small_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "available_cores", lambda: 1)
     monkeypatch.setattr(doctor, "available_memory", lambda: 1.9)
-    assert (states(doctor.cores), states(doctor.memory)) == ([LOOK], [LOOK])
-    assert states(doctor.data_folder) == [OK]
+    assert doctor.cores().state == doctor.memory().state == LOOK
+    assert doctor.data_folder().state == OK
     full = shutil.disk_usage(doctor.ROOT)._replace(free=10**8)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    assert states(doctor.data_folder) == [MISSING]
+    assert doctor.data_folder().state == MISSING
 
     def no_browser() -> None:
         raise webbrowser.Error
 
     monkeypatch.setattr(webbrowser, "get", no_browser)
-    assert states(doctor.browser) == [LOOK]
+    assert doctor.browser().state == LOOK
 
 
 def test_the_machine_is_measured() -> None:
@@ -164,27 +158,27 @@ def test_the_advice_names_minutes() -> None:
 
 
 def test_a_jupyter_of_another_python_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert states(software.jupyter) == [OK]
+    assert software.jupyter().state == OK
     monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / name))
-    [finding] = software.jupyter()
+    finding = software.jupyter()
     assert finding.state == LOOK
     assert str(tmp_path / "jupyter-lab") in finding.found
     monkeypatch.setattr(software, "_installed", lambda name: "")
-    assert states(software.jupyter) == [MISSING]
+    assert software.jupyter().state == MISSING
 
 
 def test_broken_checkpoints_are_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = shutil.copytree(CHECKPOINTS, tmp_path / "checkpoints")
     monkeypatch.setattr(doctor, "CHECKPOINTS", folder)
-    assert states(doctor.checkpoints) == [OK]
+    assert doctor.checkpoints().state == OK
     whole = (folder / "unet3d.safetensors").read_bytes()
     pointer = b"version https://git-lfs.github.com/spec/v1\n"
     for broken in (whole[:-1], whole[:20], whole + b"0", b"", pointer, b"\2\0\0\0\0\0\0\0{}"):
         (folder / "unet3d.safetensors").write_bytes(broken)
-        [finding] = doctor.checkpoints()
+        finding = doctor.checkpoints()
         assert (finding.state, finding.found) == (MISSING, "not readable: unet3d.safetensors")
     (folder / "unet3d.safetensors").unlink()
-    [finding] = doctor.checkpoints()
+    finding = doctor.checkpoints()
     assert finding.found == f"4 of 5 in {folder}"
 
 
@@ -195,7 +189,7 @@ def test_a_clone_that_cannot_be_written_can_run_the_course_elsewhere(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    [finding] = doctor.data_folder()
+    finding = doctor.data_folder()
     assert finding.state == LOOK
     assert finding.found == f"{doctor.ROOT / 'data'} cannot be written: Read-only file system"
     assert "set data= to that folder and out= to another" in finding.todo
@@ -230,9 +224,8 @@ def test_outside_a_clone_one_line_says_so(
 
 
 def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def memory() -> Iterator[Finding]:
+    def memory() -> Finding:
         raise RuntimeError("no meminfo")
-        yield
 
     skip_the_machine(monkeypatch)
     monkeypatch.setattr(doctor, "memory", memory)

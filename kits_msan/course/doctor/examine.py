@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +42,16 @@ def examine() -> int:
     with subprocess.Popen(
         [sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as torch:  # starts first, since it takes longest
-        findings = [
-            finding
-            for check in (python, packages, cores, memory, jupyter, browser, temporary_folder, *rest)
-            for finding in _guarded(check)
-        ]
-        gpus = list(_guarded(torch_and_gpu, torch))
-    findings = [*findings[:2], *gpus, *findings[2:]]  # after Python and the packages
-    for finding in findings:
-        print(finding)
+        checks = (python, packages, cores, memory, jupyter, browser, temporary_folder, *rest)
+        findings = [_guarded(check) for check in checks]
+        gpu = _guarded(torch_and_gpu, torch)
+    findings.insert(2, gpu)  # after Python and the packages
+    print(*findings, sep="\n")
     missing = [finding.about for finding in findings if finding.state == MISSING]
     if missing:
         print(f"\nThe course cannot run yet: see {', '.join(missing)} above.")
         return 2
-    print(f"\n{advice(gpus[-1].state == OK and gpus[-1].about == 'GPU', available_cores(), available_memory())}")
+    print(f"\n{advice(gpu.state == OK and gpu.about == 'GPU', available_cores(), available_memory())}")
     return 0
 
 
@@ -81,56 +77,52 @@ def _command(profile: str) -> str:
     return f"make course PROFILE={profile} (or kits-msan course --profile {profile} --out runs/{profile})"
 
 
-def cores() -> Iterator[Finding]:
+def cores() -> Finding:
     """Processor cores that this process may use."""
     count = available_cores()
     todo = "the course will take about twice as long" if count < 2 else ""
-    yield Finding(LOOK if todo else OK, "cores", f"{count}, {platform.machine()}", todo)
+    return Finding(LOOK if todo else OK, "cores", f"{count}, {platform.machine()}", todo)
 
 
-def memory() -> Iterator[Finding]:
+def memory() -> Finding:
     """Main memory, or what a container may use of it."""
     size = available_memory()
     todo = f"below {LEAST_MEMORY:.0f} GB: close other programs, and run one notebook at a time"
-    yield (
-        Finding(LOOK, "memory", f"{size:.1f} GB", todo)
-        if size < LEAST_MEMORY
-        else Finding(OK, "memory", f"{size:.1f} GB")
-    )
+    if size < LEAST_MEMORY:
+        return Finding(LOOK, "memory", f"{size:.1f} GB", todo)
+    return Finding(OK, "memory", f"{size:.1f} GB")
 
 
-def browser() -> Iterator[Finding]:
+def browser() -> Finding:
     """A browser that Python can open."""
     try:
         found = webbrowser.get()
     except webbrowser.Error:
         todo = "open the address that JupyterLab prints, in a browser of this or (over ssh -L) another machine"
-        yield Finding(LOOK, "browser", "none that Python could open", todo)
-    else:
-        yield Finding(OK, "browser", getattr(found, "name", "the system's own"))
+        return Finding(LOOK, "browser", "none that Python could open", todo)
+    return Finding(OK, "browser", getattr(found, "name", "the system's own"))
 
 
-def temporary_folder() -> Iterator[Finding]:
+def temporary_folder() -> Finding:
     """Where kernels and trainings put what they need only while they run."""
     try:
-        yield Finding(OK, "temp folder", tempfile.gettempdir())
+        return Finding(OK, "temp folder", tempfile.gettempdir())
     except FileNotFoundError as error:
         todo = "set TMPDIR to a folder that may be written"
-        yield Finding(MISSING, "temp folder", f"{error.strerror}", todo)
+        return Finding(MISSING, "temp folder", f"{error.strerror}", todo)
 
 
-def checkpoints() -> Iterator[Finding]:
+def checkpoints() -> Finding:
     """The five networks that the notebooks load: each file as long as its own header says."""
-    broken = [path.name for path in CHECKPOINTS.glob("*.safetensors") if not _whole(path)]
-    count = len(list(CHECKPOINTS.glob("*.safetensors")))
-    if broken or count < 5:
-        found = f"not readable: {', '.join(broken)}" if broken else f"{count} of 5 in {CHECKPOINTS}"
-        yield Finding(MISSING, "checkpoints", found, "get them anew: git checkout data/checkpoints, or clone again")
-    else:
-        yield Finding(OK, "checkpoints", f"{count} trained networks")
+    paths = list(CHECKPOINTS.glob("*.safetensors"))
+    broken = [path.name for path in paths if not _whole(path)]
+    if broken or len(paths) < 5:
+        found = f"not readable: {', '.join(broken)}" if broken else f"{len(paths)} of 5 in {CHECKPOINTS}"
+        return Finding(MISSING, "checkpoints", found, "get them anew: git checkout data/checkpoints, or clone again")
+    return Finding(OK, "checkpoints", f"{len(paths)} trained networks")
 
 
-def data_folder() -> Iterator[Finding]:
+def data_folder() -> Finding:
     """Whether phantoms and runs can be written, and have room."""
     folder = ROOT / "data"
     try:
@@ -141,27 +133,25 @@ def data_folder() -> Iterator[Finding]:
             "make cases elsewhere, kits-msan phantom FOLDER --profile laptop, and set data= to that folder and out= "
             "to another in the notebooks; instead of make course, kits-msan course --data FOLDER --out FOLDER"
         )
-        yield Finding(LOOK, "data folder", f"{folder} cannot be written: {error.strerror or error}", todo)
-        return
+        return Finding(LOOK, "data folder", f"{folder} cannot be written: {error.strerror or error}", todo)
     free = shutil.disk_usage(folder).free / 1e9
     if free < LEAST_DISK:
         todo = f"make room: phantoms and runs take up to {LEAST_DISK:.0f} GB"
-        yield Finding(MISSING, "data folder", f"{free:.1f} GB free in {folder}", todo)
-    else:
-        yield Finding(OK, "data folder", f"{folder} can be written, {free:.0f} GB free")
+        return Finding(MISSING, "data folder", f"{free:.1f} GB free in {folder}", todo)
+    return Finding(OK, "data folder", f"{folder} can be written, {free:.0f} GB free")
 
 
-def clone() -> Iterator[Finding]:
+def clone() -> Finding:
     """The notebooks and trained networks, which an installed package does not bring."""
-    yield Finding(MISSING, "clone", f"{Path.cwd()} is not in a clone of kits_msan", "run this in a clone")
+    return Finding(MISSING, "clone", f"{Path.cwd()} is not in a clone of kits_msan", "run this in a clone")
 
 
-def _guarded(check: Callable[..., Iterator[Finding]], *arguments: Any) -> Iterator[Finding]:
+def _guarded(check: Callable[..., Finding], *arguments: Any) -> Finding:
     """What the check finds; a check that fails is a finding, not a traceback."""
     try:
-        yield from check(*arguments)
+        return check(*arguments)
     except Exception as error:  # whatever is broken here, the other lines are still worth having
-        yield Finding(MISSING, check.__name__.replace("_", " "), f"{type(error).__name__}: {error}", to_install())
+        return Finding(MISSING, check.__name__.replace("_", " "), f"{type(error).__name__}: {error}", to_install())
 
 
 def _whole(path: Path) -> bool:

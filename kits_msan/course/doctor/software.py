@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -51,25 +50,23 @@ def to_install() -> str:
     return 'install the packages: pip install "kits_msan[course]"'
 
 
-def python() -> Iterator[Finding]:
+def python() -> Finding:
     """The interpreter."""
     version = platform.python_version()
     if sys.version_info[:2] < LEAST_PYTHON:
-        yield Finding(MISSING, "Python", version, f"install Python {_dotted(LEAST_PYTHON)} or newer")
-    elif sys.version_info[:2] > TESTED_PYTHON:
+        return Finding(MISSING, "Python", version, f"install Python {_dotted(LEAST_PYTHON)} or newer")
+    if sys.version_info[:2] > TESTED_PYTHON:
         todo = f"not tried: if something fails, take {_dotted(TESTED_PYTHON)} or older"
-        yield Finding(LOOK, "Python", version, todo)
-    else:
-        yield Finding(OK, "Python", f"{version} in {sys.prefix}")
+        return Finding(LOOK, "Python", version, todo)
+    return Finding(OK, "Python", f"{version} in {sys.prefix}")
 
 
-def packages() -> Iterator[Finding]:
+def packages() -> Finding:
     """Every declared package: there, new enough, and the version that the tests ran with."""
     declared = {re.split(r"[ <>=!~\[;]", line)[0]: line for line in _declared()}
     found = {name: _installed(name) for name in declared}
     if absent := [name for name, version in found.items() if not version]:
-        yield Finding(MISSING, "packages", f"not installed: {', '.join(absent)}", to_install())
-        return
+        return Finding(MISSING, "packages", f"not installed: {', '.join(absent)}", to_install())
     from packaging.requirements import Requirement
 
     constraints = ROOT / "constraints.txt"
@@ -86,56 +83,50 @@ def packages() -> Iterator[Finding]:
         if name in pins and version.partition("+")[0] != pins[name]  # 2.13.0+cpu is 2.13.0
     ]
     if unfit:
-        yield Finding(MISSING, "packages", ", ".join(unfit), to_install())
-    elif other:
+        return Finding(MISSING, "packages", ", ".join(unfit), to_install())
+    if other:
         todo = "likely fine; for the tested versions, pip install -c constraints.txt -e .[test]"
-        yield Finding(LOOK, "packages", f"{len(found)} found, other versions: {', '.join(other)}", todo)
-    else:
-        yield Finding(OK, "packages", f"{len(found)} found, {'in the tested versions' if pins else 'not compared'}")
+        return Finding(LOOK, "packages", f"{len(found)} found, other versions: {', '.join(other)}", todo)
+    return Finding(OK, "packages", f"{len(found)} found, {'in the tested versions' if pins else 'not compared'}")
 
 
-def torch_and_gpu(process: subprocess.Popen[str]) -> Iterator[Finding]:
+def torch_and_gpu(process: subprocess.Popen[str]) -> Finding:
     """What the process that runs TORCH says."""
     try:
         answer, complaint = process.communicate(timeout=TORCH_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        yield Finding(MISSING, "torch", f"no answer in {TORCH_SECONDS} s", "try: python -c 'import torch'")
-        return
+        return Finding(MISSING, "torch", f"no answer in {TORCH_SECONDS} s", "try: python -c 'import torch'")
     if process.returncode != 0:
         last = (complaint.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-        yield Finding(MISSING, "torch", last, to_install())
-        return
+        return Finding(MISSING, "torch", last, to_install())
     about = json.loads(answer.splitlines()[-1])
     card = graphics_card()
     if about["gpu"] and about["memory"] >= LEAST_GPU:
-        yield Finding(OK, "GPU", f"{about['gpu']}, {about['memory']:.0f} GB")
-    elif about["gpu"]:
+        return Finding(OK, "GPU", f"{about['gpu']}, {about['memory']:.0f} GB")
+    if about["gpu"]:
         todo = f"the gpu profile wants {LEAST_GPU:.0f} GB: use the laptop profile, it runs on this GPU too"
-        yield Finding(LOOK, "GPU", f"{about['gpu']}, {about['memory']:.0f} GB", todo)
-    elif card and not about["cuda"]:
+        return Finding(LOOK, "GPU", f"{about['gpu']}, {about['memory']:.0f} GB", todo)
+    if card and not about["cuda"]:
         todo = "install a CUDA build of torch (pytorch.org) to use it"
-        yield Finding(LOOK, "GPU", f"{card}, but this PyTorch is for processors only", todo)
-    elif card:
+        return Finding(LOOK, "GPU", f"{card}, but this PyTorch is for processors only", todo)
+    if card:
         todo = f"the driver is likely older than CUDA {about['cuda']} asks for: update it"
-        yield Finding(LOOK, "GPU", f"{card}, but PyTorch cannot use it", todo)
-    elif about["mps"]:
-        yield Finding(OK, "no CUDA GPU", "Apple's: --device mps tries it, auto takes the processor")
-    else:
-        yield Finding(OK, "no GPU", "none is needed: the laptop profile is made for processors")
+        return Finding(LOOK, "GPU", f"{card}, but PyTorch cannot use it", todo)
+    if about["mps"]:
+        return Finding(OK, "no CUDA GPU", "Apple's: --device mps tries it, auto takes the processor")
+    return Finding(OK, "no GPU", "none is needed: the laptop profile is made for processors")
 
 
-def jupyter() -> Iterator[Finding]:
+def jupyter() -> Finding:
     """JupyterLab of this Python, and not of another one first on the PATH."""
     if not _installed("jupyterlab") or not _installed("ipykernel"):
-        yield Finding(MISSING, "Jupyter", "not installed for this Python", to_install())
-        return
+        return Finding(MISSING, "Jupyter", "not installed for this Python", to_install())
     first, own = shutil.which("jupyter-lab"), Path(sysconfig.get_path("scripts")).resolve()
     if first and Path(first).parent.resolve() != own:
         todo = "start this Python's: make lab, or python -m jupyterlab notebooks"
-        yield Finding(LOOK, "Jupyter", f"`jupyter lab` would start {first}, of another Python", todo)
-    else:
-        yield Finding(OK, "Jupyter", f"JupyterLab {_installed('jupyterlab')}")
+        return Finding(LOOK, "Jupyter", f"`jupyter lab` would start {first}, of another Python", todo)
+    return Finding(OK, "Jupyter", f"JupyterLab {_installed('jupyterlab')}")
 
 
 def _dotted(version: tuple[int, ...]) -> str:
