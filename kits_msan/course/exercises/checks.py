@@ -19,33 +19,21 @@ from kits_msan.course.exercises.exercise import Build, Exercise
 from kits_msan.course.exercises.verdict import takes_others, verdict
 
 EXERCISES: dict[str, Exercise] = {
-    **window.EXERCISES,
-    **volume.EXERCISES,
-    **place.EXERCISES,
-    **box.EXERCISES,
-    **shape.EXERCISES,
-    **layer.EXERCISES,
-    **count.EXERCISES,
-    **heat.EXERCISES,
-    **chain.EXERCISES,
-    **width.EXERCISES,
-    **chain_count.EXERCISES,
-    **poke.EXERCISES,
-    **loss.EXERCISES,
-    **rates.EXERCISES,
-    **adam.EXERCISES,
-    **vote.EXERCISES,
-    **share.EXERCISES,
-    **paired.EXERCISES,
-    **chance.EXERCISES,
+    number: exercise
+    for chapter in (
+        (window, volume, place, box),
+        (shape, layer, count, heat),
+        (chain, width, chain_count, poke),
+        (loss, rates, adam),
+        (vote, share, paired, chance),
+    )
+    for module in chapter
+    for number, exercise in module.EXERCISES.items()
 }
 BUILDS: dict[str, Build] = {
-    **slabs.BUILDS,
-    **layers.BUILDS,
-    **blocks.BUILDS,
-    **loops.BUILDS,
-    **pieces.BUILDS,
-    **bootstrap.BUILDS,
+    number: build
+    for module in (slabs, layers, blocks, loops, pieces, bootstrap)
+    for number, build in module.BUILDS.items()
 }
 MARK = ""  # what `kits-msan grade` puts before the next verdict, so that nothing else printed is taken for it
 
