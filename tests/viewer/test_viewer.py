@@ -38,37 +38,24 @@ NAN = np.full(SHAPE, np.nan)
 BAD = [
     ({"overlays": {"a": np.zeros((6, 8, 9), np.uint8)}}, "'a' has shape (6, 8, 9), but the image has (6, 8, 10)"),
     ({"overlays": {"a": np.full(SHAPE, None)}}, "'a' holds values of type object; whole or real numbers are needed"),
-    ({"heat": {"a": np.full(SHAPE, 1j)}}, "'a' holds values of type complex128; whole or real numbers are needed"),
     ({"overlays": {"a": np.full(SHAPE, 3)}}, "'a' holds 3; only 0, 1 (kidney) and 2 (tumor) are labels"),
-    ({"overlays": {"a": np.full(SHAPE, -1)}}, "'a' holds -1;"),
     ({"overlays": {"a": np.full(SHAPE, 257)}}, "'a' holds 257;"),
-    ({"overlays": {"a": np.full(SHAPE, 0.5)}}, "'a' holds 0.5;"),
     ({"overlays": {"a": NAN}}, "'a' holds nan;"),
     ({"overlays": LABEL}, "overlays is a ndarray; give each array a name: overlays={'mine': array}"),
-    ({"heat": NAN}, "heat is a ndarray; give each array a name"),
-    ({"heat": {"votes": NAN}}, "'votes' holds NaN"),
     ({"heat": {"votes": np.full(SHAPE, np.inf)}}, "'votes' holds NaN or infinity"),
-    ({"heat": {"votes": np.zeros(3)}}, "'votes' has shape (3,)"),
     ({"overlays": {str(number): LABEL for number in range(7)}}, "show 6 at most"),
     ({"overlays": {1: LABEL}}, "overlays has the name 1; names are texts, such as '1'"),
-    ({"heat": {None: np.zeros(SHAPE)}}, "heat has the name None"),
     ({"overlays": {"a": LABEL}, "heat": {"a": np.zeros(SHAPE)}}, "each with its own name"),
     ({"plane": "oblique"}, "unknown plane 'oblique'; choose one of axial, coronal, sagittal"),
-    ({"mode": "contour"}, "unknown mode 'contour'"),
     ({"classes": ["cyst"]}, "unknown class 'cyst'"),
     ({"index": 6}, "index is 6; the axial slices are 0 to 5"),
-    ({"index": -1}, "index is -1"),
     ({"plane": "sagittal", "index": 10}, "the sagittal slices are 0 to 9"),
     ({"window": (500, -200)}, "window is (500, -200); it is two numbers of HU, the first below the second"),
     ({"window": (0, float("nan"))}, "window is (0, nan)"),
-    ({"window": (0, 1, 2)}, "window is (0, 1, 2)"),
     ({"opacity": 1.5}, "opacity is 1.5; it is a number between 0 and 1"),
     ({"index": 3.7}, "index is 3.7; it is a whole number"),
     ({"window": "ab"}, "window is 'ab'; it is two numbers of HU"),
-    ({"window": 5}, "window is 5"),
-    ({"classes": 3}, "classes is 3; it is a list of kidney, tumor"),
     ({"classes": "tumor"}, "classes is 'tumor'; it is a list"),
-    ({"opacity": float("nan")}, "opacity is nan"),
 ]
 BAD_CASES = [
     (Case("no_image", None, LABEL, SPACING, kits_affine(SPACING)), {}, "no_image has no image"),
@@ -96,17 +83,8 @@ def test_a_path_in_place_of_a_case_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("index", 6), ("index", 3.7), ("index", "3"), ("index", None)),
-        *(("plane", "x"), ("plane", 3), ("arrangement", None), ("mode", "x"), ("mode", b"fill")),
-        *(
-            ("window", (1, 1)),
-            ("window", "ab"),
-            ("window", "12"),
-            ("window", 5),
-            ("window", None),
-            ("window", [[1, 2]]),
-        ),
-        *(("opacity", -0.1), ("opacity", "much"), ("opacity", [0.5]), ("opacity", None)),
+        *(("index", 6), ("index", "3"), ("index", None), ("plane", "x"), ("arrangement", None), ("mode", b"fill")),
+        *(("window", (1, 1)), ("window", "12"), ("window", [[1, 2]]), ("opacity", -0.1), ("opacity", [0.5])),
         *(("classes", ["x"]), ("classes", "tumor"), ("classes", [3]), ("classes", None)),
     ],
 )
@@ -164,10 +142,10 @@ def test_labels_are_those_of_when_the_viewer_was_made() -> None:
 @pytest.mark.parametrize(
     ("first", "step", "kind"),
     [
-        (10**8, 1, np.int32), (2**24, 1, np.int32), (1e9, 0.1, float), (-1e300, 2e300 / 47, float),
-        (0, 5e-324, float), (0, 1, np.float16), (0, 1, np.uint64),
+        *((2**24, 1, np.int32), (1e9, 0.1, float), (-1e300, 2e300 / 47, float), (0, 5e-324, float)),
+        *((0, 1, np.float16), (0, 1, np.uint64)),
     ],
-)  # fmt: skip
+)
 def test_heat_rises_with_the_values_wherever_they_lie(first: float, step: float, kind: type) -> None:
     values: NDArray[Any] = (np.asarray(first, kind) + np.asarray(step, kind) * np.arange(48)).astype(kind)
     steps = checked_heat("votes", np.broadcast_to(values, (2, 3, 48)), (2, 3, 48))[0]

@@ -58,17 +58,13 @@ def seeded_python(differences: Any, draws: int, rng: Any, level: float) -> Any:
 
 
 TURN = itertools.count()
-GLOBAL = np.random.default_rng(0)
 AGAIN, SEED, DRAWS = "again with an equal `rng`", "ignores `rng`", "ignores `draws`"
 IGNORING: list[tuple[Callable[..., Any], str]] = [
     (lambda d, draws, rng, level: bootstrap(d, draws, np.random, level), AGAIN),
     (lambda d, draws, rng, level: bootstrap(d, draws, np.random.default_rng(), level), AGAIN),
-    (lambda d, draws, rng, level: bootstrap(d, draws, GLOBAL, level), AGAIN),
     (lambda d, draws, rng, level: bootstrap(d, draws, np.random.default_rng(42), level), SEED),
     (seeded_python, SEED),
     (lambda d, draws, rng, level: bootstrap(d, 1000, rng, level), DRAWS),
-    (lambda d, draws, rng, level: bootstrap(d, 5000, rng, level), DRAWS),
-    (lambda d, draws, rng, level: np.round(bootstrap(d, draws, rng, level), 1), "rounded"),
     (lambda d, draws, rng, level: np.round(bootstrap(d, draws, rng, level) * 64) / 64, "rounded"),
     (lambda d, draws, rng, level: bootstrap(d[:24], draws, rng, level), "right for 4 of 5 inputs"),
     (lambda differences, rng, draws, level: bootstrap(differences, draws, rng, level), "in another order"),
@@ -79,14 +75,12 @@ DRAWING: list[Callable[..., Any]] = [
     lambda d, draws, rng, level: ends(
         rng.multinomial(len(d), np.full(len(d), 1 / len(d)), draws) @ d / len(d), level
     ),
-    lambda d, draws, rng, level: bootstrap(d, draws, rng.spawn(1)[0], level),
     lambda d, draws, rng, level: bootstrap(d, draws, np.random.default_rng(int(rng.integers(2**31))), level),
     lambda d, draws, rng, level: bootstrap(d, draws, np.random.RandomState(rng.bit_generator), level),
     lambda d, draws, rng, level: ends(
         np.concatenate([rng.choice(d, (1500, len(d))).mean(axis=1) for _ in range(draws // 1500 + (draws > 9000))]),
         level,
     ),
-    lambda d, draws, rng, level: np.float16(bootstrap(d, draws, rng, level)),
     lambda d, draws, rng, level: torch.tensor(bootstrap(d, draws, rng, level)).bfloat16(),
 ]
 
@@ -182,10 +176,8 @@ def answer(number: str, change: Change) -> Any:
     "change",
     [
         lambda x: x.astype(np.float16),
-        lambda x: x.astype(np.float16).astype(float),
         lambda x: x.astype(np.float16).tolist(),
         lambda x: (x.astype(np.float16) * np.float16(1.0005)).tolist(),  # off by another step or two
-        lambda x: torch.tensor(x).half().float(),
         lambda x: torch.tensor(x).bfloat16(),
         lambda x: x.astype(np.float32).tolist(),
     ],
@@ -199,13 +191,10 @@ def test_half_precision_is_right(number: str, change: Change) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda x: np.round(x * 64) / 64,
         lambda x: np.round(x * 128) / 128,
         lambda x: np.floor(x * 256) / 256,
-        lambda x: (np.floor(x * 256) / 256).tolist(),
         lambda x: torch.tensor(np.round(x * 256) / 256),
         lambda x: (np.round(x * 128) / 128).astype(np.float16),
-        lambda x: np.floor(x * 512) / 512,
     ],
 )
 def test_rounding_to_steps_is_wrong(number: str, change: Change) -> None:
@@ -215,7 +204,7 @@ def test_rounding_to_steps_is_wrong(number: str, change: Change) -> None:
 SEVENTHS = Exercise(lambda n: np.arange(1, n) / 7, "sevenths.", inputs=lambda rng: [(3,), (9,), (20,)])
 
 
-@pytest.mark.parametrize("steps", [1, 2, 10, 16, 20, 100, 255, 1000])
+@pytest.mark.parametrize("steps", [1, 20, 255])
 @pytest.mark.parametrize("way", [np.floor, np.ceil, np.round])
 def test_any_steps_are_seen(steps: int, way: Callable[..., Any]) -> None:
     assert verdict(SEVENTHS, lambda n: way(np.arange(1, n) / 7 * steps) / steps).startswith(f"Wrong: {ROUNDED}")
@@ -227,7 +216,6 @@ def test_any_steps_are_seen(steps: int, way: Callable[..., Any]) -> None:
         ([0.5, 0.25], [0.5, 0.25], False),  # exact
         ([0.334, 0.667], [1 / 3, 2 / 3], False),  # no steps that are halves of halves
         ([85 / 256, 171 / 256], [1 / 3, 2 / 3], True),
-        ([np.array([85 / 256]), 1.0], [np.array([1 / 3]), 1.0], True),
         ([float(np.float16(1 / 3)), float(np.float16(2 / 3))], [1 / 3, 2 / 3], False),
         (torch.tensor([1 / 3, 2 / 3]).bfloat16(), np.array([1 / 3, 2 / 3]), False),  # whose own steps these are
         (["right", 0.3125], ["right", 1 / 3], True),

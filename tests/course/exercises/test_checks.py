@@ -175,22 +175,17 @@ def test_other_numbers_of_the_right_shape() -> None:
 @pytest.mark.parametrize(
     ("got", "wanted", "equal"),
     [
-        (1.00001, 1, True),
         (1.01, 1, False),
         (math.nan, math.nan, True),
         ([1, 2], (1, 2), True),
-        (np.array([1, 2]), (1, 2), True),
         ((1, 2, 3), (1, 2), False),
         (5, (1, 2), False),
         (np.ones((2, 2)), np.ones(4), False),
         ({"a": 1.0}, {"a": 1}, True),
-        ({"a": 1.0}, {"b": 1}, False),
         (" Dice ", "dice", True),
         ("1", 1, False),
-        (np.bool_(True), True, True),
         (torch.tensor([1.0]), [1.0], True),
         (None, 1, False),
-        (object(), 1, False),
     ],
 )
 def test_same(got: Any, wanted: Any, equal: bool) -> None:
@@ -200,20 +195,15 @@ def test_same(got: Any, wanted: Any, equal: bool) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (3, "3"),
         (0.123456, "0.1235"),
         (np.float32(2 / 3), "0.6667"),
-        (np.int64(7), "7"),
         ("a", "'a'"),
         ((1, 2.5), "(1, 2.5)"),
-        (list(range(12)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]"),
         (list(range(50)), "[50 values]"),
         ((np.zeros(20),) * 5, "(5 times an array of shape (20,))"),
         (lambda: 1, "a function"),
         ({"a": 0.1}, "{a: 0.1}"),
-        (np.zeros((2, 3, 4)), "an array of shape (2, 3, 4)"),
         (torch.nn.ReLU(), "ReLU"),
-        (len, "len"),
         (object(), "an object"),
         (np.array([1j]), "an array of complex128"),
         ("1, 2, " * 20, f"{'1, 2, ' * 10!r} and more"),
