@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from browser.hand import Hand
 from browser.lab import CHROMIUM_ARGS, Lab, find_chromium, running_lab
@@ -78,7 +78,7 @@ def one_page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(one_page: Page) -> Iterator[Page]:
-    """An empty page without network, on which an error of the script fails the test."""
+    """An empty page without network; an error of its script fails the test, and whatever it asks of a network."""
     page, faults = one_page, list[str]()
     page.set_viewport_size({"width": 1200, "height": 1100})
     page.emulate_media(media="null", color_scheme="null", forced_colors="null", reduced_motion="null")
@@ -91,12 +91,18 @@ def page(one_page: Page) -> Iterator[Page]:
         if message.type == "error":
             faults.append(message.text)
 
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:", "about:")):
+            faults.append(request.url[:80])
+
+    page.on("request", on_request)
     page.on("pageerror", on_error)
     page.on("console", on_message)
     yield page
     if page.url != "about:blank":
         page.evaluate("localStorage.clear()")
         page.goto("about:blank")
+    page.remove_listener("request", on_request)
     page.remove_listener("pageerror", on_error)
     page.remove_listener("console", on_message)
     assert not faults

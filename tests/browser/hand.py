@@ -107,6 +107,12 @@ class Hand:
             box["x"] + box["width"] * (column + 0.5) / columns, box["y"] + box["height"] * (row + 0.5) / rows
         )
 
+    def click_at(self, row: int, column: int, panel: int = 0) -> None:
+        """Click on the middle of one voxel."""
+        self.point_at(row, column, panel)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
     def pixels(self, panel: str) -> NDArray[np.float64]:
         """(rows, columns, 3) RGB of a panel, one pixel a voxel: the image, with the colors over it."""
         image, colors = (self._canvas(f'.kv-frame:has([data-panel="{panel}"]) {name}') for name in CANVASES)

@@ -1,6 +1,5 @@
 """The static course in Chromium, opened from disk with the network off: viewers, search, themes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,7 @@ from browser.hand import Hand, first_pixels, gray, wait_until
 from browser.jupyter.test_jupyterlab import CONTRAST
 
 
-@pytest.fixture
-def requests(page: Page) -> Iterator[list[str]]:
-    """What the page asks for; nothing but files and what it holds itself."""
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    yield asked
-    assert asked
-    assert not [url[:80] for url in asked if not url.startswith(("file://", "data:"))]
-
-
-def test_a_viewer_scrolls_without_a_kernel(page: Page, pages: Path, requests: list[str]) -> None:
+def test_a_viewer_scrolls_without_a_kernel(page: Page, pages: Path) -> None:
     page.goto((pages / f"{NAME}.html").as_uri())
     hand = Hand(page)
     hand.shows("axial", 5)
@@ -66,7 +55,7 @@ def test_the_slides_of_the_class_leave_the_browsers_keys_alone(page: Page) -> No
         assert page.evaluate(key, {"key": "ArrowLeft", "bubbles": True, "cancelable": True, **more}) is passed
 
 
-def test_search_finds_and_leads_there(page: Page, pages: Path, requests: list[str]) -> None:
+def test_search_finds_and_leads_there(page: Page, pages: Path) -> None:
     page.goto((pages / "index.html").as_uri())
     page.keyboard.press("/")
     found = page.locator("#found a")
@@ -84,7 +73,7 @@ def test_search_finds_and_leads_there(page: Page, pages: Path, requests: list[st
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_can_be_read_in_both_themes(page: Page, pages: Path, requests: list[str], theme: str) -> None:
+def test_text_can_be_read_in_both_themes(page: Page, pages: Path, theme: str) -> None:
     page.goto((pages / f"{NAME}.html").as_uri())
     Hand(page)
     if page.locator("html").get_attribute("data-theme") != theme:
@@ -103,7 +92,7 @@ def test_text_can_be_read_in_both_themes(page: Page, pages: Path, requests: list
         assert page.locator(selector).first.evaluate(CONTRAST) > 4.5, selector  # WCAG 2.2, AA
 
 
-def test_a_theme_that_was_chosen_stays(page: Page, pages: Path, requests: list[str]) -> None:
+def test_a_theme_that_was_chosen_stays(page: Page, pages: Path) -> None:
     page.emulate_media(color_scheme="light")
     page.goto((pages / "index.html").as_uri())
     page.get_by_role("button", name="dark", exact=True).click()
@@ -111,7 +100,7 @@ def test_a_theme_that_was_chosen_stays(page: Page, pages: Path, requests: list[s
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_solutions_are_folded_and_formulas_drawn(page: Page, pages: Path, requests: list[str]) -> None:
+def test_solutions_are_folded_and_formulas_drawn(page: Page, pages: Path) -> None:
     page.goto((pages / f"{NAME}.html").as_uri())
     answer = page.get_by_text("answer = 42")
     expect(answer).to_be_hidden()
@@ -123,7 +112,7 @@ def test_solutions_are_folded_and_formulas_drawn(page: Page, pages: Path, reques
     assert box["height"] > 5
 
 
-def test_the_page_fits_a_phone(page: Page, pages: Path, requests: list[str]) -> None:
+def test_the_page_fits_a_phone(page: Page, pages: Path) -> None:
     page.set_viewport_size({"width": 380, "height": 800})
     page.goto((pages / f"{NAME}.html").as_uri())
     Hand(page)
@@ -151,9 +140,7 @@ def test_all_of_the_menu_is_reached_on_a_low_screen(page: Page, pages: Path) -> 
     expect(page.locator("header details")).not_to_have_attribute("open", "")
 
 
-def test_a_wide_table_scrolls_in_a_frame_that_the_keyboard_reaches(
-    page: Page, pages: Path, requests: list[str]
-) -> None:
+def test_a_wide_table_scrolls_in_a_frame_that_the_keyboard_reaches(page: Page, pages: Path) -> None:
     page.set_viewport_size({"width": 900, "height": 800})
     page.goto((pages / f"{NAME}.html").as_uri())
     frames = page.locator("main .table")
@@ -166,7 +153,7 @@ def test_a_wide_table_scrolls_in_a_frame_that_the_keyboard_reaches(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_links_lead_to_the_page_before_and_the_next(page: Page, pages: Path, requests: list[str]) -> None:
+def test_links_lead_to_the_page_before_and_the_next(page: Page, pages: Path) -> None:
     page.goto((pages / "index.html").as_uri())
     around = page.get_by_role("navigation", name="previous and next page")
     expect(around.locator("a")).to_have_count(1)  # nothing lies before the first page
@@ -180,7 +167,7 @@ def test_links_lead_to_the_page_before_and_the_next(page: Page, pages: Path, req
     expect(around).to_have_count(0)
 
 
-def test_a_page_that_was_read_keeps_its_mark(page: Page, pages: Path, requests: list[str]) -> None:
+def test_a_page_that_was_read_keeps_its_mark(page: Page, pages: Path) -> None:
     page.goto((pages / f"{NAME}.html").as_uri())
     mark, link = page.get_by_label("I have read this page"), page.locator(f'header nav > a[href="{NAME}.html"]')
     expect(mark).not_to_be_checked()

@@ -147,34 +147,35 @@ def test_two_panels_never_differ_in_index(open_page: OpenPage) -> None:
     assert seen[-1] == pytest.approx([gray(20.0 * 11)] * 6, abs=1)
 
 
-def test_forty_fast_keys_all_arrive_and_each_is_drawn(open_page: OpenPage) -> None:
+@pytest.fixture
+def tall(open_page: OpenPage) -> Hand:
+    """A viewer on 60 slices, at the first."""
     case = known_case()
     assert case.image is not None
     tall = Case("case_tall", np.repeat(case.image, 5, axis=0), None, case.spacing, case.affine)
-    hand = open_page(SliceViewer(tall, index=0))
-    hand.root.evaluate(
+    return open_page(SliceViewer(tall, index=0))
+
+
+def test_forty_fast_keys_all_arrive_and_each_is_drawn(tall: Hand) -> None:
+    tall.root.evaluate(
         """root => {
             window.drawn = 0;
             new MutationObserver((changes) => { window.drawn += changes.length; })
                 .observe(root, { attributeFilter: ["data-shown"] });
         }"""
     )
-    hand.press(*["ArrowDown"] * 40)
-    hand.shows("axial", 40)
-    assert hand.page.evaluate("drawn") == 40
+    tall.press(*["ArrowDown"] * 40)
+    tall.shows("axial", 40)
+    assert tall.page.evaluate("drawn") == 40
 
 
-def test_keys_add_up_where_drawing_is_too_slow_for_them(open_page: OpenPage) -> None:
+def test_keys_add_up_where_drawing_is_too_slow_for_them(tall: Hand) -> None:
     """All forty come before the first can be drawn."""
-    case = known_case()
-    assert case.image is not None
-    tall = Case("case_tall", np.repeat(case.image, 5, axis=0), None, case.spacing, case.affine)
-    hand = open_page(SliceViewer(tall, index=0))
-    hand.panels.evaluate(
+    tall.panels.evaluate(
         """panels => {
             for (let n = 0; n < 40; n++) {
                 panels.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
             }
         }"""
     )
-    hand.shows("axial", 40)
+    tall.shows("axial", 40)

@@ -89,9 +89,7 @@ def test_a_distance_by_mouse_and_by_keys(hand: Hand) -> None:
 
 
 def test_the_crosshair_by_keys_and_by_click_is_read_and_said(hand: Hand) -> None:
-    hand.point_at(4, 3)
-    hand.page.mouse.down()
-    hand.page.mouse.up()
+    hand.click_at(4, 3)
     said = hand.root.locator("[aria-live=polite]")
     expect(said).to_contain_text("voxel (5, 4, 3)")
     expect(said).to_contain_text("190 HU, truth: tumor, model: tumor")
@@ -108,15 +106,11 @@ def test_the_crosshair_by_keys_and_by_click_is_read_and_said(hand: Hand) -> None
 def test_three_planes_move_together(hand: Hand) -> None:
     hand.press("p")
     expect(hand.root.locator("figcaption b")).to_have_text(["axial", "coronal", "sagittal", "surface of truth"])
-    hand.point_at(7, 2)
-    hand.page.mouse.down()
-    hand.page.mouse.up()
+    hand.click_at(7, 2)
     grays = [hand.pixels(plane)[0, 0, 0] for plane in ("axial", "coronal", "sagittal")]
     assert grays == pytest.approx([255 * (hu + 200) / 700 for hu in (20 * 5, 15 * 7, 10 * 2)], abs=1)
     assert hand.root.locator(".kv-line:not([hidden])").count() == 6
-    hand.point_at(9, 4, panel=1)  # coronal: slice 9, column 4
-    hand.page.mouse.down()
-    hand.page.mouse.up()
+    hand.click_at(9, 4, panel=1)  # coronal: slice 9, column 4
     hand.shows("coronal", 7)
     hand.press("a")
     hand.shows("axial", 9)
@@ -125,9 +119,7 @@ def test_three_planes_move_together(hand: Hand) -> None:
 
 
 def test_the_panel_last_clicked_opens_in_three_planes(hand: Hand) -> None:
-    hand.point_at(4, 3, panel=1)
-    hand.page.mouse.down()
-    hand.page.mouse.up()
+    hand.click_at(4, 3, panel=1)
     hand.press("p")
     expect(hand.root.locator(".kv-solid b")).to_have_text("surface of model")
     expect(hand.root.locator("[data-part=chosen]")).to_have_value("model")
