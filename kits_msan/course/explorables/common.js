@@ -72,6 +72,15 @@ function hounsfield(text) {
   return new Int16Array(bytes.buffer);
 }
 
+// The canvas of a slice, in its true shape.
+function sliceCanvas(parent, { shape: [height, width], mm }, label) {
+  const canvas = make("canvas", parent, { width, height });
+  canvas.style.aspectRatio = `${width * mm[1]} / ${height * mm[0]}`;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", label);
+  return canvas;
+}
+
 // A slice under a window, one screen pixel for each of its pixels; the style stretches it to its true shape.
 function paintGray(canvas, image, low, high) {
   const context = canvas.getContext("2d"), picture = context.createImageData(canvas.width, canvas.height);

@@ -2,11 +2,7 @@
 function field(el, given) {
   const [picture, controls] = twoColumns(el);
   const [rows, columns] = given.shape, [high, wide] = given.mm;
-  const canvas = make("canvas", picture, { width: columns, height: rows });
-  canvas.style.aspectRatio = `${columns * wide} / ${rows * high}`;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "an axial CT slice");
-  paintGray(canvas, hounsfield(given.image), -200, 500);
+  paintGray(sliceCanvas(picture, given, "an axial CT slice"), hounsfield(given.image), -200, 500);
   const svg = draw("svg", picture, { viewBox: `0 0 ${columns * wide} ${rows * high}`, class: "kits-x-over", "aria-hidden": "true" });
   const names = ["one pixel at the bottom", "the bottom branch", "the Res2Net block"];
   const squares = names.map((_, i) => draw("rect", svg, { class: `kits-x-field kits-x-field-${i}`, "vector-effect": "non-scaling-stroke" }));

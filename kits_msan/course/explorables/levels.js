@@ -1,11 +1,7 @@
 // A CT slice under a window that two sliders move, and the line from HU to gray.
 function levels(el, given) {
   const [picture, controls] = twoColumns(el);
-  const [rows, columns] = given.shape, image = hounsfield(given.image);
-  const canvas = make("canvas", picture, { width: columns, height: rows });
-  canvas.style.aspectRatio = `${columns * given.mm[1]} / ${rows * given.mm[0]}`;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "an axial CT slice under the window");
+  const image = hounsfield(given.image), canvas = sliceCanvas(picture, given, "an axial CT slice under the window");
   const level = slider(controls, "level", { min: -800, max: 800, step: 10, value: 150, unit: " HU" }, update);
   const width = slider(controls, "width", { min: 20, max: 2000, step: 10, value: 700, unit: " HU" }, update);
   const presets = make("div", controls, { className: "kits-x-buttons" });

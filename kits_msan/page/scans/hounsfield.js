@@ -1,6 +1,8 @@
 // Whether a CT is in Hounsfield units, judged by how its values are distributed; formats/hounsfield.py of the package.
 // Air lies near -1000, fat near -100, organs from 0 to 300. Round the field of view any value can stand as padding.
 
+import { roundHalfEven } from "./resampling.js";
+
 const AIR_HU = -1024, NOT_AIR = -200, NO_TISSUE = -1500; // HU: nothing above it, nothing to segment; what lies below is padding
 const SAMPLE = 2 ** 20, FEW = 10_000, GAP = 50; // voxels that are looked at, of which shares say little; HU between a padding and the next value
 const AIR = [-1100, -900], FAT = [-150, -30], BODY = [-300, 400], RAISED = [700, 1400], DENSE = 1000;
@@ -55,9 +57,7 @@ function withoutPadding(values) {
 
 const count = (values, low, high) => values.reduce((sum, value) => sum + (value >= low && value <= high), 0);
 const share = (values, low, high) => count(values, low, high) / values.length;
-// As Python: what lies in the middle between two whole numbers goes to the even one.
-const rounded = (value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
-const percent = (part) => `${rounded(100 * part)}%`;
+const percent = (part) => `${roundHalfEven(100 * part)}%`;
 
 // As NumPy: between two values in proportion. `values` are sorted.
 function percentile(values, q) {
@@ -128,7 +128,7 @@ function oddity(all) {
     const soft = count(values, -200, 250), fat = soft ? count(values, -200, -30) / soft : 0;
     if (fat < 0.1 || raised > soft / values.length) {
       const middle = percentile(values.filter((value) => value >= RAISED[0] && value <= RAISED[1]), 50);
-      return `${percent(raised)} are near ${rounded(middle)}, where a body lies if 1024 was not taken off`;
+      return `${percent(raised)} are near ${roundHalfEven(middle)}, where a body lies if 1024 was not taken off`;
     }
   }
   const dense = naturalShare(values, DENSE, 2 ** 15), above = share(values, TOO_HIGH, 2 ** 15);

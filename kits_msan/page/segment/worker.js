@@ -6,7 +6,7 @@ import { dice, volumes, voteScores } from "../networks/vote.js";
 import { keepKidneys, keepSure } from "../networks/cleanup.js";
 import { gridShape, isSameSpacing, labelsOnGrid, resampleImage } from "../scans/resampling.js";
 import { readNifti, readScan, writeLabels } from "../scans/nifti.js";
-import { bytesOf, readHounsfield, tumorPerSlice } from "../../viewer/js/volume.js";
+import { bytesOf, readHounsfield, voxelsPerSlice } from "../../viewer/js/volume.js";
 
 async function unpacked(text) {
   const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -20,17 +20,10 @@ async function modelOf(weights) {
 }
 
 // In each plane the slice with most tumor, or else with most kidney; null where neither is. As `SliceViewer` begins.
-function firstIndices(labels, [d, h, w]) {
+function firstIndices(labels, shape) {
   const wanted = [2, 1].find((label) => labels.includes(label));
   if (!wanted) return null;
-  const counts = [d, h, w].map((count) => new Int32Array(count));
-  for (let at = 0; at < labels.length; at++) {
-    if (labels[at] !== wanted) continue;
-    counts[0][Math.floor(at / (h * w))]++;
-    counts[1][Math.floor(at / w) % h]++;
-    counts[2][at % w]++;
-  }
-  return counts.map((count) => count.indexOf(Math.max(...count)));
+  return Object.values(voxelsPerSlice(labels, shape, wanted)).map((counts) => counts.indexOf(Math.max(...counts)));
 }
 
 let scan = null, truth = null, small = null, results = {}, sureFrom = 0; // what the worker at the desk holds
@@ -46,7 +39,7 @@ export const TASKS = {
     small = null;
     results = {};
     const { image, shape, spacing, affine, note } = scan;
-    const tumor = truth && tumorPerSlice(truth, shape), indices = truth && firstIndices(truth, shape);
+    const tumor = truth && voxelsPerSlice(truth, shape), indices = truth && firstIndices(truth, shape);
     return { image: image.slice(), truth: truth?.slice() ?? null, tumor, indices, shape, spacing, affine, note };
   },
 
@@ -79,7 +72,7 @@ export const TASKS = {
     const scores = voteScores(names.map((name) => results[name]));
     const labels = labelsOnGrid(scores, small.shape, scan.shape, sureFrom);
     (clean ? keepKidneys : keepSure)(labels, scan.shape);
-    const tumor = tumorPerSlice(labels, scan.shape);
+    const tumor = voxelsPerSlice(labels, scan.shape);
     const indices = firstIndices(labels, scan.shape);
     return { labels, tumor, indices, dice: truth && dice(labels, truth), ml: volumes(labels, scan.spacing) };
   },

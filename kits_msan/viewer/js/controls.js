@@ -149,6 +149,5 @@ export function describe(view) {
   for (const node of root.querySelectorAll("button[data-tool]")) press(node, node.dataset.tool === view.tool);
   press(part.threePlanes, view.hasPlanes);
   press(part.play, Boolean(view.stopPlaying));
-  const area = view.reference?.tumor[plane] ?? [];
-  part.next.disabled = part.most.disabled = !area.some(Boolean);
+  part.next.disabled = part.most.disabled = !view.tumor.some(Boolean);
 }

@@ -3,7 +3,7 @@
 
 import { element } from "./dom.js";
 import { View } from "./view.js";
-import { PLANES, bytesOf, readAll, tumorPerSlice } from "./volume.js";
+import { PLANES, bytesOf, readAll, voxelsPerSlice } from "./volume.js";
 
 const CLOSED = "This viewer is closed. Run the cell that makes it, then this one.";
 const OPTIONS = ["plane", "window", "opacity", "mode", "classes", "arrangement"];
@@ -96,7 +96,7 @@ export function showSlices(el, state) {
 
 // Show in `el` volumes that the page itself has made:
 //   show(el, { name, shape: [D, H, W], spacing: [mm, mm, mm], image: Int16Array in HU,
-//              labels: { truth: Uint8Array of 0, 1, 2 }, tumor: { truth: as `tumorPerSlice` },
+//              labels: { truth: Uint8Array of 0, 1, 2 }, tumor: { truth: as `voxelsPerSlice` },
 //              heat: { votes: { values: Uint8Array, low, high } } },
 //        { plane, window, opacity, mode, classes, arrangement, indices: [d, h, w] })
 // `tumor` may be left out; who counts it elsewhere spares a large scan the wait. A panel for each of `labels` and `heat`;
@@ -115,7 +115,7 @@ export function show(el, data, { indices, kept = {}, ...options } = {}) {
   const scene = {
     name: data.name, shape, spacing, affine, hu_step: 1,
     panels: panels.length ? panels : [{ name: "CT", kind: "plain" }],
-    labels: Object.entries(labels).map(([name, values]) => ({ name, tumor: tumor[name] ?? tumorPerSlice(values, shape) })),
+    labels: Object.entries(labels).map(([name, values]) => ({ name, tumor: tumor[name] ?? voxelsPerSlice(values, shape) })),
   };
   const state = {
     plane: "axial", _indices: indices ?? shape.map((count) => count >> 1), window: SCENE.presets[0].slice(1), opacity: 0.5,
@@ -136,7 +136,7 @@ export function show(el, data, { indices, kept = {}, ...options } = {}) {
     setLabels(name, values) {
       const at = scene.labels.findIndex((one) => one.name === name);
       volumes.labels[at] = values;
-      scene.labels[at].tumor = tumorPerSlice(values, shape);
+      scene.labels[at].tumor = voxelsPerSlice(values, shape);
       redraw();
     },
     setHeat(name, { values, low, high }) {

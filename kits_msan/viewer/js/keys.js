@@ -61,7 +61,7 @@ export function onKey(view, event) {
 
 // Move an enlarged picture; false where there is nothing beyond the frame, or Shift and an arrow select text.
 function pan(view, { key, target }) {
-  const panel = view.panels.find(({ plane }) => plane === view.plane);
+  const { panel } = view;
   if (!(key in PANS) || panel.zoom.scale <= 1 || target.matches("input, select")) return false;
   panel.moveBy(...PANS[key].map((way) => way * PAN));
   view.redraw();

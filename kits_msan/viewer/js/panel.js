@@ -46,10 +46,15 @@ export class Panel {
     return element("div", { className: "kv-scale" }, this.ends[0], bar, this.ends[1]);
   }
 
+  // From a pointer event to a place in the frame.
+  pointAt({ clientX, clientY }) {
+    const { left, top, width, height } = this.frame.getBoundingClientRect();
+    return [(clientY - top) / height, (clientX - left) / width];
+  }
+
   // From a pointer event to a place on the picture; null outside of the frame.
   placeAt(event) {
-    const box = this.frame.getBoundingClientRect();
-    const y = (event.clientY - box.top) / box.height, x = (event.clientX - box.left) / box.width;
+    const [y, x] = this.pointAt(event);
     if (!(x >= 0 && x < 1 && y >= 0 && y < 1)) return null;
     const { rows, cols } = this.geometry, { scale, x: left, y: top } = this.zoom;
     const place = [((y - top) / scale) * rows, ((x - left) / scale) * cols];

@@ -28,9 +28,7 @@ function onWheel(view, event) {
   if (event.ctrlKey) { // a pinch on a touchpad comes as this, too
     if (!panel) return;
     event.preventDefault();
-    const box = panel.frame.getBoundingClientRect();
-    const at = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
-    panel.zoomBy(Math.exp(-event.deltaY / 400), at);
+    panel.zoomBy(Math.exp(-event.deltaY / 400), panel.pointAt(event));
     return view.redraw();
   }
   const distance = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : LINE);
@@ -96,9 +94,9 @@ function onMove(view, event, fingers) {
 }
 
 function onPinch(view, span) {
-  const { panel } = view.drag, box = panel.frame.getBoundingClientRect();
-  panel.zoomBy(span.size / view.pinch.size, [(span.clientY - box.top) / box.height, (span.clientX - box.left) / box.width]);
-  panel.moveBy((span.clientY - view.pinch.clientY) / box.height, (span.clientX - view.pinch.clientX) / box.width);
+  const { panel } = view.drag, [y, x] = panel.pointAt(span), [y0, x0] = panel.pointAt(view.pinch);
+  panel.zoomBy(span.size / view.pinch.size, [y, x]);
+  panel.moveBy(y - y0, x - x0);
   view.pinch = span;
   view.redraw();
 }

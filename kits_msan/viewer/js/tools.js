@@ -30,10 +30,9 @@ export function toggleFullScreen(view) {
 // The first press sets one end at the crosshair, the second the other.
 export function measureFromCross(view) {
   const { axes } = view.geometry, at = [view.indices[axes[1]] + 0.5, view.indices[axes[2]] + 0.5];
-  const panel = view.panels.find(({ plane }) => plane === view.plane);
   view.showCross(true);
   const open = view.measured?.open && view.measured.plane === view.plane && view.measured.index === view.index;
-  view.measure(panel, open ? view.measured.from : at, at);
+  view.measure(view.panel, open ? view.measured.from : at, at);
   view.measured.open = !open;
   say(view, open ? measuredText(view) : "distance from here; move the crosshair and press d again");
 }
@@ -159,8 +158,8 @@ export function linkView(view) {
     const { shape } = view.scene;
     const indices = detail.places.map((place, axis) => Math.min(shape[axis] - 1, Math.floor(place * shape[axis])));
     for (const plane of PLANES) Object.assign(view.zooms[plane], detail.zooms[plane]);
-    view.told = stateOf(view, { plane: detail.plane, indices, window: detail.window });
     view.set({ plane: detail.plane, _indices: indices, window: detail.window });
+    view.told = stateOf(view);
     view.redraw();
   };
   document.addEventListener(MESSAGE, follow);
@@ -169,19 +168,18 @@ export function linkView(view) {
 
 // A viewer whose box has just been ticked asks the others where they are.
 export function joinLinked(view) {
-  view.told = stateOf(view, { plane: view.plane, indices: view.indices, window: view.model.get("window") });
+  view.told = stateOf(view);
   if (view.part.link.checked) document.dispatchEvent(new CustomEvent(MESSAGE, { detail: { from: view, asks: true } }));
 }
 
-const stateOf = (view, { plane, indices, window }) => JSON.stringify([plane, indices, window, view.zooms]);
+const stateOf = ({ plane, indices, zooms, model }) => JSON.stringify([plane, indices, model.get("window"), zooms]);
 
 // Called after each drawing: tell the others if something has changed since the last time.
 export function tellLinked(view) {
-  const state = { plane: view.plane, indices: view.indices, window: view.model.get("window") };
-  const now = stateOf(view, state);
+  const now = stateOf(view), { plane, indices, zooms } = view;
   if (!view.part.link.checked || now === view.told) return;
   view.told = now;
-  const places = state.indices.map((index, axis) => (index + 0.5) / view.scene.shape[axis]); // shares of each axis
-  const detail = { from: view, places, plane: state.plane, window: state.window, zooms: view.zooms };
+  const places = indices.map((index, axis) => (index + 0.5) / view.scene.shape[axis]); // shares of each axis
+  const detail = { from: view, places, plane, window: view.model.get("window"), zooms };
   document.dispatchEvent(new CustomEvent(MESSAGE, { detail }));
 }

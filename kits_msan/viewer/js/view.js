@@ -40,6 +40,7 @@ export class View {
   get indices() { return this.model.get("_indices"); }
   get index() { return this.indices[PLANES.indexOf(this.plane)]; }
   get geometry() { return geometryOf(this.plane, this.scene.shape, this.scene.spacing); }
+  get panel() { return this.panels.find(({ plane }) => plane === this.plane); } // of the current plane, the first
   get hasPlanes() { return this.model.get("arrangement") === "planes"; }
   get hasFocus() { return this.root.contains(document.activeElement); }
   get wanted() { return this.hasPlanes ? this.chosen : "panels"; } // what `buildPanels` makes
@@ -47,6 +48,7 @@ export class View {
 
   // The label volume whose tumor the buttons jump to: the truth, or else the first overlay.
   get reference() { return this.scene.labels.find(({ name }) => name === this.scene.truth) ?? this.scene.labels[0]; }
+  get tumor() { return this.reference?.tumor[this.plane] ?? []; } // its voxels in each slice of the current plane
 
   start(volumes) {
     this.volumes = volumes;
@@ -118,17 +120,16 @@ export class View {
   }
 
   goToTumor(direction) {
-    const area = this.reference?.tumor[this.plane] ?? [];
-    for (let step = 1; step <= area.length; step++) {
-      const index = (this.index + direction * step + area.length) % area.length; // past the end, go on from the start
-      if (area[index]) return this.goTo(index);
+    const { tumor, index } = this, count = tumor.length;
+    for (let step = 1; step <= count; step++) {
+      const next = (index + direction * step + count) % count; // past the end, go on from the start
+      if (tumor[next]) return this.goTo(next);
     }
   }
 
   goToMostTumor() {
-    const area = this.reference?.tumor[this.plane] ?? [];
-    const most = area.reduce((best, count, index) => (count > area[best] ? index : best), 0);
-    if (area[most]) this.goTo(most);
+    const { tumor } = this;
+    if (tumor.some(Boolean)) this.goTo(tumor.indexOf(Math.max(...tumor)));
   }
 
   toggleClass(name) {
@@ -186,7 +187,7 @@ export class View {
   }
 
   zoomBy(factor) {
-    this.panels.find(({ plane }) => plane === this.plane).zoomBy(factor);
+    this.panel.zoomBy(factor);
     this.redraw();
   }
 
@@ -203,11 +204,7 @@ export class View {
     this.fit();
   }
 
-  oneToOne() {
-    const panel = this.panels.find(({ plane }) => plane === this.plane);
-    panel.zoomBy(panel.scaleOfOneToOne() / panel.zoom.scale);
-    this.redraw();
-  }
+  oneToOne() { this.zoomBy(this.panel.scaleOfOneToOne() / this.panel.zoom.scale); }
 
   // --- Drawing ---
 

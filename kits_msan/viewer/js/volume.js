@@ -83,10 +83,10 @@ export function cut(volume, { rows, cols, step, rowStep, colStep }, index, slice
   }
 }
 
-// How many tumor voxels (label 2) each slice of each plane holds, as `voxels_per_slice` in Python.
-export function tumorPerSlice(labels, [d, h, w]) {
+// How many voxels of a label each slice of each plane holds, as `voxels_per_slice` in Python; by default of tumor.
+export function voxelsPerSlice(labels, [d, h, w], label = 2) {
   const counts = { axial: new Array(d).fill(0), coronal: new Array(h).fill(0), sagittal: new Array(w).fill(0) };
-  for (let at = labels.indexOf(2); at >= 0; at = labels.indexOf(2, at + 1)) {
+  for (let at = labels.indexOf(label); at >= 0; at = labels.indexOf(label, at + 1)) {
     counts.axial[Math.floor(at / (h * w))]++;
     counts.coronal[Math.floor(at / w) % h]++;
     counts.sagittal[at % w]++;
