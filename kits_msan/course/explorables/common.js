@@ -26,7 +26,7 @@ function slider(parent, label, { min, max, step, value, unit = "" }, change) {
   };
   input.addEventListener("input", () => { show(); change(); });
   show();
-  return { get value() { return Number(input.value); }, set(number) { input.value = number; show(); }, input };
+  return { get value() { return Number(input.value); }, set(number) { input.value = number; show(); } };
 }
 
 function button(parent, label, press) {

@@ -63,7 +63,7 @@ function place(name, bytes, first, header, strides, origin, out) {
   }
 }
 
-// { image: Int16Array (D, H, W), shape, spacing, affine, header, order, note }. Raises InputError for what cannot be used.
+// { image: Int16Array (D, H, W), shape, spacing, affine, header, note }. Raises InputError for what cannot be used.
 export async function readNifti(name, blob) {
   let opened = false;
   if (!/\.nii(\.gz)?$/i.test(name)) {
@@ -94,7 +94,7 @@ export async function readNifti(name, blob) {
       place(name, bytes, k, header, strides, origin, image);
     }
     await again.toEnd();
-    return { name, image, shape: sizes, spacing: edgesOf(own), affine: own, header, order, strides, origin, note, fileAffine: affine };
+    return { image, shape: sizes, spacing: edgesOf(own), affine: own, header, strides, origin, note, fileAffine: affine };
   } catch (error) {
     const isMemory = opened && error instanceof RangeError; // the file is sound, but the page is full
     if (error instanceof InputError || isMemory) throw error;

@@ -61,7 +61,6 @@ export class Drawing {
     this.scene = scene;
     this.volumes = volumes;
     this.slices = {};
-    this.edition = 0; // grows when a volume is replaced
     const classes = Object.values(scene.classes), errors = Object.values(scene.errors);
     this.labelColors = Uint32Array.of(OUTSIDE, ...[...classes, ...errors].map((color) => pixel(rgb(color))));
     this.heatColors = Uint32Array.from(scene.heat_colors, (color) => pixel(rgb(color)));
@@ -82,7 +81,7 @@ export class Drawing {
     const slice = (this.slices[plane] ??= new Slice(plane, this.scene));
     const index = state.indices[slice.geometry.axes[0]];
     const { rows, cols } = slice.geometry;
-    const place = `${plane} ${index} ${this.edition}`;
+    const place = `${plane} ${index}`;
     const reach = panel.voxelsPerPixel().map((count) => Math.max(1, Math.ceil(count - 0.01)));
     const look = `${place} ${state.mode} ${state.classes} ${spec.kind} ${spec.volume} ${reach}`;
     if (canvas.width !== cols || canvas.height !== rows) {

@@ -101,9 +101,8 @@ export function showSlices(el, state) {
 //        { plane, window, opacity, mode, classes, arrangement, indices: [d, h, w] })
 // `tumor` may be left out; who counts it elsewhere spares a large scan the wait. A panel for each of `labels` and `heat`;
 // the one named "truth" is what errors are counted against.
-// Returns { get(), how it is shown now, as such options; set(changes), setLabels(name, labels), setHeat(name, { values, low,
-// high }), setImage(image), remove() }. `kept` among the options is for the next viewer of the same grid: zoom, tool,
-// crosshair and what "r" goes back to; remove() fills it.
+// Returns { get(), how it is shown now, as such options; set(changes), remove() }. `kept` among the options is for the
+// next viewer of the same grid: zoom, tool, crosshair and what "r" goes back to; remove() fills it.
 export function show(el, data, { indices, kept = {}, ...options } = {}) {
   const { shape, spacing, labels = {}, tumor = {}, heat = {} } = data;
   const volumes = { image: data.image, labels: Object.values(labels), heat: Object.values(heat).map(({ values }) => values) };
@@ -124,26 +123,12 @@ export function show(el, data, { indices, kept = {}, ...options } = {}) {
   };
   state.index = state._indices[PLANES.indexOf(state.plane)];
   const { model, remove } = place(el, state);
-  const redraw = () => model.set("_scene", { ...scene, edition: (model.get("_scene").edition ?? 0) + 1 });
   return {
     get: () => ({
       ...Object.fromEntries(OPTIONS.map((name) => [name, model.get(name)])), indices: [...model.get("_indices")], kept,
     }),
     set(changes) {
       for (const [name, value] of Object.entries(changes)) model.set(name === "indices" ? "_indices" : name, value);
-    },
-    setImage(image) { volumes.image = image; redraw(); },
-    setLabels(name, values) {
-      const at = scene.labels.findIndex((one) => one.name === name);
-      volumes.labels[at] = values;
-      scene.labels[at].tumor = voxelsPerSlice(values, shape);
-      redraw();
-    },
-    setHeat(name, { values, low, high }) {
-      const panel = scene.panels.find((one) => one.name === name);
-      volumes.heat[panel.volume] = values;
-      Object.assign(panel, { low, high });
-      redraw();
     },
     remove,
   };

@@ -2,7 +2,7 @@
 // No mesh and no 3-D hardware: the labels become a smooth field on a grid of equal steps, and for each pixel a ray
 // walks through it until it meets the surface (ray casting, as in volume rendering).
 
-import { element, passFocus, rgb } from "./dom.js";
+import { clamp, element, passFocus, rgb } from "./dom.js";
 import { say } from "./readout.js";
 
 const CELLS = 110, FINEST = 1.5, MARGIN = 3; // grid cells along the longest side; mm; cells around the organ
@@ -97,7 +97,7 @@ function march(field, size, from, way, near, far) {
 
 // The light of the surface at a distance along a ray: from the eye's upper left, with a small highlight.
 function shade(field, size, from, way, t, light) {
-  const [z, y, x] = [0, 1, 2].map((a) => Math.min(size[a] - 3, Math.max(1, from[a] + t * way[a])));
+  const [z, y, x] = [0, 1, 2].map((a) => clamp(from[a] + t * way[a], 1, size[a] - 3));
   const slope = [sample(field, size, z - 1, y, x) - sample(field, size, z + 1, y, x),
     sample(field, size, z, y - 1, x) - sample(field, size, z, y + 1, x),
     sample(field, size, z, y, x - 1) - sample(field, size, z, y, x + 1)];
@@ -192,7 +192,7 @@ export class Surface {
 
   turn(right, up) {
     this.yaw = (this.yaw + right + 360) % 360;
-    this.pitch = Math.min(90, Math.max(-90, this.pitch + up));
+    this.pitch = clamp(this.pitch + up, -90, 90);
     this.draw();
   }
 
@@ -204,12 +204,11 @@ export class Surface {
   }
 
   draw() {
-    const { view, yaw, pitch } = this, { drawing, volumes, scene } = view;
-    const side = this.drag ? QUICK : FINE, look = `${yaw} ${pitch} ${side} ${drawing.edition}`;
+    const { yaw, pitch } = this, { volumes, scene } = this.view;
+    const side = this.drag ? QUICK : FINE, look = `${yaw} ${pitch} ${side}`;
     if (look === this.look) return;
     this.look = look;
-    if (this.edition !== drawing.edition) {
-      this.edition = drawing.edition;
+    if (!this.words) { // the first time
       this.fields = fieldsOf(volumes.labels[this.volume], scene);
       this.words = this.describe(volumes.labels[this.volume], scene.spacing);
     }

@@ -65,12 +65,7 @@ export class View {
 
   listen() {
     const redraw = () => this.redraw(), key = (event) => onKey(this, event);
-    const renew = () => {
-      if (this.drawing) this.drawing.edition++;
-      this.redraw();
-    };
     for (const name of WATCHED) this.model.on(`change:${name}`, redraw);
-    this.model.on("change:_scene", renew); // a page has replaced a volume
     window.addEventListener("keydown", key, true); // before Jupyter, which listens at the document
     const unlink = linkView(this);
     const sized = new ResizeObserver(() => {
@@ -81,7 +76,6 @@ export class View {
     listenToPointer(this);
     this.forget = () => {
       for (const name of WATCHED) this.model.off(`change:${name}`, redraw);
-      this.model.off("change:_scene", renew);
       window.removeEventListener("keydown", key, true);
       unlink();
       sized.disconnect();
