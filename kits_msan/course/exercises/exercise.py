@@ -63,9 +63,14 @@ class Exercise:
     tolerance: float = 1e-4
 
     @cached_property
+    def arguments(self) -> list[str]:
+        """The names of what a trial holds: the arguments of `solution`."""
+        return list(inspect.signature(self.solution).parameters)
+
+    @cached_property
     def names(self) -> list[str]:
         """The names of the arguments of a student's function."""
-        return list(self.takes or inspect.signature(self.solution).parameters)
+        return list(self.takes or self.arguments)
 
     @cached_property
     def single(self) -> Mistakes:

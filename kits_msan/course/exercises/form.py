@@ -3,10 +3,8 @@
 What such a hint says holds for the results of all trials, but for what `form_hint` says of one result.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,11 +26,6 @@ class Tried:
     trials: Inputs
     results: list[Any]
     wanted: list[Any]
-
-    @cached_property
-    def names(self) -> list[str]:
-        """The names of what a trial holds."""
-        return list(inspect.signature(self.exercise.solution).parameters)
 
     def pairs(self) -> list[tuple[Any, Any]]:
         """Each result with what is right."""

@@ -60,26 +60,25 @@ def _seen(tried: Tried) -> str | None:
 
 def _exchanged(tried: Tried) -> str | None:
     """Two arguments that were taken for each other."""
-    for first, second in combinations(range(len(tried.names)), 2):
-        order = list(range(len(tried.names)))
+    names = tried.exercise.arguments
+    for first, second in combinations(range(len(names)), 2):
+        order = list(range(len(names)))
         order[first], order[second] = second, first
         try:
             other = [_call(tried.exercise.solution, [trial[i] for i in order]) for trial in tried.trials]
         except Exception:  # these two cannot stand for each other
             continue
         if all(tried.same(got, want) for got, want in zip(tried.results, other, strict=True)):
-            return f"you exchanged `{tried.names[first]}` and `{tried.names[second]}`."
+            return f"you exchanged `{names[first]}` and `{names[second]}`."
     return None
 
 
 def _unused(tried: Tried) -> str | None:
     """An argument that changes what is right, but never the student's answer."""
-    for place, name in enumerate(tried.names):
+    for place, name in enumerate(tried.exercise.arguments):
         changes = []
-        near = sorted(
-            combinations(range(len(tried.trials)), 2), key=lambda pair: pair[1] - pair[0]
-        )  # each takes part
-        for a, b in near[: MIXES * 4]:
+        pairs = sorted(combinations(range(len(tried.trials)), 2), key=lambda pair: pair[1] - pair[0])
+        for a, b in pairs[: MIXES * 4]:  # near ones first, so that each trial takes part
             mixed = list(tried.trials[a])
             mixed[place] = tried.trials[b][place]
             try:

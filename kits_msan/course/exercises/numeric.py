@@ -51,7 +51,7 @@ def with_argument(tried: Tried) -> str | None:
     ways = {
         "plus": np.add, "minus": np.subtract, "times": np.multiply, "divided by": np.divide
     }  # fmt: skip
-    for place, name in enumerate(tried.names):
+    for place, name in enumerate(tried.exercise.arguments):
         for word, way in ways.items():
             try:
                 others = [

@@ -1,7 +1,6 @@
 """What to do about the error with which a student's function stopped."""
 
 import re
-from collections.abc import Iterable
 
 from kits_msan.course.exercises.exercise import Exercise
 
@@ -144,17 +143,14 @@ def told(error: BaseException) -> str:
     return f"{kind}: {lines[0][:LINE]}{'…' if len(lines[0]) > LINE else ''}" if lines else kind
 
 
-def advice(exercise: Exercise, error: BaseException, names: Iterable[str]) -> str:
-    """A sentence or two on an error; first what the exercise says of it, then its words, then its kind.
-
-    names: of the arguments that the function was given.
-    """
+def advice(exercise: Exercise, error: BaseException) -> str:
+    """A sentence or two on an error; first what the exercise says of it, then its words, then its kind."""
     text, kind = text_of(error), kind_of(error)
     if (wants := WANTS.search(text)) and wants[2].count(",") + 1 > int(wants[1]):
         return TOO_MANY
     for words, hint in (*exercise.stops.items(), *WORDS.items()):
         if words in text:
             return hint
-    if kind == "IndexError" and "label" in names:
+    if kind == "IndexError" and "label" in exercise.arguments:
         return f"{KINDS[kind]} Choose voxels by a mask, as label > 0."
     return KINDS.get(kind, ANYTHING)

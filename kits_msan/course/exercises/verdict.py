@@ -1,6 +1,5 @@
 """The sentence that an answer to an exercise earns: right, or wrong, why, and on which input."""
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -76,9 +75,8 @@ def _values(answer: Any) -> Any:
 def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str:
     if not callable(answer):
         return "Wrong: the check wants your function itself: its name, without brackets."
-    names = list(inspect.signature(exercise.solution).parameters)
     wanted, _ = results_of(exercise.solution, trials)  # first, since an answer can change settings, as of torch
-    if others := takes_others(answer, names):
+    if others := takes_others(answer, exercise.arguments):
         return others
     try:
         results, printed = results_of(answer, trials, LONGEST)
@@ -111,9 +109,8 @@ def _verdict_on_function(exercise: Exercise, answer: Any, trials: Inputs) -> str
 
 def _still_wrong(exercise: Exercise, answer: Callable[..., Any], trials: Inputs) -> str | None:
     """What an exercise says of a function that is right in all trials, if it is wrong nevertheless."""
-    names = names_of(exercise.solution)
-    if lost := [names[i] for i in sorted(changed(answer, trials)) if names[i] not in exercise.in_place]:
-        name = lost[0]
+    touched = [exercise.arguments[i] for i in sorted(changed(answer, trials))]
+    if name := next((name for name in touched if name not in exercise.in_place), None):
         hint = exercise.keeps.get(name, f"Begin with a copy: {name} = {name}.copy().")
         return f"the result is right, but your function changes `{name}` itself, which the notebook needs. {hint}"
     for hint, use in exercise.used.items():
@@ -169,7 +166,7 @@ def _on_stop(
     if unanswered(stop.error):
         return UNANSWERED
     what = told(stop.error)
-    remedy = advice(exercise, stop.error, names_of(exercise.solution))
+    remedy = advice(exercise, stop.error)
     if order := _order(exercise, answer):
         remedy = order[0].upper() + order[1:]
     count = len(stop.results)

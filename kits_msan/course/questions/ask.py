@@ -81,13 +81,7 @@ def questions(chapter: int) -> tuple[Question, ...]:
     """All questions of a notebook, 1 to 5, in their order."""
     stored = tomllib.loads((HERE / f"notebook_{chapter}.toml").read_text(encoding="utf-8"))["question"]
     return tuple(
-        Question(
-            number=entry["number"],
-            ask=entry["ask"],
-            choices=tuple(Choice(**choice) for choice in entry["choice"]),
-            predict=entry.get("predict", False),
-        )
-        for entry in stored
+        Question(choices=tuple(Choice(**choice) for choice in entry.pop("choice")), **entry) for entry in stored
     )
 
 
