@@ -31,6 +31,10 @@ def _place(
     return lambda affine, index: give(matrix(affine) @ of_index(np.array(index)) + origin(affine))
 
 
+def _moved(by: float) -> dict[str, Any]:
+    return {"of_index": lambda index: index + by}
+
+
 _patient = _place()
 
 
@@ -150,18 +154,10 @@ EXERCISES = {
             "you exchanged slice and row; the index is (slice, row, column), as the affine wants it.": {
                 "of_index": lambda index: index[[1, 0, 2]]
             },
-            "you moved by a voxel: Python's indices count from 0, as the affine does.": {
-                "of_index": lambda index: index + 1
-            },
-            "you moved back by a voxel: Python's indices count from 0, as the affine does.": {
-                "of_index": lambda index: index - 1
-            },
-            "you moved by half a voxel; in NIfTI the affine gives the voxel's middle.": {
-                "of_index": lambda index: index + 0.5
-            },
-            "half a voxel was taken off; in NIfTI the affine gives the voxel's middle.": {
-                "of_index": lambda index: index - 0.5
-            },
+            "you moved by a voxel: Python's indices count from 0, as the affine does.": _moved(1),
+            "you moved back by a voxel: Python's indices count from 0, as the affine does.": _moved(-1),
+            "you moved by half a voxel; in NIfTI the affine gives the voxel's middle.": _moved(0.5),
+            "half a voxel was taken off; in NIfTI the affine gives the voxel's middle.": _moved(-0.5),
             "your three numbers are in the reverse order.": {"give": lambda place: place[::-1]},
             "the signs are lost; a place can lie to the left, behind or below, and is negative then.": {
                 "give": np.abs

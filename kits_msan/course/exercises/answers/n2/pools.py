@@ -17,17 +17,20 @@ def pooled(finer: Any) -> Any:
     return blocks(finer).max(axis=(1, 3))
 
 
+def of_blocks(measure: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Another measure of each block than its largest number."""
+    return lambda finer: measure(blocks(finer), axis=(1, 3))
+
+
 def windows(finer: Any) -> Any:
     """The largest of the 2×2 pixels that begin at each pixel, (2H, 2W)."""
     return ndimage.maximum_filter(finer, 2, origin=-1)
 
 
 POOLS: dict[str, Callable[[Any], Any]] = {
-    "you pooled with the mean; the encoder and this layer take the largest of each 2×2 block.": lambda finer: blocks(
-        finer
-    ).mean(axis=(1, 3)),
-    "you pooled with the sum; take the largest of each 2×2 block.": lambda finer: blocks(finer).sum(axis=(1, 3)),
-    "you pooled with the smallest; take the largest of each 2×2 block.": lambda finer: blocks(finer).min(axis=(1, 3)),
+    "you pooled with the mean; the encoder and this layer take the largest of each 2×2 block.": of_blocks(np.mean),
+    "you pooled with the sum; take the largest of each 2×2 block.": of_blocks(np.sum),
+    "you pooled with the smallest; take the largest of each 2×2 block.": of_blocks(np.min),
     "you took every second pixel of the finer map; pooling takes the largest of each 2×2 block.": lambda finer: finer[
         ::2, ::2
     ],
@@ -40,9 +43,7 @@ POOLS: dict[str, Callable[[Any], Any]] = {
     "you took one pixel of each 2×2 block, the upper right; pooling takes the largest of the four.": lambda finer: (
         finer[::2, 1::2]
     ),
-    "you took the median of each 2×2 block; pooling takes the largest.": lambda finer: np.median(
-        blocks(finer), axis=(1, 3)
-    ),
+    "you took the median of each 2×2 block; pooling takes the largest.": of_blocks(np.median),
     "you took the largest without its sign; pooling takes the largest number, and -3 is less than 1.": lambda finer: (
         np.abs(blocks(finer)).max(axis=(1, 3))
     ),

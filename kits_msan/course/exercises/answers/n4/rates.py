@@ -1,5 +1,7 @@
 """The exercises 4.2, the paper's learning rate, and 4.3, three learning rates: solutions and common mistakes."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kits_msan.course.exercises.exercise import Exercise, Inputs
@@ -13,12 +15,16 @@ def _steps(rng: np.random.Generator) -> Inputs:
     ]
 
 
+def _stairs(first: float = 1e-3, factor: float = 0.1, length: int = 100_000) -> Callable[[int], float]:
+    return lambda step: first * factor ** (step // length)
+
+
 HIGH, LOW, RIGHT = "too high", "too low", "right"
 
 
 EXERCISES = {
     "4.2": Exercise(
-        solution=lambda step: 1e-3 * 0.1 ** (step // 100_000),
+        solution=_stairs(),
         why="four stairs, from 0.001 down to 0.000001, and each begins exactly at its hundred thousand.",
         inputs=_steps,
         hint="Count how many whole hundred thousands of steps are complete, and divide by 10 that many times.",
@@ -78,30 +84,22 @@ EXERCISES = {
             "the first stair has number 0, and [-1] takes the last of a list: the number is step // 100_000.": (
                 lambda step: 1e-3 * 0.1 ** ((step // 100_000 - 1) % 4)
             ),
-            "the rate halves in yours; it is divided by 10.": lambda step: 1e-3 * 0.5 ** (step // 100_000),
-            "the rate must fall, and yours rises.": lambda step: 1e-3 * 10.0 ** (step // 100_000),
-            "you began with 0.01; the paper's initial learning rate is 0.001.": (
-                lambda step: 1e-2 * 0.1 ** (step // 100_000)
-            ),
-            "you began with 1; the paper's initial learning rate is 0.001.": lambda step: 0.1 ** (step // 100_000),
-            "you began with 0.1; the paper's initial learning rate is 0.001.": (
-                lambda step: 0.1 * 0.1 ** (step // 100_000)
-            ),
-            "the stairs are 10,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 10_000),
-            "the stairs are 1,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 1_000),
+            "the rate halves in yours; it is divided by 10.": _stairs(factor=0.5),
+            "the rate must fall, and yours rises.": _stairs(factor=10.0),
+            "you began with 0.01; the paper's initial learning rate is 0.001.": _stairs(first=1e-2),
+            "you began with 1; the paper's initial learning rate is 0.001.": _stairs(first=1),
+            "you began with 0.1; the paper's initial learning rate is 0.001.": _stairs(first=0.1),
+            "the stairs are 10,000 steps long; they are 100,000.": _stairs(length=10_000),
+            "the stairs are 1,000 steps long; they are 100,000.": _stairs(length=1_000),
             "`%` is what is left over; `//` counts the whole hundred thousands.": (
                 lambda step: 1e-3 * 0.1 ** (step % 100_000)
             ),
             "the number of the stair is the power to which 0.1 is raised; you multiplied by it.": (
                 lambda step: 1e-3 * 0.1 * (step // 100_000)
             ),
-            "each stair is a tenth of the one before; yours is nine tenths.": (
-                lambda step: 1e-3 * 0.9 ** (step // 100_000)
-            ),
-            "the stairs are 200,000 steps long; they are 100,000.": lambda step: 1e-3 * 0.1 ** (step // 200_000),
-            "a stair has 100,000 steps, from 0 to 99,999; yours has one more.": (
-                lambda step: 1e-3 * 0.1 ** (step // 100_001)
-            ),
+            "each stair is a tenth of the one before; yours is nine tenths.": _stairs(factor=0.9),
+            "the stairs are 200,000 steps long; they are 100,000.": _stairs(length=200_000),
+            "a stair has 100,000 steps, from 0 to 99,999; yours has one more.": _stairs(length=100_001),
             "each stair is a tenth of the one before; you subtracted a tenth of the first each time.": (
                 lambda step: 1e-3 - 1e-4 * (step // 100_000)
             ),

@@ -36,13 +36,13 @@ def _counted(labels: Any) -> Any:
 
 
 def _vote(
-    tie_break: Callable[[Any], Any] = lambda probabilities: probabilities.sum(axis=0),
+    tie_break: Callable[..., Any] = np.sum,
     taking_part: Callable[[Any], Any] = lambda counts: counts == counts.max(axis=0),
     give: Callable[[Any], Any] = lambda scores: scores.argmax(axis=0),
 ) -> Callable[[Any, Any], Any]:
     """The majority; the arguments are what decides a tie (3, V), who takes part in it, and what is returned."""
     return lambda labels, probabilities: give(
-        np.where(taking_part(_counted(labels)), tie_break(probabilities), -np.inf)
+        np.where(taking_part(_counted(labels)), tie_break(probabilities, axis=0), -np.inf)
     )
 
 
@@ -114,7 +114,7 @@ EXERCISES = {
                 axis=0
             ),
             "at a tie you add only what those who voted for a class gave it; add the probabilities of all.": (
-                lambda labels, probabilities: _vote(lambda p: _weighed(labels, p))(labels, probabilities)
+                lambda labels, probabilities: _vote(lambda p, axis: _weighed(labels, p))(labels, probabilities)
             ),
             "you compared with the most votes anywhere; take the largest count of each voxel: max(axis=0).": _vote(
                 taking_part=lambda counts: counts == counts.max()
@@ -206,26 +206,18 @@ EXERCISES = {
         },
         make=_vote,
         flaws={
-            "your ties go to the surest single network; the sum over all of them decides.": {
-                "tie_break": lambda probabilities: probabilities.max(axis=0)
-            },
-            "your ties go to the class whose least probability is largest; the sum decides.": {
-                "tie_break": lambda probabilities: probabilities.min(axis=0)
-            },
-            "your ties go by the product of the probabilities; the sum decides.": {
-                "tie_break": lambda probabilities: probabilities.prod(axis=0)
-            },
-            "your ties go by the median of the probabilities; the sum decides.": {
-                "tie_break": lambda probabilities: np.median(probabilities, axis=0)
-            },
+            "your ties go to the surest single network; the sum over all of them decides.": {"tie_break": np.max},
+            "your ties go to the class whose least probability is largest; the sum decides.": {"tie_break": np.min},
+            "your ties go by the product of the probabilities; the sum decides.": {"tie_break": np.prod},
+            "your ties go by the median of the probabilities; the sum decides.": {"tie_break": np.median},
             "your ties go by the first five networks alone; add the probabilities of all.": {
-                "tie_break": lambda probabilities: probabilities[:5].sum(axis=0)
+                "tie_break": lambda probabilities, axis: probabilities[:5].sum(axis)
             },
             "your ties go by the first network's probabilities; the sum over all decides.": {
-                "tie_break": lambda probabilities: probabilities[0]
+                "tie_break": lambda probabilities, axis: probabilities[0]
             },
             "your ties go to the class with the smaller sum; the larger wins.": {
-                "tie_break": lambda probabilities: -probabilities.sum(axis=0)
+                "tie_break": lambda probabilities, axis: -probabilities.sum(axis)
             },
             "the class with the fewest votes wins in yours; it is the one with the most.": {
                 "taking_part": lambda counts: counts == counts.min(axis=0)
