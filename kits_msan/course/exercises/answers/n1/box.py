@@ -54,6 +54,11 @@ def _box(
     return box
 
 
+def _of_box(change: Callable[[Any], Any], **how: Any) -> Callable[[Any, Any, float], Any]:
+    """What `change` makes of a box."""
+    return lambda label, spacing, margin: change(_box(**how)(label, spacing, margin))
+
+
 def _over_one_axis(label: Any, spacing: Any, margin: float) -> Any:
     box = []
     for axis, size in enumerate(label.shape):
@@ -107,25 +112,17 @@ EXERCISES = {
         hint="A box is three pairs (start, stop), such that label[start:stop] on each axis holds all of it.",
         parts={"slices": "Look at axis 0.", "rows": "Look at axis 1.", "columns": "Look at axis 2."},
         mistakes={
-            "these are three starts and three stops; give a pair (start, stop) for each axis.": (
-                lambda label, spacing, margin: np.transpose(_box()(label, spacing, margin))
-            ),
-            "these are six numbers in a row; give three pairs (start, stop).": (
-                lambda label, spacing, margin: np.ravel(_box()(label, spacing, margin))
-            ),
+            "these are three starts and three stops; give a pair (start, stop) for each axis.": _of_box(np.transpose),
+            "these are six numbers in a row; give three pairs (start, stop).": _of_box(np.ravel),
             "this is the part cut out; give its box, three pairs (start, stop).": lambda label, spacing, margin: (
                 label[tuple(slice(*pair) for pair in _box()(label, spacing, margin))]
             ),
             "any(axis=axis) takes this axis away; to keep it, take any over the two others.": (_over_one_axis),
-            "start is one too large: it is the first voxel minus the margin, and counts from 0.": (
-                lambda label, spacing, margin: [(a + 1, b) for a, b in _box()(label, spacing, margin)]
+            "start is one too large: it is the first voxel minus the margin, and counts from 0.": _of_box(
+                lambda box: [(a + 1, b) for a, b in box]
             ),
-            "each pair is (stop, start); give (start, stop).": (
-                lambda label, spacing, margin: [pair[::-1] for pair in _box()(label, spacing, margin)]
-            ),
-            "these are (start, length); give (start, stop).": (
-                lambda label, spacing, margin: [(a, b - a) for a, b in _box()(label, spacing, margin)]
-            ),
+            "each pair is (stop, start); give (start, stop).": _of_box(lambda box: [pair[::-1] for pair in box]),
+            "these are (start, length); give (start, stop).": _of_box(lambda box: [(a, b - a) for a, b in box]),
             "these are millimeters; give indices of voxels.": (
                 lambda label, spacing, margin: [
                     (a * mm, b * mm) for (a, b), mm in zip(_box()(label, spacing, margin), spacing, strict=True)
@@ -137,9 +134,7 @@ EXERCISES = {
                 ]
             ),
             "you always took 5 mm: use `margin`.": (lambda label, spacing, margin: _box()(label, spacing, 5.0)),
-            "the axes are in the reverse order; give slices, rows, columns.": (
-                lambda label, spacing, margin: _box()(label, spacing, margin)[::-1]
-            ),
+            "the axes are in the reverse order; give slices, rows, columns.": _of_box(lambda box: box[::-1]),
             "this is the part cut out, without a margin; give its box, three pairs (start, "
             "stop).": lambda label, spacing, margin: label[
                 tuple(slice(*pair) for pair in _box(sides=(0, 0))(label, spacing, margin))
@@ -148,9 +143,9 @@ EXERCISES = {
             "column.": _first_and_last,
             "np.where gives slices, rows and columns, in this order; you took them the other way round.": _backwards,
             "min() and max() looked at all three axes together; take them for each axis.": _all_axes,
-            "a negative start became positive, by abs; clip it to 0.": lambda label, spacing, margin: [
-                (abs(a), b) for a, b in _box(clip="high")(label, spacing, margin)
-            ],
+            "a negative start became positive, by abs; clip it to 0.": _of_box(
+                lambda box: [(abs(a), b) for a, b in box], clip="high"
+            ),
             "int() rounds down, so a part of the margin is lost at the stop; round up there.": _cut_at_stop,
             "you rounded the margin to the nearest, with + 0.5; round up, or part of it is lost.": _box(
                 rounded=lambda voxels: math.floor(voxels + 0.5)

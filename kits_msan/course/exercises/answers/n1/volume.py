@@ -41,6 +41,14 @@ def _boxed(label: Any) -> Any:
     return np.prod(np.ptp(places, axis=0) + 1) if places.size else 0
 
 
+CUBES: dict[str, Callable[[Any], Any]] = {
+    "spacing of the slices": lambda spacing: spacing[0] ** 3,
+    "spacing of the rows": lambda spacing: spacing[1] ** 3,
+    "spacing of the columns": lambda spacing: spacing[2] ** 3,
+    "largest spacing": lambda spacing: max(spacing) ** 3,
+    "smallest spacing": lambda spacing: min(spacing) ** 3,
+    "mean spacing": lambda spacing: np.mean(spacing) ** 3,
+}
 EXERCISES = {
     "1.2": Exercise(
         solution=_volume(),
@@ -109,23 +117,9 @@ EXERCISES = {
             "the pixel's side is squared; rows and columns have a spacing each.": {
                 "voxel": lambda spacing: spacing[0] * spacing[1] ** 2
             },
-            "you took the spacing of the slices for all three sides; each axis has its own.": {
-                "voxel": lambda spacing: spacing[0] ** 3
-            },
-            "you took the spacing of the rows for all three sides; each axis has its own.": {
-                "voxel": lambda spacing: spacing[1] ** 3
-            },
-            "you took the spacing of the columns for all three sides; each axis has its own.": {
-                "voxel": lambda spacing: spacing[2] ** 3
-            },
-            "you took the largest spacing for all three sides; each axis has its own.": {
-                "voxel": lambda spacing: max(spacing) ** 3
-            },
-            "you took the smallest spacing for all three sides; each axis has its own.": {
-                "voxel": lambda spacing: min(spacing) ** 3
-            },
-            "you took the mean spacing for all three sides; each axis has its own.": {
-                "voxel": lambda spacing: np.mean(spacing) ** 3
+            **{
+                f"you took the {side} for all three sides; each axis has its own.": {"voxel": cube}
+                for side, cube in CUBES.items()
             },
             "spacings are multiplied for a volume, not added.": {"voxel": sum},
             "this is the diagonal of a voxel; its volume is the product of the three spacings.": {

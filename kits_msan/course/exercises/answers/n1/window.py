@@ -107,9 +107,7 @@ EXERCISES = {
             "1 HU above low is white in yours: divide by high - low first, and then clip to 0 and 1.": (
                 lambda image, low, high: np.clip(image - low, 0, 1) / (high - low)
             ),
-            "the root bends; between low and high gray rises in a straight line.": (
-                lambda image, low, high: np.sqrt(_gray()(image, low, high))
-            ),
+            "the root bends; between low and high gray rises in a straight line.": _gray(then=np.sqrt),
             "the sign is turned: it is (image - low), not (low - image).": (
                 lambda image, low, high: np.clip((low - image) / (high - low), 0, 1)
             ),
@@ -158,8 +156,8 @@ EXERCISES = {
             "you scaled by the paper's window, -200 and 500; scale by low and high.": (
                 lambda image, low, high: (np.clip(image, low, high).astype(float) + 200) / 700
             ),
-            "you rounded the gray to 256 steps on the way; do not round.": (
-                lambda image, low, high: np.round(_gray()(image, low, high) * 255) / 255
+            "you rounded the gray to 256 steps on the way; do not round.": _gray(
+                then=lambda gray: np.round(gray * 255) / 255
             ),
             "the window is cut in three: 0, a half and 1. Between low and high gray must rise evenly.": (
                 lambda image, low, high: np.where(image <= low, 0, np.where(image >= high, 1, 0.5))
@@ -167,11 +165,11 @@ EXERCISES = {
             "what lies outside the window must be clipped to its ends first; then low becomes 0.": (
                 lambda image, low, high: np.where((image >= low) & (image <= high), image, 0)
             ),
-            "this runs from 0 to 255 in whole numbers; the course scales to 0 to 1.": lambda image, low, high: (
-                np.floor(255 * _gray()(image, low, high))
+            "this runs from 0 to 255 in whole numbers; the course scales to 0 to 1.": _gray(
+                then=lambda gray: np.floor(255 * gray)
             ),
-            "this runs from 0 to 255, rounded; the course scales to 0 to 1.": lambda image, low, high: np.round(
-                255 * _gray()(image, low, high)
+            "this runs from 0 to 255, rounded; the course scales to 0 to 1.": _gray(
+                then=lambda gray: np.round(255 * gray)
             ),
             "the middle of the window must become a half: add 0.5, or subtract low in place of the "
             "middle.": lambda image, low, high: np.clip((image - (low + high) / 2) / (high - low), 0, 1),

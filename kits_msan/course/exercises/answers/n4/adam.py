@@ -49,8 +49,14 @@ def _adam(
     return adam_step
 
 
-def _step_of(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
-    return weights - _adam()(weights, gradient, m, v, step, rate)[0]
+def _weights(other: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Adam, with `other` of the old and the new weights in place of the new."""
+
+    def adam_step(weights: Any, *rest: Any) -> Any:
+        new, m, v = _adam()(weights, *rest)
+        return other(weights, new), m, v
+
+    return adam_step
 
 
 def _late_correction(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float) -> Any:
@@ -105,18 +111,9 @@ EXERCISES = {
             "the 10^-8 was added to the root of the uncorrected v; correct v first, then take the root and "
             "add.": _late_correction,
             "brackets are missing: m / 1 - 0.9**s is not m / (1 - 0.9**s).": _unbracketed,
-            "the weights were multiplied; subtract the step from them.": lambda weights, gradient, m, v, step, rate: (
-                _step_of(weights, gradient, m, v, step, rate) * weights,
-                *_adam()(weights, gradient, m, v, step, rate)[1:],
-            ),
-            "this is the step alone; subtract it from the weights.": lambda weights, gradient, m, v, step, rate: (
-                _step_of(weights, gradient, m, v, step, rate),
-                *_adam()(weights, gradient, m, v, step, rate)[1:],
-            ),
-            "this is minus the step alone; add the weights to it.": lambda weights, gradient, m, v, step, rate: (
-                -_step_of(weights, gradient, m, v, step, rate),
-                *_adam()(weights, gradient, m, v, step, rate)[1:],
-            ),
+            "the weights were multiplied; subtract the step from them.": _weights(lambda old, new: (old - new) * old),
+            "this is the step alone; subtract it from the weights.": _weights(lambda old, new: old - new),
+            "this is minus the step alone; add the weights to it.": _weights(lambda old, new: -(old - new)),
             "you made the weights smaller too (weight decay, as in AdamW); leave that "
             "out.": lambda weights, gradient, m, v, step, rate: (
                 _adam()(weights, gradient, m, v, step, rate)[0] - 0.01 * rate * weights,

@@ -27,6 +27,11 @@ def _paired(
     return lambda first, second: (mean(first, second), spread(first, second, ddof) / root(len(first)))[::order]
 
 
+def _of_pair(change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """What `change` makes of the difference and its error."""
+    return lambda first, second: change(*_paired()(first, second))
+
+
 EXERCISES = {
     "5.3": Exercise(
         solution=_paired(),
@@ -47,26 +52,18 @@ EXERCISES = {
             "these are the differences of all cases; return their mean and its standard error.": (
                 lambda first, second: first - second
             ),
-            "these are the ends of an interval; return the mean and its standard error.": lambda first, second: (
-                _paired()(first, second)[0] - 1.96 * _paired()(first, second)[1],
-                _paired()(first, second)[0] + 1.96 * _paired()(first, second)[1],
+            "these are the ends of an interval; return the mean and its standard error.": _of_pair(
+                lambda mean, error: (mean - 1.96 * error, mean + 1.96 * error)
             ),
             "these are t and p of a test; return the mean difference and its standard error.": (
                 lambda first, second: scipy.stats.ttest_rel(first, second)
             ),
-            "these are t and the error; return the mean and its standard error.": lambda first, second: (
-                _paired()(first, second)[0] / _paired()(first, second)[1],
-                _paired()(first, second)[1],
+            "these are t and the error; return the mean and its standard error.": _of_pair(
+                lambda mean, error: (mean / error, error)
             ),
-            "this is the squared standard error; take its root.": lambda first, second: (
-                _paired()(first, second)[0],
-                _paired()(first, second)[1] ** 2,
-            ),
+            "this is the squared standard error; take its root.": _of_pair(lambda mean, error: (mean, error**2)),
             "these are the ends of an interval, two standard errors wide on each side; return the mean and the "
-            "error.": lambda first, second: (
-                _paired()(first, second)[0] - 2 * _paired()(first, second)[1],
-                _paired()(first, second)[0] + 2 * _paired()(first, second)[1],
-            ),
+            "error.": _of_pair(lambda mean, error: (mean - 2 * error, mean + 2 * error)),
             "these are percent of the second network's scores; subtract, and leave it so.": lambda first, second: (
                 _paired()(100 * first / second, np.full(len(first), 100.0))
             ),
