@@ -28,13 +28,10 @@ def test_good_parameters_give_the_profile() -> None:
             {"profile": "labtop"},
             "unknown profile 'labtop'; choose one of smoke, laptop, shipped, shipped-gpu, gpu, paper.",
         ),
-        ({"profile": None}, "the parameter profile is None; it must be a name, such as smoke."),
         ({"device": "gpu"}, "unknown device 'gpu'; choose one of auto, cpu, cuda, mps."),
         ({"train": "false"}, "the parameter train is 'false'; it must be True or False, with a capital letter."),
-        ({"train": 0}, "the parameter train is 0; it must be True or False, with a capital letter."),
         ({"data": 7}, "the parameter data is 7; it must be the path of a folder, or empty."),
         ({"seed": True}, "the parameter seed is True; it must be a whole number."),
-        ({"seed": 1.5}, "the parameter seed is 1.5; it must be a whole number."),
         ({"seed": -1}, "the parameter seed is -1; it must be 0 or more."),
         ({"In": ["# Parameters\ntrian = True\n"]}, "this notebook has no parameter 'trian'; did you mean train?"),
         (

@@ -40,8 +40,6 @@ def printed(code: str, names: dict[str, Any]) -> str:
     ("solution", "expected"),
     [
         ("a = 4 * 5", "a = ..."),
-        ("a: int = 4", None),
-        ("print(1)", None),
         ("# Take care of units.\na = 4\nb = 5\nprint(a)", "# Take care of units.\na = ...\nb = ..."),
         ("def f(x, y=1):\n    return x + y\n\n\nprint(f(1))", "def f(x, y=1):\n    return ..."),
         (f"{GUIDED}    y = 2 * x\n    return y\n\n\ng = f(1)", f"{GUIDED}    return ..."),

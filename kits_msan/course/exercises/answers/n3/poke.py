@@ -27,13 +27,18 @@ def _poke(
     return poke
 
 
-def _changed(layer: Any, size: int) -> Tensor:
-    """Which voxels (D, H, W) of the output a poke in the middle of the input changes."""
+def _change(layer: Any, size: int) -> Tensor:
+    """How a poke in the middle of the input changes the output, (D, H, W)."""
     still = torch.zeros(1, 1, 3, size, size)
     poked = still.clone()
     poked[0, 0, 1, size // 2, size // 2] = 1
-    changed: Tensor = (layer(poked) != layer(still))[0, 0]
-    return changed
+    change: Tensor = (layer(poked) - layer(still))[0, 0]
+    return change
+
+
+def _changed(layer: Any, size: int) -> Tensor:
+    """Which voxels (D, H, W) change."""
+    return _change(layer, size) != 0
 
 
 def _gradient(layer: Any, size: int) -> Any:
@@ -54,24 +59,11 @@ def _in_order(layer: Any, size: int) -> Any:
     return int(columns[-1] - columns[0]) + 1
 
 
-def _within(part: Callable[[Tensor, int], Tensor]) -> Callable[[Any, int], Any]:
-    """The width of what changes in a part of the output (D, H, W)."""
+def _of_change(part: Callable[[Tensor], Tensor]) -> Callable[[Any, int], Any]:
+    """The width of what is found in the change (D, H, W) of the output."""
 
     def width(layer: Any, size: int) -> Any:
-        columns = part(_changed(layer, size), size // 2).nonzero()[:, -1]
-        return int(columns.max() - columns.min()) + 1
-
-    return width
-
-
-def _of_change(columns: Callable[[Tensor], Tensor]) -> Callable[[Any, int], Any]:
-    """The width of the columns that are found in the change (D, H, W) of the output."""
-
-    def width(layer: Any, size: int) -> Any:
-        still = torch.zeros(1, 1, 3, size, size)
-        poked = still.clone()
-        poked[0, 0, 1, size // 2, size // 2] = 1
-        found = columns((layer(poked) - layer(still))[0, 0]).nonzero()[:, -1]
+        found = part(_change(layer, size)).nonzero()[:, -1]
         return int(found.max() - found.min()) + 1
 
     return width
@@ -97,12 +89,12 @@ EXERCISES = {
         },
         mistakes={
             "you looked at the middle row of the middle slice alone; a layer can reach farther in other rows and "
-            "slices.": _within(lambda changed, middle: changed[1, middle, None]),
-            "you looked at the middle slice alone; a layer can reach farther in the slices beside it.": _within(
-                lambda changed, middle: changed[1]
+            "slices.": _of_change(lambda change: change[1, change.shape[1] // 2, None]),
+            "you looked at the middle slice alone; a layer can reach farther in the slices beside it.": _of_change(
+                lambda change: change[1]
             ),
-            "you looked at the middle row alone; a layer can reach farther in the rows beside it.": _within(
-                lambda changed, middle: changed[:, middle]
+            "you looked at the middle row alone; a layer can reach farther in the rows beside it.": _of_change(
+                lambda change: change[:, change.shape[1] // 2]
             ),
             "a change can be negative too: a column counts if it becomes smaller. Compare with !=, or take abs().": (
                 _of_change(lambda change: change > 0)
