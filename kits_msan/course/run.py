@@ -62,10 +62,12 @@ def run_course(
             print(f"{out} holds this course already; add --overwrite to run it anew.")
         elif len(todo) < len(notebooks):
             print(f"{len(notebooks) - len(todo)} of {len(notebooks)} notebooks are done already.")
-        shares = dict(zip([path.name for path in notebooks], SHARES, strict=True))
+        each = 60 * MINUTES[profile.name] / sum(SHARES)  # seconds of a share
+        shares = zip(notebooks, SHARES, strict=True)
+        expected = {path.name: each * share for path, share in shares if path in todo}
         seconds: dict[str, float] = {}
         failure = None
-        with _progress(todo, shares, seconds, 60 * MINUTES[profile.name]):
+        with _progress(expected, seconds, trust=6 * MINUTES[profile.name]):
             for notebook in todo:
                 started = time.perf_counter()
                 target, limit = out / notebook.name, CELL_TIMEOUT.get(profile.name)
@@ -179,17 +181,15 @@ def _cell_name(target: Path, error: Any) -> str:
 
 
 @contextmanager
-def _progress(
-    notebooks: list[Path], shares_of: dict[str, int], seconds: dict[str, float], expected: float
-) -> Iterator[None]:
+def _progress(expected: dict[str, float], seconds: dict[str, float], trust: float) -> Iterator[None]:
     """A bar that counts seconds, and corrects its estimate by how long the finished notebooks took.
 
-    expected: seconds of a whole course, of which `notebooks` take their part.
+    expected: seconds of each notebook. trust: in the estimate, in seconds: the short notebooks before the training
+    say little about it.
     """
     from tqdm.auto import tqdm
 
-    shares = {path.name: shares_of[path.name] * expected / sum(shares_of.values()) for path in notebooks}
-    if not shares:
+    if not expected:
         yield
         return
     started = time.perf_counter()
@@ -197,25 +197,20 @@ def _progress(
 
     def tick(bar: Any) -> None:
         while not stop.wait(1.0):
-            planned = sum(shares[name] for name in seconds)
-            trust = expected / 10  # the short notebooks before the training say little about it
-            speed = (sum(seconds.values()) + trust) / (planned + trust)
+            planned, spent = sum(expected[name] for name in seconds), sum(seconds.values())
+            speed = (spent + trust) / (planned + trust)
             now = time.perf_counter() - started
-            rest = [name for name in shares if name not in seconds]
-            in_this = now - sum(seconds.values())
-            left = (
-                max(shares[rest[0]] * speed - in_this, 0) + sum(shares[name] * speed for name in rest[1:])
-                if rest
-                else 0
-            )
-            bar.set_description_str(f"[{len(seconds) + 1}/{len(shares)}]" if rest else "done", refresh=False)
+            rest = [name for name in expected if name not in seconds]
+            later = speed * sum(expected[name] for name in rest[1:])  # after the notebook that runs
+            left = max(speed * sum(expected[name] for name in rest) - (now - spent), later)
+            bar.set_description_str(f"[{len(seconds) + 1}/{len(expected)}]" if rest else "done", refresh=False)
             bar.set_postfix_str(rest[0] if rest else "", refresh=False)
             bar.n, bar.total = round(now), round(now + left)
             bar.refresh()
 
     # In a narrow terminal the end is cut off: the name. Where there is none, a bar each second would fill a file.
     layout = "{desc} {percentage:3.0f}%|{bar:10}| {elapsed} elapsed, about {remaining} left{postfix}"
-    with tqdm(total=round(sum(shares.values())), bar_format=layout, disable=None) as bar:
+    with tqdm(total=round(sum(expected.values())), bar_format=layout, disable=None) as bar:
         ticker = threading.Thread(target=tick, args=(bar,), daemon=True)
         ticker.start()
         try:
