@@ -6,29 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sources
 import torch
 from right_answers_n4_to_n5 import interval_at_once, loop_first_zero, two_by_loop, two_most_common
-from sources import (
-    Attention,
-    AttentionJoined,
-    AttentionOfNumbers,
-    AttentionUntrained,
-    AttentionWithBias,
-    AttentionYields,
-    Block,
-    BlockCut,
-    BlockInPlace,
-    BlockStacked,
-    BlockTwice,
-    BlockWithoutDim,
-    BlockWithoutShortcut,
-    NoSuper,
-    OwnAttention,
-    OwnBlock,
-    SquaredWeights,
-    defined_last,
-    solution_source,
-)
 from sources import my_window as gray
 from torch import nn
 from wrong_answers_n4_to_n5 import (
@@ -104,8 +84,8 @@ def loop_of_tensors(model: Any, sampler: Any, loss_of: Any, rate: float, steps: 
 
 RIGHT = [
     ("1.b", slab_by_choice),
-    ("2.b", Attention),
-    ("3.b", Block),
+    ("2.b", sources.Attention),
+    ("3.b", sources.Block),
     ("4.b", loop_first_zero),
     ("5.b", lambda label: two_by_loop(label.copy())),
     ("1.b", slab_of_a_new_case),
@@ -116,10 +96,10 @@ RIGHT = [
 WRONG = [
     pytest.param(DRAWS, slab_of_its_own, "the same again", marks=pytest.mark.slow),
     ("1.b", lambda case, rng, slices: None, "returns nothing"),
-    ("2.b", SquaredWeights, "At each level but the bottom"),
+    ("2.b", sources.SquaredWeights, "At each level but the bottom"),
     ("2.b", lambda channels: nn.Identity(), "AttributeError"),
-    ("3.b", BlockTwice, "Error"),
-    ("3.b", BlockWithoutShortcut, "(It was right for 3 other inputs.)"),
+    ("3.b", sources.BlockTwice, "Error"),
+    ("3.b", sources.BlockWithoutShortcut, "(It was right for 3 other inputs.)"),
     ("5.c", interval_of_shares, "not the shares 0.025 and 0.975"),
     ("1.b", lambda case, rng, slices: rng(3), "rng.integers(n)"),
     ("4.b", lambda model, sampler, loss_of, rate, steps: sampler.batch(0)[0], "batch.image and batch.label"),
@@ -127,17 +107,17 @@ WRONG = [
     ("5.c", lambda differences, draws, rng, level: rng.choice(differences, 2), "does not depend on `level`"),
     ("1.b", slab_clipped_in_place, "changes `image` itself"),
     ("1.b", lambda case, rng, slices: "slab", "Return two things"),
-    ("2.b", AttentionUntrained, "their gradients are not"),
-    ("2.b", AttentionOfNumbers, "their gradients are not"),
-    ("3.b", BlockCut, "their gradients are not"),
-    ("2.b", AttentionYields, "return a list, without `yield`"),
-    ("2.b", Attention([2, 3, 4]), "the class itself"),
+    ("2.b", sources.AttentionUntrained, "their gradients are not"),
+    ("2.b", sources.AttentionOfNumbers, "their gradients are not"),
+    ("3.b", sources.BlockCut, "their gradients are not"),
+    ("2.b", sources.AttentionYields, "return a list, without `yield`"),
+    ("2.b", sources.Attention([2, 3, 4]), "the class itself"),
     ("1.b", lambda *given: [part.tolist() for part in slab_by_choice(*given)], "return arrays"),
     ("5.b", lambda label: two_by_loop(label.copy()).tolist(), "return an array"),
-    ("2.b", AttentionJoined, "return a list of them"),
-    ("3.b", BlockWithoutDim, "split and join with dim=1"),
-    ("3.b", BlockStacked, "torch.stack adds one"),
-    ("3.b", BlockInPlace, "Write x = x + y, not x += y."),
+    ("2.b", sources.AttentionJoined, "return a list of them"),
+    ("3.b", sources.BlockWithoutDim, "split and join with dim=1"),
+    ("3.b", sources.BlockStacked, "torch.stack adds one"),
+    ("3.b", sources.BlockInPlace, "Write x = x + y, not x += y."),
     ("4.b", loop_that_yields, "return a list"),
     ("4.b", loop_of_tensors, "append loss.item()"),
     ("5.b", two_by_loop, "changes `label` itself"),
@@ -149,11 +129,11 @@ WRONG = [
     ("1.b", slab_with_label(lambda label: label / 2), "Not right: the label. It is the label as it is"),
     ("1.b", lambda *given: [part[None] for part in slab_by_choice(*given)], "image and label: each has other axes"),
     ("1.b", lambda case, rng: slab_by_choice(case, rng), "the check gives it 3 arguments, case, rng, slices"),
-    ("2.b", lambda: Attention([2, 3]), "the check gives it 1 argument, channels"),
-    ("2.b", OwnAttention, "Leave `__init__` as it was given: the check sets the weights"),
-    ("2.b", AttentionWithBias, "Leave `__init__` as it was given."),
-    ("3.b", OwnBlock, "Leave `__init__` as it was given."),
-    ("2.b", NoSuper, "Begin `__init__` with super().__init__()."),
+    ("2.b", lambda: sources.Attention([2, 3]), "the check gives it 1 argument, channels"),
+    ("2.b", sources.OwnAttention, "Leave `__init__` as it was given: the check sets the weights"),
+    ("2.b", sources.AttentionWithBias, "Leave `__init__` as it was given."),
+    ("3.b", sources.OwnBlock, "Leave `__init__` as it was given."),
+    ("2.b", sources.NoSuper, "Begin `__init__` with super().__init__()."),
     ("4.b", lambda *given: (given[0], loop_first_zero(*given)), "return the list of losses alone"),
     ("5.c", interval_that_sorts, "changes `differences` itself"),
     ("5.b", needs_library, "This library is not installed here"),
@@ -163,7 +143,7 @@ WRONG = [
 
 @pytest.mark.parametrize("number", BUILDS)
 def test_the_notebooks_build_is_right(number: str) -> None:
-    assert passes(number, defined_last(solution_source(number)))
+    assert passes(number, sources.defined_last(sources.solution_source(number)))
 
 
 @pytest.mark.parametrize(("number", "thing"), RIGHT)
