@@ -30,13 +30,13 @@ def compute_script() -> str:
 
 
 def segment_script(manifest: Mapping[str, Any]) -> str:
-    """A script for pages: it defines `KitsSegment`, with `connect` and `segment` of `segment/component.js`.
+    """A script for pages: it defines `KitsSegment`, with `connect` of `segment/component.js`.
 
     manifest: the "networks" and "scans" that lie beside the page; see `build.py`.
     """
     worker = json.dumps(f'"use strict";\n{compute_script()}\nonmessage = answer;\n').replace("</", "<\\/")
     given = f"const WORKER = {worker};\nconst MANIFEST = {json.dumps(manifest)};"
-    body = f"{given}\n{joined(HERE, PAGE)}\nreturn {{ connect, segment, scans: {{}}, weights: {{}} }};"
+    body = f"{given}\n{joined(HERE, PAGE)}\nreturn {{ connect, scans: {{}}, weights: {{}} }};"
     return f"const KitsSegment = (() => {{\n{body}\n}})();\n"
 
 

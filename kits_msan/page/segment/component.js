@@ -1,6 +1,7 @@
 // "Segment a scan in this page": from a scan and networks that somebody chooses to labels in a viewer.
 // MANIFEST, the networks and phantoms that lie beside the page, and KitsViewer stand before this file.
 
+import { download } from "../../viewer/js/dom.js";
 import { Helper, loaded, spread } from "./helpers.js";
 import { buildControls, fillTable, listenToDrops, nameScan, offerHeat, VOTE } from "./controls.js";
 import { Showing } from "./showing.js";
@@ -217,23 +218,18 @@ class Segment {
 
   // The vote, or the network's labels where there is one alone, as NIfTI on the scan's own grid.
   async save() {
-    const { labels } = this.labels[VOTE] ?? this.labels[this.voters[0]];
-    const blob = await this.desk.run("save", { labels }), link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${this.scan.name}_segmentation.nii.gz`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    this.say(`${link.download} is saved, on the grid of the scan.`);
+    const { labels } = this.labels[VOTE] ?? this.labels[this.voters[0]], name = `${this.scan.name}_segmentation.nii.gz`;
+    download(await this.desk.run("save", { labels }), name);
+    this.say(`${name} is saved, on the grid of the scan.`);
   }
 }
 
 // Put the component into an element, and open its first scan. store: KitsSegment, where scripts put what they hold;
-// chosen: the networks that are ticked, by default all.
-export function segment(root, store, chosen = []) {
+// chosen: the networks that are ticked; of none all.
+function segment(root, store, chosen) {
   const component = new Segment(root, store, chosen.length ? chosen : MANIFEST.networks.map(({ name }) => name));
   component.part.scan.value = MANIFEST.scans[0].name;
   component.part.scan.onchange();
-  return component;
 }
 
 // All places of a page that ask for it: at once, or where it is folded away when it is unfolded.

@@ -15,6 +15,13 @@ export function passFocus(from, to) {
   if (from.contains(document.activeElement)) to.focus({ preventScroll: true });
 }
 
+// Hand a file to the browser, which saves it.
+export function download(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 // A button in a row of the viewer; `title` tells the mouse what the short text means.
 export function button(text, title, onclick) {
   return element("button", { type: "button", textContent: text, title, onclick });

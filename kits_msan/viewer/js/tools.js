@@ -1,6 +1,6 @@
 // Playing, full screen, distances from the keyboard, the picture as a file, and viewers that move together.
 
-import { element } from "./dom.js";
+import { download, element } from "./dom.js";
 import { PLANES } from "./volume.js";
 import { measuredText, say } from "./readout.js";
 
@@ -136,11 +136,10 @@ export function pictureOf(view) {
 }
 
 export function savePicture(view) {
+  const name = `${view.scene.name}-${view.plane}-${view.index}.png`;
   pictureOf(view).toBlob((blob) => {
-    const link = element("a", { href: URL.createObjectURL(blob), download: `${view.scene.name}-${view.plane}-${view.index}.png` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    say(view, `saved ${link.download}`);
+    download(blob, name);
+    say(view, `saved ${name}`);
   });
 }
 
