@@ -15,7 +15,7 @@ from kits_msan.course.exercises.answers.n3 import count as chain_count
 from kits_msan.course.exercises.answers.n4 import adam, loss, rates
 from kits_msan.course.exercises.answers.n5 import chance, paired, share, vote
 from kits_msan.course.exercises.builds import blocks, bootstrap, layers, loops, pieces, slabs
-from kits_msan.course.exercises.exercise import Build, Exercise
+from kits_msan.course.exercises.exercise import Exercise
 from kits_msan.course.exercises.verdict import takes_others, verdict
 
 EXERCISES: dict[str, Exercise] = {
@@ -30,7 +30,7 @@ EXERCISES: dict[str, Exercise] = {
     for module in chapter
     for number, exercise in module.EXERCISES.items()
 }
-BUILDS: dict[str, Build] = {
+BUILDS: dict[str, Exercise] = {
     number: build
     for module in (slabs, layers, blocks, loops, pieces, bootstrap)
     for number, build in module.BUILDS.items()
@@ -67,11 +67,11 @@ def passes(number: str, thing: Any) -> bool:
     if isinstance(thing, torch.nn.Module):
         print(f"{mark}Wrong: the check wants the class itself: its name, without brackets.")
         return False
-    use, exercise = BUILDS[number]
-    others = takes_others(thing, exercise.names) if callable(thing) else None
-    if callable(thing):
-        thing = update_wrapper(use(thing), thing, assigned=(), updated=())  # which knows what it wraps
-    said = others or verdict(exercise, thing)
+    build = BUILDS[number]
+    others = takes_others(thing, build.names) if callable(thing) else None
+    if callable(thing) and build.use:
+        thing = update_wrapper(build.use(thing), thing, assigned=(), updated=())  # which knows what it wraps
+    said = others or verdict(build, thing)
     print(mark + said)
     return said.startswith("Right")
 

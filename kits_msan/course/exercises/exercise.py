@@ -39,6 +39,7 @@ class Exercise:
         begin with a copy is not the best advice. No function may change what it is given: a notebook uses it again.
     in_place: names of arguments that may be changed nevertheless.
     inner: whether results are what a check saw, such as weights, and not what a student's function gave.
+    use: of a build, what makes a function of inputs of a student's function or class.
     takes: the names of what a student's function is given, where they are not those of `solution`.
     stops: words of an error's text to what to do about it, where the general advice would not fit.
     tolerance: largest difference, relative or absolute, between equal numbers.
@@ -58,6 +59,7 @@ class Exercise:
     keeps: Mapping[str, str] = field(default_factory=dict)
     in_place: tuple[str, ...] = ()
     inner: bool = False
+    use: Callable[[Any], Callable[..., Any]] | None = None
     takes: tuple[str, ...] = ()
     stops: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4
@@ -89,7 +91,3 @@ class Exercise:
     def _made(self, **change: Any) -> Callable[..., Any]:
         assert self.make is not None, "flaws need a function that makes answers"
         return self.make(**change)
-
-
-# What makes a function of inputs of a student's function or class, and the exercise for this function.
-Build = tuple[Callable[[Any], Callable[..., Any]], Exercise]

@@ -19,7 +19,7 @@ OWN = {  # how a sentence shows a student's words, and the same without
 }
 ADVICE = {
     *chain(WORDS.values(), KINDS.values(), [ANYTHING]),
-    *(hint for one in (*EXERCISES.values(), *(build for _, build in BUILDS.values())) for hint in one.stops.values()),
+    *(hint for one in (*EXERCISES.values(), *BUILDS.values()) for hint in one.stops.values()),
 }
 
 

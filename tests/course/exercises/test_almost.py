@@ -151,9 +151,9 @@ def test_what_an_exercise_says_of_a_function_that_is_right_in_all_trials() -> No
     assert verdict(exercise, {1: 1, -2: 2}.__getitem__) == "Right: size."  # it stops, as one that is made for less
 
 
-@pytest.mark.parametrize("number", [number for number, (_, exercise) in BUILDS.items() if exercise.takes])
+@pytest.mark.parametrize("number", [number for number, exercise in BUILDS.items() if exercise.takes])
 def test_a_build_knows_the_arguments_of_the_notebook(number: str) -> None:
-    assert list(inspect.signature(built(number)).parameters) == BUILDS[number][1].names
+    assert list(inspect.signature(built(number)).parameters) == BUILDS[number].names
 
 
 FRACTIONS = ["1.1", "2.2", "2.4", "3.1", "4.1", "5.2", "5.4"]  # whose results have no whole numbers alone

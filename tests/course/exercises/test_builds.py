@@ -25,7 +25,7 @@ from kits_msan.course.exercises.verdict import verdict
 DRAWS = "1.b"  # its check draws many slabs of a whole case
 MISTAKES = [
     pytest.param(number, hint, marks=pytest.mark.slow if number == DRAWS else ())
-    for number, (_, exercise) in BUILDS.items()
+    for number, exercise in BUILDS.items()
     for hint in exercise.single
 ]
 
@@ -162,7 +162,7 @@ def test_a_right_bootstrap_is_right_whatever_it_draws(seed: int) -> None:
 
 @pytest.mark.parametrize(("number", "hint"), MISTAKES)
 def test_each_mistake_gets_its_own_hint(number: str, hint: str) -> None:
-    _, exercise = BUILDS[number]
+    exercise = BUILDS[number]
     assert verdict(exercise, exercise.single[hint]).startswith(f"Wrong: {hint}")
 
 

@@ -50,7 +50,7 @@ ODD_CELLS = [
     'checks.check("5.1", vote)',
     f'dice_of_share = checks.EXERCISES["5.2"].solution\n{PRINTS}\nchecks.check("5.2", dice_of_share)',
     f'paired = checks.EXERCISES["5.3"].solution\nchecks.check("5.3", paired)\n{TAMPERED}',
-    'keep_two = checks.BUILDS["5.b"][1].solution\n# checks.passes("5.b", keep_two)',
+    'keep_two = checks.BUILDS["5.b"].solution\n# checks.passes("5.b", keep_two)',
     "import os\nos._exit(0)",
     'checks.passes("5.c", bootstrap)',
 ]
@@ -64,7 +64,7 @@ FALSE_WORDS = [  # before and after each check, and of what a check calls
     "subprocess.Popen(loop, start_new_session=True)",
     'answers = checks\nchecks = {"a": 1}\nbuilt = True',
     "dice_of_share = lambda share: share",
-    'def keep_two(label):\n    print("Not answered yet: debug")\n    return answers.BUILDS["5.b"][1].solution(label)',
+    'def keep_two(label):\n    print("Not answered yet: debug")\n    return answers.BUILDS["5.b"].solution(label)',
     'import sys\nsys.stdout.close()\nsys.stderr = sys.stdout = None\nchecks["a"]',
     'paired = answers.EXERCISES["5.3"].solution',
     "def bootstrap(differences, draws, rng, level=95):\n    return ...",
