@@ -19,21 +19,34 @@ from kits_msan.course.exercises.exercise import Exercise
 from kits_msan.course.exercises.verdict import takes_others, verdict
 
 EXERCISES: dict[str, Exercise] = {
-    number: exercise
-    for chapter in (
-        (window, volume, place, box),
-        (shape, layer, count, heat),
-        (chain, width, chain_count, poke),
-        (loss, rates, adam),
-        (vote, share, paired, chance),
-    )
-    for module in chapter
-    for number, exercise in module.EXERCISES.items()
+    "1.1": window.EXERCISE,
+    "1.2": volume.EXERCISE,
+    "1.3": place.EXERCISE,
+    "1.4": box.EXERCISE,
+    "2.1": shape.EXERCISE,
+    "2.2": layer.EXERCISE,
+    "2.3": count.EXERCISE,
+    "2.4": heat.EXERCISE,
+    "3.1": chain.EXERCISE,
+    "3.2": width.EXERCISE,
+    "3.3": chain_count.EXERCISE,
+    "3.4": poke.EXERCISE,
+    "4.1": loss.EXERCISE,
+    "4.2": rates.STAIRS,
+    "4.3": rates.CURVES,
+    "4.4": adam.EXERCISE,
+    "5.1": vote.EXERCISE,
+    "5.2": share.EXERCISE,
+    "5.3": paired.EXERCISE,
+    "5.4": chance.EXERCISE,
 }
 BUILDS: dict[str, Exercise] = {
-    number: build
-    for module in (slabs, layers, blocks, loops, pieces, bootstrap)
-    for number, build in module.BUILDS.items()
+    "1.b": slabs.EXERCISE,
+    "2.b": layers.EXERCISE,
+    "3.b": blocks.EXERCISE,
+    "4.b": loops.EXERCISE,
+    "5.b": pieces.EXERCISE,
+    "5.c": bootstrap.EXERCISE,
 }
 MARK = ""  # what `kits-msan grade` puts before the next verdict, so that nothing else printed is taken for it
 

@@ -53,52 +53,48 @@ def _block(
     return use_block(Block)
 
 
-BUILDS = {
-    "3.b": Exercise(
-        use=use_block,
-        solution=_block(),
-        why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
-        inputs=_blocks,
-        then=untrained(_block(), _blocks),
-        takes=("channels_in", "channels_out", "scale"),
-        keeps={"x": "Write x = x + y, not x += y."},
-        hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU. "
-        "Leave `__init__` as it was given.",
-        stops={
-            "modified inplace": "A group is a part of x, and cannot be trained if it changes in place. Write "
-            "x = x + y, not x += y.",
-            "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
-            "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
-            "channels, but got": "A convolution got another number of channels than it takes. Make the parts "
-            "with `channels_in`; split and join with dim=1; and `chunk` takes the number of groups, `split` "
-            "their width.",
+EXERCISE = Exercise(
+    use=use_block,
+    solution=_block(),
+    why="your block gives what the package's gives: 2, 4 and 8 groups, and more channels out than in.",
+    inputs=_blocks,
+    then=untrained(_block(), _blocks),
+    takes=("channels_in", "channels_out", "scale"),
+    keeps={"x": "Write x = x + y, not x += y."},
+    hint="reduce, split with chunk, the chain, torch.cat, expand; then add shortcut(x), and last the ReLU. "
+    "Leave `__init__` as it was given.",
+    stops={
+        "modified inplace": "A group is a part of x, and cannot be trained if it changes in place. Write "
+        "x = x + y, not x += y.",
+        "tuple index": "chunk splits the first axis, the batch, if no axis is named: x.chunk(scale, dim=1).",
+        "size of tensor a": "More channels can come out than go in: add shortcut(x), not x.",
+        "channels, but got": "A convolution got another number of channels than it takes. Make the parts "
+        "with `channels_in`; split and join with dim=1; and `chunk` takes the number of groups, `split` "
+        "their width.",
+    },
+    make=_block,
+    flaws={
+        "a ReLU came before the input was added, and one after it; only the last is right.": {
+            "residual": lambda y, x: torch.relu(torch.relu(y) + x)
         },
-        make=_block,
-        flaws={
-            "a ReLU came before the input was added, and one after it; only the last is right.": {
-                "residual": lambda y, x: torch.relu(torch.relu(y) + x)
-            },
-            "the input is missing at the end: add shortcut(x), then take the ReLU.": {
-                "residual": lambda y, x: torch.relu(y)
-            },
-            "the ReLU is missing at the end.": {"residual": lambda y, x: y + x},
-            "the ReLU came before the input was added; add first.": {"residual": lambda y, x: torch.relu(y) + x},
-            "input and ReLU are missing at the end: add shortcut(x), then take the ReLU.": {
-                "residual": lambda y, x: y
-            },
-            "the input was subtracted; add it.": {"residual": lambda y, x: torch.relu(y - x)},
-            "the last step is a ReLU, not a sigmoid.": {"residual": lambda y, x: torch.sigmoid(y + x)},
-            "the convolutions were taken in the reverse order.": {"turned": True},
-            "the chain is missing between `reduce` and `expand`.": {"chained": False},
-            "the channels of the groups are mixed; torch.cat(..., dim=1) puts group beside group.": {
-                "join": lambda outputs: torch.stack(outputs, dim=2).flatten(1, 2)
-            },
-            "the input was multiplied; add it.": {"residual": lambda y, x: torch.relu(y * x)},
-            "`reduce` is missing: x goes through it before it is split.": {"reduced": False},
-            "`expand` is missing after the groups are joined.": {"expanded": False},
-            "the groups do not talk: put them through your chain.": {"previous": lambda outputs: 0},
-            "y_2 takes x_2 alone; your second group took y_1 too.": {"previous": lambda outputs: outputs[-1]},
-            "the groups were joined in the reverse order.": {"join": lambda outputs: torch.cat(outputs[::-1], dim=1)},
+        "the input is missing at the end: add shortcut(x), then take the ReLU.": {
+            "residual": lambda y, x: torch.relu(y)
         },
-    ),
-}
+        "the ReLU is missing at the end.": {"residual": lambda y, x: y + x},
+        "the ReLU came before the input was added; add first.": {"residual": lambda y, x: torch.relu(y) + x},
+        "input and ReLU are missing at the end: add shortcut(x), then take the ReLU.": {"residual": lambda y, x: y},
+        "the input was subtracted; add it.": {"residual": lambda y, x: torch.relu(y - x)},
+        "the last step is a ReLU, not a sigmoid.": {"residual": lambda y, x: torch.sigmoid(y + x)},
+        "the convolutions were taken in the reverse order.": {"turned": True},
+        "the chain is missing between `reduce` and `expand`.": {"chained": False},
+        "the channels of the groups are mixed; torch.cat(..., dim=1) puts group beside group.": {
+            "join": lambda outputs: torch.stack(outputs, dim=2).flatten(1, 2)
+        },
+        "the input was multiplied; add it.": {"residual": lambda y, x: torch.relu(y * x)},
+        "`reduce` is missing: x goes through it before it is split.": {"reduced": False},
+        "`expand` is missing after the groups are joined.": {"expanded": False},
+        "the groups do not talk: put them through your chain.": {"previous": lambda outputs: 0},
+        "y_2 takes x_2 alone; your second group took y_1 too.": {"previous": lambda outputs: outputs[-1]},
+        "the groups were joined in the reverse order.": {"join": lambda outputs: torch.cat(outputs[::-1], dim=1)},
+    },
+)

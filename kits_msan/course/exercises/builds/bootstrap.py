@@ -104,74 +104,70 @@ def _by_normal(differences: Any, draws: int, level: float) -> Any:
     return differences.mean() - 1.96 * error, differences.mean() + 1.96 * error
 
 
-BUILDS = {
-    "5.c": Exercise(
-        use=use_bootstrap,
-        solution=_bootstrap(times=20),  # nearly without noise of its own
-        why="many means of cases drawn again show how far the mean could have been off.",
-        inputs=_differences,
-        then=_ignored,
-        takes=("differences", "draws", "rng", "level"),
-        tolerance=0.06,
-        hint="Draw as many as there are, with repeats; take the mean; do so often; for 95 % take the percentiles "
-        "2.5 and 97.5.",
-        parts={
-            "the lower end": "For 95 % it is the percentile 2.5 of the means.",
-            "the upper end": "For 95 % it is the percentile 97.5 of the means.",
+EXERCISE = Exercise(
+    use=use_bootstrap,
+    solution=_bootstrap(times=20),  # nearly without noise of its own
+    why="many means of cases drawn again show how far the mean could have been off.",
+    inputs=_differences,
+    then=_ignored,
+    takes=("differences", "draws", "rng", "level"),
+    tolerance=0.06,
+    hint="Draw as many as there are, with repeats; take the mean; do so often; for 95 % take the percentiles "
+    "2.5 and 97.5.",
+    parts={
+        "the lower end": "For 95 % it is the percentile 2.5 of the means.",
+        "the upper end": "For 95 % it is the percentile 97.5 of the means.",
+    },
+    make=_bootstrap,
+    seen={
+        "both of your ends lie in the lower half of the means: np.percentile takes percent, 2.5 and 97.5, "
+        "not the shares 0.025 and 0.975.": lambda got, want: max(got) < sum(want) / 2,
+        "both of your ends lie in the upper half of the means; the lower one is the percentile 2.5 for 95 "
+        "%.": lambda got, want: min(got) > sum(want) / 2,
+    },
+    mistakes={
+        "these are percentiles of the cases; take those of the means of many draws.": (
+            lambda differences, draws, level: np.percentile(differences, [(100 - level) / 2, 100 - (100 - level) / 2])
+        ),
+        "these are BCa ends, SciPy's default; method='percentile' gives those that are asked.": _by_scipy("BCa"),
+        "these are ends of SciPy's method 'basic'; method='percentile' gives those that are asked.": (
+            _by_scipy("basic")
+        ),
+        "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
+        "these are ends by the t distribution; draw again instead.": lambda differences, draws, level: (
+            scipy.stats.t.interval(
+                level / 100, len(differences) - 1, differences.mean(), scipy.stats.sem(differences)
+            )
+        ),
+        "these are ends by the normal distribution; draw again instead.": lambda differences, draws, level: (
+            scipy.stats.norm.interval(level / 100, differences.mean(), scipy.stats.sem(differences))
+        ),
+    },
+    flaws={
+        "all your means are nearly the same. Draw with repeats, as rng.choice does by itself, and as many "
+        "as there are, len(differences). Or was the mean taken over the wrong axis?": {"repeats": False},
+        "these are medians of the draws; take their means.": {"measure": np.median},
+        "these are sums of the draws; take their means.": {"measure": np.sum},
+        "these are standard deviations of the draws; take their means.": {"measure": np.std},
+        "these are the largest values of the draws; take their means.": {"measure": np.max},
+        "the sign of the differences was lost; take the mean of the draws as they are.": {
+            "measure": lambda drawn, axis: np.abs(drawn).mean(axis=axis)
         },
-        make=_bootstrap,
-        seen={
-            "both of your ends lie in the lower half of the means: np.percentile takes percent, 2.5 and 97.5, "
-            "not the shares 0.025 and 0.975.": lambda got, want: max(got) < sum(want) / 2,
-            "both of your ends lie in the upper half of the means; the lower one is the percentile 2.5 for 95 "
-            "%.": lambda got, want: min(got) > sum(want) / 2,
+        "each draw holds one case; draw as many as there are.": {"one": True},
+        "you always took 95 %; use `level`.": {"outside": lambda level: (2.5, 97.5)},
+        "the lower end lies at percentile 0, so all that is outside lies above; half of it belongs below.": {
+            "outside": lambda level: (0, level)
         },
-        mistakes={
-            "these are percentiles of the cases; take those of the means of many draws.": (
-                lambda differences, draws, level: np.percentile(
-                    differences, [(100 - level) / 2, 100 - (100 - level) / 2]
-                )
-            ),
-            "these are BCa ends, SciPy's default; method='percentile' gives those that are asked.": _by_scipy("BCa"),
-            "these are ends of SciPy's method 'basic'; method='percentile' gives those that are asked.": (
-                _by_scipy("basic")
-            ),
-            "this is mean ± 1.96 standard errors; draw again instead.": _by_normal,
-            "these are ends by the t distribution; draw again instead.": lambda differences, draws, level: (
-                scipy.stats.t.interval(
-                    level / 100, len(differences) - 1, differences.mean(), scipy.stats.sem(differences)
-                )
-            ),
-            "these are ends by the normal distribution; draw again instead.": lambda differences, draws, level: (
-                scipy.stats.norm.interval(level / 100, differences.mean(), scipy.stats.sem(differences))
-            ),
+        "half of `level` is no percentile here; half of what is *outside*, (100 - level) / 2, is.": {
+            "outside": lambda level: (level / 2, 100 - level / 2)
         },
-        flaws={
-            "all your means are nearly the same. Draw with repeats, as rng.choice does by itself, and as many "
-            "as there are, len(differences). Or was the mean taken over the wrong axis?": {"repeats": False},
-            "these are medians of the draws; take their means.": {"measure": np.median},
-            "these are sums of the draws; take their means.": {"measure": np.sum},
-            "these are standard deviations of the draws; take their means.": {"measure": np.std},
-            "these are the largest values of the draws; take their means.": {"measure": np.max},
-            "the sign of the differences was lost; take the mean of the draws as they are.": {
-                "measure": lambda drawn, axis: np.abs(drawn).mean(axis=axis)
-            },
-            "each draw holds one case; draw as many as there are.": {"one": True},
-            "you always took 95 %; use `level`.": {"outside": lambda level: (2.5, 97.5)},
-            "the lower end lies at percentile 0, so all that is outside lies above; half of it belongs below.": {
-                "outside": lambda level: (0, level)
-            },
-            "half of `level` is no percentile here; half of what is *outside*, (100 - level) / 2, is.": {
-                "outside": lambda level: (level / 2, 100 - level / 2)
-            },
-            "what lies outside was not halved: 2.5 % on each side make 95 %.": {
-                "outside": lambda level: (100 - level, level)
-            },
-            "the upper end lies at the percentile `level`; half of what is outside lies above.": {
-                "outside": lambda level: ((100 - level) / 2, level)
-            },
-            "the ends are exchanged; the lower comes first.": {"give": lambda ends: tuple(ends[::-1])},
-            "this is the width of the interval; return both ends.": {"give": lambda ends: ends[1] - ends[0]},
+        "what lies outside was not halved: 2.5 % on each side make 95 %.": {
+            "outside": lambda level: (100 - level, level)
         },
-    ),
-}
+        "the upper end lies at the percentile `level`; half of what is outside lies above.": {
+            "outside": lambda level: ((100 - level) / 2, level)
+        },
+        "the ends are exchanged; the lower comes first.": {"give": lambda ends: tuple(ends[::-1])},
+        "this is the width of the interval; return both ends.": {"give": lambda ends: ends[1] - ends[0]},
+    },
+)

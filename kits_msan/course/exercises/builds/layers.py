@@ -75,104 +75,99 @@ def _attention(
     return use_attention(Layer)
 
 
-BUILDS = {
-    "2.b": Exercise(
-        use=use_attention,
-        solution=_attention(),
-        why="your layer gives the skips of the package's, level by level.",
-        inputs=_maps,
-        used={"the skips are right, but the network takes a list of them; return a list, without `yield`.": len},
-        then=untrained(_attention(), _maps),
-        keeps={"features": "Write s = s + x, not s += x."},
-        hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
-        "projected and spread; then F times the sigmoid of this sum. Leave `__init__` as it was given.",
-        takes=("channels",),
-        stops={
-            "no attribute 'finer'": INIT,
-            "no attribute 'coarser'": INIT,
-            "must match except in dimension": "Each level has a map of its own size: return a list of them.",
-            "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
-            "through finer[i - 1]; coarser[i] leads from level i + 1 to level i.",
-            "size of tensor a": "These maps differ in channels or in size: is one not projected by its P, not "
-            "pooled, or not spread?",
-            "channels, but got": "This P belongs to another pair of levels: finer[i] takes level i and gives "
-            "level i + 1, coarser[i] takes level i + 1 and gives level i.",
+EXERCISE = Exercise(
+    use=use_attention,
+    solution=_attention(),
+    why="your layer gives the skips of the package's, level by level.",
+    inputs=_maps,
+    used={"the skips are right, but the network takes a list of them; return a list, without `yield`.": len},
+    then=untrained(_attention(), _maps),
+    keeps={"features": "Write s = s + x, not s += x."},
+    hint="At each level but the bottom: F, plus the finer map pooled and projected, plus the coarser map "
+    "projected and spread; then F times the sigmoid of this sum. Leave `__init__` as it was given.",
+    takes=("channels",),
+    stops={
+        "no attribute 'finer'": INIT,
+        "no attribute 'coarser'": INIT,
+        "must match except in dimension": "Each level has a map of its own size: return a list of them.",
+        "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
+        "through finer[i - 1]; coarser[i] leads from level i + 1 to level i.",
+        "size of tensor a": "These maps differ in channels or in size: is one not projected by its P, not "
+        "pooled, or not spread?",
+        "channels, but got": "This P belongs to another pair of levels: finer[i] takes level i and gives "
+        "level i + 1, coarser[i] takes level i + 1 and gives level i.",
+    },
+    make=_attention,
+    flaws={
+        "the finer map was taken after it was weighed; take it from `features`.": {
+            "finer_of": lambda features, skips, i: skips[i - 1]
         },
-        make=_attention,
-        flaws={
-            "the finer map was taken after it was weighed; take it from `features`.": {
-                "finer_of": lambda features, skips, i: skips[i - 1]
-            },
-            "`s = F` is no copy: `s += ...` changed F itself, and F is what the weights multiply. Write s = F + "
-            "...": {"in_place": True},
-            "the feature map itself is missing from the sum.": {"own": 0},
-            "the finer neighbor is missing from the sum; every level but 0 has one.": {"finer": 0},
-            "the coarser neighbor is missing from the sum.": {"coarser": 0},
-            "the sigmoid is missing: it makes weights of the sum, and F is multiplied by them.": {
-                "end": lambda feature, total: feature * total
-            },
-            "these are the weights; the skip is F times its weights.": {
-                "end": lambda feature, total: torch.sigmoid(total)
-            },
-            "the weights were added to F; they multiply it.": {
-                "end": lambda feature, total: feature + torch.sigmoid(total)
-            },
-            "the sum was multiplied by the weights; it is F that is enhanced.": {
-                "end": lambda feature, total: total * torch.sigmoid(total)
-            },
-            "this is a softmax, whose weights share one sum; the sigmoid looks at each number alone.": {
-                "end": lambda feature, total: feature * torch.softmax(total, dim=1)
-            },
-            "this is tanh, which runs from -1 to 1; take the sigmoid.": {
-                "end": lambda feature, total: feature * torch.tanh(total)
-            },
-            "this is a ReLU, which can be larger than 1; take the sigmoid.": {
-                "end": lambda feature, total: feature * torch.relu(total)
-            },
-            "a large sum must give a weight near 1; yours is 1 - W. Look at the sign.": {
-                "end": lambda feature, total: feature * torch.sigmoid(-total)
-            },
-            "F was added once more at the end; the skip is F times its weights.": {
-                "end": lambda feature, total: feature + feature * torch.sigmoid(total)
-            },
-            "one mean over the channels was squashed; each channel has weights of its own.": {
-                "end": lambda feature, total: feature * torch.sigmoid(total.mean(dim=1, keepdim=True))
-            },
-            "the sum was divided by the number of maps; S is the sum itself.": {
-                "end": lambda feature, total: feature * torch.sigmoid(total / 3)
-            },
-            "the finer map was subtracted; all maps are added.": {"finer": -1},
-            "the coarser map was subtracted; all maps are added.": {"coarser": -1},
-            "the maps were multiplied where they should be added.": {
-                "add": lambda own, parts: math.prod([own, *parts])
-            },
-            "level 1 has a finer neighbor too, level 0; every level but 0 has one.": {"first": 2},
-            "these are the sums; squash them, and multiply F by the weights.": {"end": lambda feature, total: total},
-            "you pooled across slices too; with (1, 2, 2) the slices stay as many as they are.": {
-                "down": lambda conv, x: conv(F.max_pool3d(x, 2))
-            },
-            "the finer map was pooled with the mean; take the largest, with F.max_pool3d.": {
-                "down": lambda conv, x: conv(F.avg_pool3d(x, (1, 2, 2)))
-            },
-            "pool the finer map first, and then project it; you projected first.": {
-                "down": lambda conv, x: F.max_pool3d(conv(x), (1, 2, 2))
-            },
-            "you took every second pixel of the finer map; pool it.": {
-                "down": lambda conv, x: conv(x[..., ::2, ::2])
-            },
-            'the coarser map was spread to the nearest pixel; use mode="trilinear".': {
-                "up": lambda conv, x, like: _spread(conv(x), like, mode="nearest")
-            },
-            "leave out align_corners=True when you spread.": {
-                "up": lambda conv, x, like: _spread(conv(x), like, align_corners=True)
-            },
-            "the bottom level is among your results; it has no skip.": {
-                "give": lambda skips, features: [*skips, features[-1]]
-            },
-            "the levels are in the reverse order; give level 0 first.": {"give": lambda skips, features: skips[::-1]},
-            "this is the last level only; return the list of all.": {"give": lambda skips, features: skips[-1]},
-            "this is level 0 only; return the list of all.": {"give": lambda skips, features: skips[0]},
-            "level 0 is missing from your list.": {"give": lambda skips, features: skips[1:]},
+        "`s = F` is no copy: `s += ...` changed F itself, and F is what the weights multiply. Write s = F + ...": {
+            "in_place": True
         },
-    ),
-}
+        "the feature map itself is missing from the sum.": {"own": 0},
+        "the finer neighbor is missing from the sum; every level but 0 has one.": {"finer": 0},
+        "the coarser neighbor is missing from the sum.": {"coarser": 0},
+        "the sigmoid is missing: it makes weights of the sum, and F is multiplied by them.": {
+            "end": lambda feature, total: feature * total
+        },
+        "these are the weights; the skip is F times its weights.": {
+            "end": lambda feature, total: torch.sigmoid(total)
+        },
+        "the weights were added to F; they multiply it.": {
+            "end": lambda feature, total: feature + torch.sigmoid(total)
+        },
+        "the sum was multiplied by the weights; it is F that is enhanced.": {
+            "end": lambda feature, total: total * torch.sigmoid(total)
+        },
+        "this is a softmax, whose weights share one sum; the sigmoid looks at each number alone.": {
+            "end": lambda feature, total: feature * torch.softmax(total, dim=1)
+        },
+        "this is tanh, which runs from -1 to 1; take the sigmoid.": {
+            "end": lambda feature, total: feature * torch.tanh(total)
+        },
+        "this is a ReLU, which can be larger than 1; take the sigmoid.": {
+            "end": lambda feature, total: feature * torch.relu(total)
+        },
+        "a large sum must give a weight near 1; yours is 1 - W. Look at the sign.": {
+            "end": lambda feature, total: feature * torch.sigmoid(-total)
+        },
+        "F was added once more at the end; the skip is F times its weights.": {
+            "end": lambda feature, total: feature + feature * torch.sigmoid(total)
+        },
+        "one mean over the channels was squashed; each channel has weights of its own.": {
+            "end": lambda feature, total: feature * torch.sigmoid(total.mean(dim=1, keepdim=True))
+        },
+        "the sum was divided by the number of maps; S is the sum itself.": {
+            "end": lambda feature, total: feature * torch.sigmoid(total / 3)
+        },
+        "the finer map was subtracted; all maps are added.": {"finer": -1},
+        "the coarser map was subtracted; all maps are added.": {"coarser": -1},
+        "the maps were multiplied where they should be added.": {"add": lambda own, parts: math.prod([own, *parts])},
+        "level 1 has a finer neighbor too, level 0; every level but 0 has one.": {"first": 2},
+        "these are the sums; squash them, and multiply F by the weights.": {"end": lambda feature, total: total},
+        "you pooled across slices too; with (1, 2, 2) the slices stay as many as they are.": {
+            "down": lambda conv, x: conv(F.max_pool3d(x, 2))
+        },
+        "the finer map was pooled with the mean; take the largest, with F.max_pool3d.": {
+            "down": lambda conv, x: conv(F.avg_pool3d(x, (1, 2, 2)))
+        },
+        "pool the finer map first, and then project it; you projected first.": {
+            "down": lambda conv, x: F.max_pool3d(conv(x), (1, 2, 2))
+        },
+        "you took every second pixel of the finer map; pool it.": {"down": lambda conv, x: conv(x[..., ::2, ::2])},
+        'the coarser map was spread to the nearest pixel; use mode="trilinear".': {
+            "up": lambda conv, x, like: _spread(conv(x), like, mode="nearest")
+        },
+        "leave out align_corners=True when you spread.": {
+            "up": lambda conv, x, like: _spread(conv(x), like, align_corners=True)
+        },
+        "the bottom level is among your results; it has no skip.": {
+            "give": lambda skips, features: [*skips, features[-1]]
+        },
+        "the levels are in the reverse order; give level 0 first.": {"give": lambda skips, features: skips[::-1]},
+        "this is the last level only; return the list of all.": {"give": lambda skips, features: skips[-1]},
+        "this is level 0 only; return the list of all.": {"give": lambda skips, features: skips[0]},
+        "level 0 is missing from your list.": {"give": lambda skips, features: skips[1:]},
+    },
+)

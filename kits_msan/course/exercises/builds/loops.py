@@ -106,76 +106,74 @@ def _train(
     return use(train)
 
 
-BUILDS = {
-    "4.b": Exercise(
-        use=use,
-        solution=_train(),
-        why="five lines, again and again; your losses and weights are those of such a loop.",
-        inputs=_settings,
-        then=_undrawn,
-        inner=True,
-        tolerance=TOLERANCE,
-        hint="A batch, the loss of the network's answer, backward, step, zero_grad; and remember loss.item().",
-        parts={
-            "the losses": "Append loss.item() once in each step.",
-            "the weights afterwards": "Each step needs backward, step and zero_grad, with AdamW and `rate`.",
+EXERCISE = Exercise(
+    use=use,
+    solution=_train(),
+    why="five lines, again and again; your losses and weights are those of such a loop.",
+    inputs=_settings,
+    then=_undrawn,
+    inner=True,
+    tolerance=TOLERANCE,
+    hint="A batch, the loss of the network's answer, backward, step, zero_grad; and remember loss.item().",
+    parts={
+        "the losses": "Append loss.item() once in each step.",
+        "the weights afterwards": "Each step needs backward, step and zero_grad, with AdamW and `rate`.",
+    },
+    stops={
+        "cannot unpack": "A batch is one thing with two parts: batch.image and batch.label.",
+        "Invalid learning rate": "A rate is positive; give the optimizer `rate` as it is.",
+        "not subscriptable": "A batch is one thing with two parts: batch.image and batch.label.",
+    },
+    takes=("model", "sampler", "loss_of", "rate", "steps"),
+    seen={
+        "return the list of losses alone, without the model.": _among_others,
+        "the weights of `model` are as they were: train this model, not another one or a copy.": _untouched,
+    },
+    make=_train,
+    flaws={
+        "your loop ends after its first step. Does `return` stand inside it?": {"until": lambda steps: 1},
+        "your loop makes a step too many: range(steps) gives as many as are asked.": {
+            "until": lambda steps: steps + 1
         },
-        stops={
-            "cannot unpack": "A batch is one thing with two parts: batch.image and batch.label.",
-            "Invalid learning rate": "A rate is positive; give the optimizer `rate` as it is.",
-            "not subscriptable": "A batch is one thing with two parts: batch.image and batch.label.",
+        "your loop makes a step too few; steps count from 0, so range(steps) is all of them.": {
+            "until": lambda steps: steps - 1
         },
-        takes=("model", "sampler", "loss_of", "rate", "steps"),
-        seen={
-            "return the list of losses alone, without the model.": _among_others,
-            "the weights of `model` are as they were: train this model, not another one or a copy.": _untouched,
+        "the loss was measured after the step; remember the one whose gradient you took.": {"late": True},
+        "gradients add up: forget them in each step, with optimizer.zero_grad().": {"forget": False},
+        "the weights never changed: backward makes the gradient, then optimizer.step() uses it, and "
+        "zero_grad comes last. Or was the gradient cut off, by no_grad, detach or item?": {"step_it": False},
+        "a new optimizer in each step forgets its means; make it once, before the loop.": {"renew": True},
+        "every step took the same batch; ask the sampler for batch(step).": {"which": lambda step: 0},
+        "steps count from 0; yours begin with 1.": {"which": lambda step: step + 1},
+        "the loss got its arguments in the wrong order: first the network's answer, then the label.": {
+            "exchange": True
         },
-        make=_train,
-        flaws={
-            "your loop ends after its first step. Does `return` stand inside it?": {"until": lambda steps: 1},
-            "your loop makes a step too many: range(steps) gives as many as are asked.": {
-                "until": lambda steps: steps + 1
-            },
-            "your loop makes a step too few; steps count from 0, so range(steps) is all of them.": {
-                "until": lambda steps: steps - 1
-            },
-            "the loss was measured after the step; remember the one whose gradient you took.": {"late": True},
-            "gradients add up: forget them in each step, with optimizer.zero_grad().": {"forget": False},
-            "the weights never changed: backward makes the gradient, then optimizer.step() uses it, and "
-            "zero_grad comes last. Or was the gradient cut off, by no_grad, detach or item?": {"step_it": False},
-            "a new optimizer in each step forgets its means; make it once, before the loop.": {"renew": True},
-            "every step took the same batch; ask the sampler for batch(step).": {"which": lambda step: 0},
-            "steps count from 0; yours begin with 1.": {"which": lambda step: step + 1},
-            "the loss got its arguments in the wrong order: first the network's answer, then the label.": {
-                "exchange": True
-            },
-            "this is plain SGD; take torch.optim.AdamW.": {"optimizer": torch.optim.SGD},
-            "this is RMSprop; take torch.optim.AdamW.": {"optimizer": torch.optim.RMSprop},
-            "the rate is ten times too large; give the optimizer `rate`.": {"of_rate": lambda rate: 10 * rate},
-            "the rate is ten times too small; give the optimizer `rate`.": {"of_rate": lambda rate: rate / 10},
-            "the loss has another sign; the network must make it small, so leave it as it is.": {
-                "changed": lambda loss: -loss
-            },
-            "the root of the loss was taken; leave it as it is.": {"changed": torch.sqrt},
-            "the logarithm of the loss was taken; leave it as it is.": {"changed": torch.log},
-            "the losses are rounded; give them as they are.": {"remember": lambda loss: round(float(loss), 1)},
-            "the losses are rounded to two digits; give them as they are.": {
-                "remember": lambda loss: round(float(loss), 2)
-            },
-            "the losses are whole numbers; loss.item() gives them as they are.": {"remember": int},
-            "the losses are sorted; give them in the order of the steps.": {"give": sorted},
-            "the losses have the wrong sign; give loss.item() as it is.": {
-                "give": lambda losses: [-loss for loss in losses]
-            },
-            "the losses are in the reverse order.": {"give": lambda losses: losses[::-1]},
-            "the losses were added up; return the list of all.": {"give": sum},
-            "this is Adam without weight decay; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},
-            "the optimizer has its own rate; give it `rate`.": {"of_rate": lambda rate: 1e-3},
-            "you went uphill; the loss must fall.": {"sign": -1},
-            "this is the last loss only; return the list of all.": {"give": lambda losses: losses[-1]},
-            "this is the mean of the losses; return the list of all.": {"give": lambda losses: np.mean(losses)},
-            "the first loss is missing.": {"give": lambda losses: losses[1:]},
-            "the last loss is missing.": {"give": lambda losses: losses[:-1]},
+        "this is plain SGD; take torch.optim.AdamW.": {"optimizer": torch.optim.SGD},
+        "this is RMSprop; take torch.optim.AdamW.": {"optimizer": torch.optim.RMSprop},
+        "the rate is ten times too large; give the optimizer `rate`.": {"of_rate": lambda rate: 10 * rate},
+        "the rate is ten times too small; give the optimizer `rate`.": {"of_rate": lambda rate: rate / 10},
+        "the loss has another sign; the network must make it small, so leave it as it is.": {
+            "changed": lambda loss: -loss
         },
-    ),
-}
+        "the root of the loss was taken; leave it as it is.": {"changed": torch.sqrt},
+        "the logarithm of the loss was taken; leave it as it is.": {"changed": torch.log},
+        "the losses are rounded; give them as they are.": {"remember": lambda loss: round(float(loss), 1)},
+        "the losses are rounded to two digits; give them as they are.": {
+            "remember": lambda loss: round(float(loss), 2)
+        },
+        "the losses are whole numbers; loss.item() gives them as they are.": {"remember": int},
+        "the losses are sorted; give them in the order of the steps.": {"give": sorted},
+        "the losses have the wrong sign; give loss.item() as it is.": {
+            "give": lambda losses: [-loss for loss in losses]
+        },
+        "the losses are in the reverse order.": {"give": lambda losses: losses[::-1]},
+        "the losses were added up; return the list of all.": {"give": sum},
+        "this is Adam without weight decay; take torch.optim.AdamW.": {"optimizer": torch.optim.Adam},
+        "the optimizer has its own rate; give it `rate`.": {"of_rate": lambda rate: 1e-3},
+        "you went uphill; the loss must fall.": {"sign": -1},
+        "this is the last loss only; return the list of all.": {"give": lambda losses: losses[-1]},
+        "this is the mean of the losses; return the list of all.": {"give": lambda losses: np.mean(losses)},
+        "the first loss is missing.": {"give": lambda losses: losses[1:]},
+        "the last loss is missing.": {"give": lambda losses: losses[:-1]},
+    },
+)

@@ -105,60 +105,55 @@ def _in_rare_cases(keep_two: Callable[[Any], Any]) -> str | None:
     return None
 
 
-BUILDS = {
-    "5.b": Exercise(
-        use=lambda keep_two: lambda label: keep_two(label),
-        solution=_keep(),
-        why="two pieces stay as they are, with their tumor, and all else is background.",
-        inputs=_labels,
-        keeps={"label": "Begin with a copy, label = label.copy(), or use np.where, which makes a new array."},
-        used={
-            "the labels are right, but in lists, which have no == and no > for each voxel; return an array.": (
-                lambda label: (label > 0).any()
-            )
+EXERCISE = Exercise(
+    use=lambda keep_two: lambda label: keep_two(label),
+    solution=_keep(),
+    why="two pieces stay as they are, with their tumor, and all else is background.",
+    inputs=_labels,
+    keeps={"label": "Begin with a copy, label = label.copy(), or use np.where, which makes a new array."},
+    used={
+        "the labels are right, but in lists, which have no == and no > for each voxel; return an array.": (
+            lambda label: (label > 0).any()
+        )
+    },
+    then=_in_rare_cases,
+    hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
+    stops={
+        "out of bounds": "There may be one piece only, or none; then there is no second largest.",
+        "index out of range": "There may be one piece only, or none; then there is no second largest.",
+    },
+    make=_keep,
+    mistakes={
+        "nothing was removed.": lambda label: label,
+        "two pieces of kidney and two of tumor were kept; take both classes together, label > 0.": _each_class,
+        "the first two pieces were kept; keep the two *largest*, by np.bincount.": _first_two,
+        "these are the numbers of the pieces; give the labels, 1 and 2, where a piece is kept.": _numbered,
+        "one piece was kept, the first; keep the two *largest*, by np.bincount.": lambda label: np.where(
+            ndimage.label(label > 0)[0] == 1, label, 0
+        ),
+        "a tumor voxel counts twice in yours, since labels were added up; count voxels, with np.bincount.": _added_up,
+        "you kept all pieces of some size or more; keep the two largest, whatever their size.": _at_least(10),
+    },
+    flaws={
+        "the pieces next to the largest were kept: without number 0, the first size belongs to piece 1.": {
+            "first": 0
         },
-        then=_in_rare_cases,
-        hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
-        stops={
-            "out of bounds": "There may be one piece only, or none; then there is no second largest.",
-            "index out of range": "There may be one piece only, or none; then there is no second largest.",
+        "one piece was kept, not two. Did number 0, the background, count as a piece?": {"count": 1},
+        "three pieces were kept; keep two.": {"count": 3},
+        "the smallest pieces were kept; np.argsort begins with the smallest.": {"order": -1},
+        "pieces of kidney alone were counted; a tumor holds a kidney together: label > 0.": {
+            "mask": lambda label: label == 1
         },
-        make=_keep,
-        mistakes={
-            "nothing was removed.": lambda label: label,
-            "two pieces of kidney and two of tumor were kept; take both classes together, label > 0.": _each_class,
-            "the first two pieces were kept; keep the two *largest*, by np.bincount.": _first_two,
-            "these are the numbers of the pieces; give the labels, 1 and 2, where a piece is kept.": _numbered,
-            "one piece was kept, the first; keep the two *largest*, by np.bincount.": lambda label: np.where(
-                ndimage.label(label > 0)[0] == 1, label, 0
-            ),
-            "a tumor voxel counts twice in yours, since labels were added up; count voxels, with "
-            "np.bincount.": _added_up,
-            "you kept all pieces of some size or more; keep the two largest, whatever their size.": _at_least(10),
+        "pieces of tumor alone were counted; look at label > 0.": {"mask": lambda label: label == 2},
+        "voxels that touch at an edge or a corner count as one piece in yours; they must share a face, as "
+        "ndimage.label takes it by itself.": {"touching": CORNERS_TOO},
+        "voxels that touch at an edge count as one piece in yours; they must share a face, as ndimage.label "
+        "takes it by itself.": {"touching": EDGES},
+        "each slice was looked at by itself; a piece goes on from slice to slice.": {"touching": IN_SLICE},
+        "this is a mask; kidney and tumor keep their labels 1 and 2.": {"give": lambda label, kept: kept.astype(int)},
+        "the right pieces stay, but what goes must become 0, the background.": {
+            "give": lambda label, kept: np.where(kept, label, 1)
         },
-        flaws={
-            "the pieces next to the largest were kept: without number 0, the first size belongs to piece 1.": {
-                "first": 0
-            },
-            "one piece was kept, not two. Did number 0, the background, count as a piece?": {"count": 1},
-            "three pieces were kept; keep two.": {"count": 3},
-            "the smallest pieces were kept; np.argsort begins with the smallest.": {"order": -1},
-            "pieces of kidney alone were counted; a tumor holds a kidney together: label > 0.": {
-                "mask": lambda label: label == 1
-            },
-            "pieces of tumor alone were counted; look at label > 0.": {"mask": lambda label: label == 2},
-            "voxels that touch at an edge or a corner count as one piece in yours; they must share a face, as "
-            "ndimage.label takes it by itself.": {"touching": CORNERS_TOO},
-            "voxels that touch at an edge count as one piece in yours; they must share a face, as ndimage.label "
-            "takes it by itself.": {"touching": EDGES},
-            "each slice was looked at by itself; a piece goes on from slice to slice.": {"touching": IN_SLICE},
-            "this is a mask; kidney and tumor keep their labels 1 and 2.": {
-                "give": lambda label, kept: kept.astype(int)
-            },
-            "the right pieces stay, but what goes must become 0, the background.": {
-                "give": lambda label, kept: np.where(kept, label, 1)
-            },
-            "this is what should go; keep the other pieces.": {"give": lambda label, kept: np.where(kept, 0, label)},
-        },
-    ),
-}
+        "this is what should go; keep the other pieces.": {"give": lambda label, kept: np.where(kept, 0, label)},
+    },
+)

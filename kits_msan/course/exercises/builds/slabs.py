@@ -123,87 +123,83 @@ def _scattered(case: Any, rng: Any, slices: int) -> Any:
     return _gray(case.image[chosen]), case.label[chosen]
 
 
-BUILDS = {
-    "1.b": Exercise(
-        use=use,
-        solution=_draw(),
-        why="every place can be drawn, the first and the last too, and image and label come from the same one.",
-        inputs=_cases,
-        used={
-            "the slabs are right, but the label is a list, which has no == for each voxel; return arrays.": (
-                lambda seen: [(label == 1).any() for label in seen[3]]
-            )
+EXERCISE = Exercise(
+    use=use,
+    solution=_draw(),
+    why="every place can be drawn, the first and the last too, and image and label come from the same one.",
+    inputs=_cases,
+    used={
+        "the slabs are right, but the label is a list, which has no == for each voxel; return arrays.": (
+            lambda seen: [(label == 1).any() for label in seen[3]]
+        )
+    },
+    then=_uneven,
+    inner=True,
+    keeps=dict.fromkeys(("image", "label"), "A slice of an array is no copy; make one first: x = x.copy()."),
+    takes=("case", "rng", "slices"),
+    hint="Draw a start; cut image and label from there to start + slices; put the image under the window.",
+    parts={
+        "the places": "Each start from 0 to D - slices must be equally likely, and no other possible.",
+        "the number of slices": "It is `slices`.",
+        "the image": "It lies under the window from -200 to 500, and at the same place as the label.",
+        "the label": "It is the label as it is, at the same place as the image.",
+        "the same again": "Draw with the `rng` that is given, so that the same seed draws the same.",
+    },
+    stops={
+        "is not iterable": "Return two things, the image and the label: return image, label.",
+        "not numbers": "Return two arrays of numbers, the image and the label: return image, label.",
+        "to unpack": "Return two things, the image and the label: return image, label.",
+        "Generator' object is not callable": "`rng` is no function; it has one: rng.integers(n).",
+    },
+    make=_draw,
+    seen={
+        f"image and label: each {AXES}": lambda got, want: _axes(got[2]) != {3} and _axes(got[3]) != {3},
+        f"the image {AXES}": lambda got, want: _axes(got[2]) != {3},
+        f"the label {AXES}": lambda got, want: _axes(got[3]) != {3},
+    },
+    mistakes={"the slices are no neighbors; draw one start, and take the slices from there.": use(_scattered)},
+    flaws={
+        "only slabs with a tumor are drawn; every place must be possible.": {"of_label": _with(2)},
+        "only slabs with a kidney are drawn; every place must be possible.": {"of_label": _with(1)},
+        "image and label were drawn at two places; draw the start once.": {"twice": True},
+        "the same slab is drawn each time: a generator with a fixed seed begins anew; use the `rng` given.": {
+            "start": lambda rng, depth, slices: np.random.default_rng(0).integers(depth - slices + 1)
         },
-        then=_uneven,
-        inner=True,
-        keeps=dict.fromkeys(("image", "label"), "A slice of an array is no copy; make one first: x = x.copy()."),
-        takes=("case", "rng", "slices"),
-        hint="Draw a start; cut image and label from there to start + slices; put the image under the window.",
-        parts={
-            "the places": "Each start from 0 to D - slices must be equally likely, and no other possible.",
-            "the number of slices": "It is `slices`.",
-            "the image": "It lies under the window from -200 to 500, and at the same place as the label.",
-            "the label": "It is the label as it is, at the same place as the image.",
-            "the same again": "Draw with the `rng` that is given, so that the same seed draws the same.",
+        "the middle slab is drawn each time; draw the start with rng.integers.": {
+            "start": lambda rng, depth, slices: (depth - slices) // 2
         },
-        stops={
-            "is not iterable": "Return two things, the image and the label: return image, label.",
-            "not numbers": "Return two arrays of numbers, the image and the label: return image, label.",
-            "to unpack": "Return two things, the image and the label: return image, label.",
-            "Generator' object is not callable": "`rng` is no function; it has one: rng.integers(n).",
+        "the image lies under another window; the paper's runs from -200 to 500.": {
+            "gray": lambda image: (np.clip(image, -160, 240).astype(float) + 160) / 400
         },
-        make=_draw,
-        seen={
-            f"image and label: each {AXES}": lambda got, want: _axes(got[2]) != {3} and _axes(got[3]) != {3},
-            f"the image {AXES}": lambda got, want: _axes(got[2]) != {3},
-            f"the label {AXES}": lambda got, want: _axes(got[3]) != {3},
+        "the last place is never drawn: rng.integers(n) ends with n - 1, so n is D - slices + 1.": {
+            "start": lambda rng, depth, slices: rng.integers(depth - slices)
         },
-        mistakes={"the slices are no neighbors; draw one start, and take the slices from there.": use(_scattered)},
-        flaws={
-            "only slabs with a tumor are drawn; every place must be possible.": {"of_label": _with(2)},
-            "only slabs with a kidney are drawn; every place must be possible.": {"of_label": _with(1)},
-            "image and label were drawn at two places; draw the start once.": {"twice": True},
-            "the same slab is drawn each time: a generator with a fixed seed begins anew; use the `rng` given.": {
-                "start": lambda rng, depth, slices: np.random.default_rng(0).integers(depth - slices + 1)
-            },
-            "the middle slab is drawn each time; draw the start with rng.integers.": {
-                "start": lambda rng, depth, slices: (depth - slices) // 2
-            },
-            "the image lies under another window; the paper's runs from -200 to 500.": {
-                "gray": lambda image: (np.clip(image, -160, 240).astype(float) + 160) / 400
-            },
-            "the last place is never drawn: rng.integers(n) ends with n - 1, so n is D - slices + 1.": {
-                "start": lambda rng, depth, slices: rng.integers(depth - slices)
-            },
-            "the first place is never drawn; starts count from 0.": {
-                "start": lambda rng, depth, slices: 1 + rng.integers(depth - slices)
-            },
-            "always the first slab is drawn; draw the start with rng.integers.": {
-                "start": lambda rng, depth, slices: 0
-            },
-            "some slabs are cut off at the end of the case; the last start is D - slices.": {
-                "start": lambda rng, depth, slices: rng.integers(depth)
-            },
-            "slabs begin at multiples of `slices` only; every start must be possible.": {
-                "start": lambda rng, depth, slices: slices * rng.integers(depth // slices)
-            },
-            "the image is in HU; put it under the window, with your my_window(image, -200, 500).": {
-                "gray": lambda image: image
-            },
-            "the image was clipped but not scaled to 0 to 1.": {"gray": lambda image: np.clip(image, -200, 500)},
-            "the label went through the window too; it stays as it is.": {
-                "truth": lambda label: (label.astype(float) + 200) / 700
-            },
-            "tumor and kidney became one in the label; it stays as it is.": {
-                "truth": lambda label: (label > 0).astype(int)
-            },
-            f"the image {AXES}": {"gray": lambda image: _gray(image)[None]},
-            f"the label {AXES}": {"truth": lambda label: label[None]},
-            "image and label come from places a slice apart.": {"shift": 1},
-            "these slabs have a slice too few.": {"count": lambda slices: slices - 1},
-            "these slabs have a slice too many.": {"count": lambda slices: slices + 1},
-            "these slabs have four slices always; take `slices`.": {"count": lambda slices: 4},
-            "the order is image, then label.": {"order": -1},
+        "the first place is never drawn; starts count from 0.": {
+            "start": lambda rng, depth, slices: 1 + rng.integers(depth - slices)
         },
-    ),
-}
+        "always the first slab is drawn; draw the start with rng.integers.": {"start": lambda rng, depth, slices: 0},
+        "some slabs are cut off at the end of the case; the last start is D - slices.": {
+            "start": lambda rng, depth, slices: rng.integers(depth)
+        },
+        "slabs begin at multiples of `slices` only; every start must be possible.": {
+            "start": lambda rng, depth, slices: slices * rng.integers(depth // slices)
+        },
+        "the image is in HU; put it under the window, with your my_window(image, -200, 500).": {
+            "gray": lambda image: image
+        },
+        "the image was clipped but not scaled to 0 to 1.": {"gray": lambda image: np.clip(image, -200, 500)},
+        "the label went through the window too; it stays as it is.": {
+            "truth": lambda label: (label.astype(float) + 200) / 700
+        },
+        "tumor and kidney became one in the label; it stays as it is.": {
+            "truth": lambda label: (label > 0).astype(int)
+        },
+        f"the image {AXES}": {"gray": lambda image: _gray(image)[None]},
+        f"the label {AXES}": {"truth": lambda label: label[None]},
+        "image and label come from places a slice apart.": {"shift": 1},
+        "these slabs have a slice too few.": {"count": lambda slices: slices - 1},
+        "these slabs have a slice too many.": {"count": lambda slices: slices + 1},
+        "these slabs have four slices always; take `slices`.": {"count": lambda slices: 4},
+        "the order is image, then label.": {"order": -1},
+    },
+)

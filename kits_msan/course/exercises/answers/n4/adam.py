@@ -80,132 +80,127 @@ def _rmsprop(weights: Any, gradient: Any, m: Any, v: Any, step: int, rate: float
     return weights - rate * gradient / (np.sqrt(v) + 1e-8), m, v
 
 
-EXERCISES = {
-    "4.4": Exercise(
-        solution=_adam(),
-        why="this is Adam as PyTorch runs it; m, v and the number of the step must all be in a checkpoint.",
-        inputs=_states,
-        in_place=("weights", "m", "v"),  # as PyTorch's does
-        hint="Go through the lines above one by one; return the weights, m and v.",
-        parts={
-            "the new weights": "Look at the two corrected means and at the last line.",
-            "m": "Look at the first line: 0.9 of the old m, and 0.1 of the gradient.",
-            "v": "Look at the second line: 0.999 of the old v, and 0.001 of the squared gradient.",
-        },
-        mistakes={
-            "the order is weights, m, v.": _adam(give=lambda weights, m, v, m_hat, v_hat: (m, v, weights)),
-            "m and v came back as they were; return the new ones.": lambda weights, gradient, m, v, step, rate: (
-                _adam()(weights, gradient, m, v, step, rate)[0],
-                m,
-                v,
-            ),
-            "this is plain gradient descent; Adam first makes new m and v, and divides m by the root of v.": (
-                lambda weights, gradient, m, v, step, rate: (weights - rate * gradient, m, v)
-            ),
-            "this is plain gradient descent; Adam divides m by the root of v.": (
-                lambda weights, gradient, m, v, step, rate: (
-                    weights - rate * gradient,
-                    *_adam()(weights, gradient, m, v, step, rate)[1:],
-                )
-            ),
-            "the 10^-8 was added to the root of the uncorrected v; correct v first, then take the root and "
-            "add.": _late_correction,
-            "brackets are missing: m / 1 - 0.9**s is not m / (1 - 0.9**s).": _unbracketed,
-            "the weights were multiplied; subtract the step from them.": _weights(lambda old, new: (old - new) * old),
-            "this is the step alone; subtract it from the weights.": _weights(lambda old, new: old - new),
-            "this is minus the step alone; add the weights to it.": _weights(lambda old, new: -(old - new)),
-            "you made the weights smaller too (weight decay, as in AdamW); leave that "
-            "out.": lambda weights, gradient, m, v, step, rate: (
-                _adam()(weights, gradient, m, v, step, rate)[0] - 0.01 * rate * weights,
+EXERCISE = Exercise(
+    solution=_adam(),
+    why="this is Adam as PyTorch runs it; m, v and the number of the step must all be in a checkpoint.",
+    inputs=_states,
+    in_place=("weights", "m", "v"),  # as PyTorch's does
+    hint="Go through the lines above one by one; return the weights, m and v.",
+    parts={
+        "the new weights": "Look at the two corrected means and at the last line.",
+        "m": "Look at the first line: 0.9 of the old m, and 0.1 of the gradient.",
+        "v": "Look at the second line: 0.999 of the old v, and 0.001 of the squared gradient.",
+    },
+    mistakes={
+        "the order is weights, m, v.": _adam(give=lambda weights, m, v, m_hat, v_hat: (m, v, weights)),
+        "m and v came back as they were; return the new ones.": lambda weights, gradient, m, v, step, rate: (
+            _adam()(weights, gradient, m, v, step, rate)[0],
+            m,
+            v,
+        ),
+        "this is plain gradient descent; Adam first makes new m and v, and divides m by the root of v.": (
+            lambda weights, gradient, m, v, step, rate: (weights - rate * gradient, m, v)
+        ),
+        "this is plain gradient descent; Adam divides m by the root of v.": (
+            lambda weights, gradient, m, v, step, rate: (
+                weights - rate * gradient,
                 *_adam()(weights, gradient, m, v, step, rate)[1:],
-            ),
-            "v is the mean of the squared *gradient*; yours squared m.": _squared_mean,
-            "the rate was multiplied by the step; leave it as it is.": lambda weights, gradient, m, v, step, rate: (
-                _adam()(weights, gradient, m, v, step, rate * step)
-            ),
-            "this is RMSprop: it has no m. Adam divides the corrected m by the root of the corrected v.": _rmsprop,
-            "m is missing: it must change too, and stand above the "
-            "line.": lambda weights, gradient, m, v, step, rate: (
-                _adam(step_from="gradient")(weights, gradient, m, v, step, rate)[0],
-                m,
-                _adam()(weights, gradient, m, v, step, rate)[2],
-            ),
+            )
+        ),
+        "the 10^-8 was added to the root of the uncorrected v; correct v first, then take the root and "
+        "add.": _late_correction,
+        "brackets are missing: m / 1 - 0.9**s is not m / (1 - 0.9**s).": _unbracketed,
+        "the weights were multiplied; subtract the step from them.": _weights(lambda old, new: (old - new) * old),
+        "this is the step alone; subtract it from the weights.": _weights(lambda old, new: old - new),
+        "this is minus the step alone; add the weights to it.": _weights(lambda old, new: -(old - new)),
+        "you made the weights smaller too (weight decay, as in AdamW); leave that "
+        "out.": lambda weights, gradient, m, v, step, rate: (
+            _adam()(weights, gradient, m, v, step, rate)[0] - 0.01 * rate * weights,
+            *_adam()(weights, gradient, m, v, step, rate)[1:],
+        ),
+        "v is the mean of the squared *gradient*; yours squared m.": _squared_mean,
+        "the rate was multiplied by the step; leave it as it is.": lambda weights, gradient, m, v, step, rate: (
+            _adam()(weights, gradient, m, v, step, rate * step)
+        ),
+        "this is RMSprop: it has no m. Adam divides the corrected m by the root of the corrected v.": _rmsprop,
+        "m is missing: it must change too, and stand above the line.": lambda weights, gradient, m, v, step, rate: (
+            _adam(step_from="gradient")(weights, gradient, m, v, step, rate)[0],
+            m,
+            _adam()(weights, gradient, m, v, step, rate)[2],
+        ),
+    },
+    make=_adam,
+    flaws={
+        "m and v are not corrected; they begin at 0, so the first steps would be far too small or too large.": {
+            "correct": ""
         },
-        make=_adam,
-        flaws={
-            "m and v are not corrected; they begin at 0, so the first steps would be far too small or too large.": {
-                "correct": ""
-            },
-            "v is not corrected; divide it by 1 - 0.999^s.": {"correct": "m"},
-            "m is not corrected; divide it by 1 - 0.9^s.": {"correct": "v"},
-            "divide by the root of v: a step's size must not depend on the units of the gradient.": {
-                "root": lambda v: v
-            },
-            "v was squared; take its root.": {"root": np.square},
-            "v is the mean of the squared gradient; yours is not squared.": {"squared": lambda gradient: gradient},
-            "v is the mean of the squared gradient; yours took its size without the sign.": {"squared": np.abs},
-            "v is the mean of the squared gradient; yours is doubled, g * 2 for g**2.": {
-                "squared": lambda gradient: 2 * gradient
-            },
-            "each weight has a v of its own; you added up the squared gradients of all.": {
-                "squared": lambda gradient: (gradient**2).sum()
-            },
-            "each weight has a v of its own; you took the mean of the squared gradients of all.": {
-                "squared": lambda gradient: (gradient**2).mean()
-            },
-            "the two factors are exchanged: 0.9 belongs to m, 0.999 to v.": {"first": 0.999, "second": 0.9},
-            "m has the factor 0.9, and 0.1 for the new gradient.": {"first": 0.99},
-            "v has the factor 0.999, and 0.001 for the new squared gradient.": {"second": 0.99},
-            "v has the factor 0.999, not 0.9.": {"second": 0.9},
-            "the 0.1 before the gradient is missing in m.": {"new": (10, 1)},
-            "in m the old one has the factor 0.9 and the gradient 0.1; you gave 0.9 to both.": {"new": (9, 1)},
-            "in v the old one has 0.999 and the squared gradient 0.001; you gave 0.999 to both.": {"new": (1, 999)},
-            "in m the gradient is added; you subtracted it.": {"new": (-1, 1)},
-            "the factors of m are exchanged: 0.9 of the old m, and 0.1 of the gradient.": {"factors": (0.1, 0.999)},
-            "the factors of v are exchanged: 0.999 of the old v, and 0.001 of the squared gradient.": {
-                "factors": (0.9, 0.001)
-            },
-            "the factors are exchanged: 0.9 and 0.1 belong to m, 0.999 and 0.001 to v.": {"factors": (0.999, 0.9)},
-            "the powers are exchanged: m is divided by 1 - 0.9^s, v by 1 - 0.999^s.": {"powers": (0.999, 0.9)},
-            "m is divided by 1 - 0.9^s; you multiplied 0.9 by s.": {"m_below": lambda step: 1 - 0.9 * step},
-            "v is divided by 1 - 0.999^s; you multiplied 0.999 by s.": {"v_below": lambda step: 1 - 0.999 * step},
-            "m is divided by 1 - 0.9^s, and yours by 0.9^s.": {"m_below": lambda step: 0.9**step},
-            "m and v are divided by 1 - 0.9^s and 1 - 0.999^s; you multiplied.": {
-                "m_below": lambda step: 1 / (1 - 0.9**step),
-                "v_below": lambda step: 1 / (1 - 0.999**step),
-            },
-            "the 0.001 before the squared gradient is missing in v.": {"new": (1, 1000)},
-            "the 0.1 and the 0.001 before the gradient are missing.": {"new": (10, 1000)},
-            "you went uphill; subtract the step from the weights.": {"sign": 1},
-            "the 10^-8 stands under the root; take the root first, then add it.": {"eps": "inside"},
-            "the 10^-8 is missing below the line, beside the root; a gradient of 0 divides by 0.": {"eps": "none"},
-            "the small number is 10^-8, and yours is larger.": {"size": 1e-6},
-            "the small number is 10^-8, and yours is larger, 10^-7.": {"size": 1e-7},
-            "the small number is 10^-8, and yours is larger, 10^-3.": {"size": 1e-3},
-            "the small number is 10^-8, and yours is smaller.": {"size": 1e-12},
-            "you multiplied by the root of v; divide by it.": {"root": lambda v: 1 / (np.sqrt(v) + 1e-30)},
-            "the rate is missing: w - rate * m / (...).": {"rated": False},
-            "the step is made of the rate alone; m belongs above the line.": {"step_from": "1"},
-            "steps are counted from 1 here, so the power is step itself; with 0 you divide by zero.": {"late": 1},
-            "the power is step itself, not step + 1.": {"late": -1},
-            "the step is made of the gradient alone; it is made of the corrected m.": {"step_from": "gradient"},
-            "the step was made of the old m and v; update them first.": {"old": True},
-            "return m and v as they were before the correction; corrected ones would be corrected twice.": {
-                "give": lambda weights, m, v, m_hat, v_hat: (weights, m_hat, v_hat)
-            },
-            "the order is weights, m, v; you exchanged m and v.": {
-                "give": lambda weights, m, v, m_hat, v_hat: (weights, v, m)
-            },
-            "only the weights came back; return m and v too, the next step needs them.": {
-                "give": lambda weights, m, v, m_hat, v_hat: weights
-            },
-            "the root was taken before the correction; divide v by 1 - 0.999^s first.": {
-                "v_below": lambda step: (1 - 0.999**step) ** 2
-            },
-            "v is divided by 1 - 0.999^s, not by 1 - 0.9^s.": {"powers": (0.9, 0.9)},
-            "m is divided by 1 - 0.9^s, not by 1 - 0.999^s.": {"powers": (0.999, 0.999)},
-            "in v the squared gradient has the factor 0.001, not 0.01.": {"new": (1, 10)},
-            "in m the gradient has the factor 0.1, not 0.01.": {"new": (0.1, 1)},
+        "v is not corrected; divide it by 1 - 0.999^s.": {"correct": "m"},
+        "m is not corrected; divide it by 1 - 0.9^s.": {"correct": "v"},
+        "divide by the root of v: a step's size must not depend on the units of the gradient.": {"root": lambda v: v},
+        "v was squared; take its root.": {"root": np.square},
+        "v is the mean of the squared gradient; yours is not squared.": {"squared": lambda gradient: gradient},
+        "v is the mean of the squared gradient; yours took its size without the sign.": {"squared": np.abs},
+        "v is the mean of the squared gradient; yours is doubled, g * 2 for g**2.": {
+            "squared": lambda gradient: 2 * gradient
         },
-    ),
-}
+        "each weight has a v of its own; you added up the squared gradients of all.": {
+            "squared": lambda gradient: (gradient**2).sum()
+        },
+        "each weight has a v of its own; you took the mean of the squared gradients of all.": {
+            "squared": lambda gradient: (gradient**2).mean()
+        },
+        "the two factors are exchanged: 0.9 belongs to m, 0.999 to v.": {"first": 0.999, "second": 0.9},
+        "m has the factor 0.9, and 0.1 for the new gradient.": {"first": 0.99},
+        "v has the factor 0.999, and 0.001 for the new squared gradient.": {"second": 0.99},
+        "v has the factor 0.999, not 0.9.": {"second": 0.9},
+        "the 0.1 before the gradient is missing in m.": {"new": (10, 1)},
+        "in m the old one has the factor 0.9 and the gradient 0.1; you gave 0.9 to both.": {"new": (9, 1)},
+        "in v the old one has 0.999 and the squared gradient 0.001; you gave 0.999 to both.": {"new": (1, 999)},
+        "in m the gradient is added; you subtracted it.": {"new": (-1, 1)},
+        "the factors of m are exchanged: 0.9 of the old m, and 0.1 of the gradient.": {"factors": (0.1, 0.999)},
+        "the factors of v are exchanged: 0.999 of the old v, and 0.001 of the squared gradient.": {
+            "factors": (0.9, 0.001)
+        },
+        "the factors are exchanged: 0.9 and 0.1 belong to m, 0.999 and 0.001 to v.": {"factors": (0.999, 0.9)},
+        "the powers are exchanged: m is divided by 1 - 0.9^s, v by 1 - 0.999^s.": {"powers": (0.999, 0.9)},
+        "m is divided by 1 - 0.9^s; you multiplied 0.9 by s.": {"m_below": lambda step: 1 - 0.9 * step},
+        "v is divided by 1 - 0.999^s; you multiplied 0.999 by s.": {"v_below": lambda step: 1 - 0.999 * step},
+        "m is divided by 1 - 0.9^s, and yours by 0.9^s.": {"m_below": lambda step: 0.9**step},
+        "m and v are divided by 1 - 0.9^s and 1 - 0.999^s; you multiplied.": {
+            "m_below": lambda step: 1 / (1 - 0.9**step),
+            "v_below": lambda step: 1 / (1 - 0.999**step),
+        },
+        "the 0.001 before the squared gradient is missing in v.": {"new": (1, 1000)},
+        "the 0.1 and the 0.001 before the gradient are missing.": {"new": (10, 1000)},
+        "you went uphill; subtract the step from the weights.": {"sign": 1},
+        "the 10^-8 stands under the root; take the root first, then add it.": {"eps": "inside"},
+        "the 10^-8 is missing below the line, beside the root; a gradient of 0 divides by 0.": {"eps": "none"},
+        "the small number is 10^-8, and yours is larger.": {"size": 1e-6},
+        "the small number is 10^-8, and yours is larger, 10^-7.": {"size": 1e-7},
+        "the small number is 10^-8, and yours is larger, 10^-3.": {"size": 1e-3},
+        "the small number is 10^-8, and yours is smaller.": {"size": 1e-12},
+        "you multiplied by the root of v; divide by it.": {"root": lambda v: 1 / (np.sqrt(v) + 1e-30)},
+        "the rate is missing: w - rate * m / (...).": {"rated": False},
+        "the step is made of the rate alone; m belongs above the line.": {"step_from": "1"},
+        "steps are counted from 1 here, so the power is step itself; with 0 you divide by zero.": {"late": 1},
+        "the power is step itself, not step + 1.": {"late": -1},
+        "the step is made of the gradient alone; it is made of the corrected m.": {"step_from": "gradient"},
+        "the step was made of the old m and v; update them first.": {"old": True},
+        "return m and v as they were before the correction; corrected ones would be corrected twice.": {
+            "give": lambda weights, m, v, m_hat, v_hat: (weights, m_hat, v_hat)
+        },
+        "the order is weights, m, v; you exchanged m and v.": {
+            "give": lambda weights, m, v, m_hat, v_hat: (weights, v, m)
+        },
+        "only the weights came back; return m and v too, the next step needs them.": {
+            "give": lambda weights, m, v, m_hat, v_hat: weights
+        },
+        "the root was taken before the correction; divide v by 1 - 0.999^s first.": {
+            "v_below": lambda step: (1 - 0.999**step) ** 2
+        },
+        "v is divided by 1 - 0.999^s, not by 1 - 0.9^s.": {"powers": (0.9, 0.9)},
+        "m is divided by 1 - 0.9^s, not by 1 - 0.999^s.": {"powers": (0.999, 0.999)},
+        "in v the squared gradient has the factor 0.001, not 0.01.": {"new": (1, 10)},
+        "in m the gradient has the factor 0.1, not 0.01.": {"new": (0.1, 1)},
+    },
+)
