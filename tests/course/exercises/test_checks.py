@@ -114,7 +114,6 @@ def in_place(x: Any) -> Any:
             "Wrong: the result is right, but your function changes `x` itself, which the notebook needs. "
             "Begin with a copy: x = x.copy().",
         ),
-        (lambda x: list(2 * x), "Right: twice."),
         (lambda x: torch.from_numpy(2 * x).requires_grad_(), "Right: twice."),
         (lambda x: x**2, "Wrong: you squared it. For x = [5] yours gives [25], but [10] is right."),
         (
@@ -196,14 +195,12 @@ def test_same(got: Any, wanted: Any, equal: bool) -> None:
     ("value", "text"),
     [
         (0.123456, "0.1235"),
-        (np.float32(2 / 3), "0.6667"),
         ("a", "'a'"),
         ((1, 2.5), "(1, 2.5)"),
         (list(range(50)), "[50 values]"),
         ((np.zeros(20),) * 5, "(5 times an array of shape (20,))"),
         (lambda: 1, "a function"),
         ({"a": 0.1}, "{a: 0.1}"),
-        (torch.nn.ReLU(), "ReLU"),
         (object(), "an object"),
         (np.array([1j]), "an array of complex128"),
         ("1, 2, " * 20, f"{'1, 2, ' * 10!r} and more"),

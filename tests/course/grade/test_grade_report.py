@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from student_notebooks import notebook
@@ -77,10 +76,6 @@ def test_counts_and_picture_hold_no_names(tmp_path: Path) -> None:
     assert (tmp_path / "grades.png").read_bytes().startswith(b"\x89PNG")
 
 
-def reads(label: Any, spacing: Any) -> Any:
-    return np.load("/home/ann.lee/volume.npy")
-
-
 def fails(*given: Any) -> Any:
     raise ValueError(f"Ann Lee: it is in {given}")
 
@@ -88,13 +83,7 @@ def fails(*given: Any) -> Any:
 @pytest.mark.parametrize(
     ("number", "answer", "words"),
     [
-        ("1.2", reads, "your function stopped with FileNotFoundError. Call it yourself on this input"),
         ("1.2", fails, "your function stopped with ValueError. Call it yourself on this input"),
-        (
-            "1.2",
-            lambda label, spacing: dict[str, int]()["ann"],
-            "stopped with KeyError. It looks up a key that does not exist",
-        ),
         ("1.2", lambda label, spacing: ("ann", 1), "your answer holds a text; give numbers alone."),
         ("4.3", ("ann", "high", "low"), "a text is not one of the words."),
         ("2.1", map(int, ["ann"]), "the check cannot look at your answer (ValueError). Give plain numbers"),
