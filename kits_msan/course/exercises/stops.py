@@ -25,7 +25,6 @@ ONE_NUMBER = "`math`, int() and float() take one number; for arrays take NumPy's
 WHOLE = "An index must be a whole number: use // in place of /, or int(...)."
 NO_ARRAY = "Lists and tuples cannot be calculated with; make an array first: np.array(...)."
 TUPLE = "A tuple cannot be changed; make a list of it, such as [*index, 1]."
-UNPACK = "There are more names than values, or fewer; write it for any number of them."
 TYPES = (
     "Torch does not mix kinds of numbers: a layer holds float32, NumPy's arrays are float64, and whole numbers are "
     "int64. Make all float32: x.float(), or dtype=torch.float32."
@@ -93,7 +92,7 @@ WORDS = {  # of an error's text
     "object too deep": "np.bincount takes one row of numbers: x.ravel(), or one row at a time.",
     "object has no attribute 'append'": TUPLE,
     "does not support item assignment": TUPLE,
-    "to unpack": UNPACK,
+    "to unpack": "There are more names than values, or fewer; write it for any number of them.",
     "cannot unpack": "One thing is not several; take its parts by their names, or by an index.",
     "can only concatenate": NO_ARRAY,
     "multiply sequence": NO_ARRAY,

@@ -43,7 +43,7 @@ def collected(folder: Path) -> list[Found]:
     closed = unreadable(folder)
     for path in closed:
         _say(f"{path} may not be read; change its permissions.")
-    for path in _files(folder):
+    for path in filter(os.path.isfile, _shown(folder)):  # which a forbidden one is not
         name = path.name.lower()
         if name.endswith(".ipynb"):
             if chapter := _chapter(path):
@@ -126,10 +126,6 @@ def of_chapter(chapter: int) -> list[str]:
 def spelled(text: str) -> str:
     """The text with half characters, such as of a name from another system, as "\\udcfc": they cannot be written."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in _shown(folder) if os.path.isfile(path)]  # which a forbidden one is not
 
 
 def _shown(folder: Path) -> list[Path]:
