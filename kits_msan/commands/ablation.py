@@ -4,15 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from kits_msan.commands.options import (
-    Command,
-    add_cyst,
-    add_training,
-    excluded,
-    path,
-    positive,
-    profile_of,
-)
+from kits_msan.commands.options import TRAINING, Command, add_shared, excluded, path, positive, profile_of
 from kits_msan.commands.stopping import overwritten
 
 RUNS = "seed-*/*/config.json"  # of each training
@@ -40,8 +32,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--devices", type=positive, default=1, metavar="N",
         help="networks trained at once, each on a GPU of its own or on one thread (default: 1)",
     )  # fmt: skip
-    add_cyst(command)
-    add_training(command)
+    add_shared(command, "--cyst", *TRAINING)
 
 
 def _run(args: argparse.Namespace) -> None:

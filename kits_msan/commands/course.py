@@ -2,7 +2,7 @@
 
 import argparse
 
-from kits_msan.commands.options import Command, add_device, add_overwrite, add_profile, add_seed, path, positive
+from kits_msan.commands.options import Command, add_shared, path, positive
 from kits_msan.commands.stopping import overwritten
 from kits_msan.errors import InputError, check_readable
 from kits_msan.profiles import get_profile
@@ -12,10 +12,7 @@ def _course_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets the executed notebooks")
     command.add_argument("--data", type=path, metavar="DIR", help="folder of cases instead of fresh phantoms")
     command.add_argument("--no-train", action="store_true", help="use the shipped checkpoints")
-    add_profile(command)
-    add_seed(command)
-    add_device(command)
-    add_overwrite(command)
+    add_shared(command, "--profile", "--seed", "--device", "--overwrite")
 
 
 def _course(args: argparse.Namespace) -> int:
@@ -35,7 +32,7 @@ def _site_options(command: argparse.ArgumentParser) -> None:
         "--run", type=path, metavar="RUN", dest="course_run",
         help="show the executed notebooks of this course run (default: run the committed ones)",
     )  # fmt: skip
-    add_overwrite(command)
+    add_shared(command, "--overwrite")
 
 
 def _site(args: argparse.Namespace) -> None:
@@ -57,7 +54,7 @@ def _grade_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets grades.csv and a picture")
     command.add_argument("--seconds", type=positive, default=60, metavar="S", help="limit for a cell (default: 60)")
     command.add_argument("--memory", type=positive, default=4, metavar="GB", help="limit for a notebook (default: 4)")
-    add_overwrite(command)
+    add_shared(command, "--overwrite")
 
 
 def _grade(args: argparse.Namespace) -> None:

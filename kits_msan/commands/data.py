@@ -2,18 +2,7 @@
 
 import argparse
 
-from kits_msan.commands.options import (
-    Command,
-    add_cyst,
-    add_overwrite,
-    add_profile,
-    add_seed,
-    add_split,
-    count,
-    excluded,
-    path,
-    positive,
-)
+from kits_msan.commands.options import Command, add_shared, count, excluded, path, positive
 from kits_msan.commands.output import complain
 from kits_msan.errors import InputError
 from kits_msan.profiles import get_profile
@@ -27,9 +16,7 @@ def _phantom_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--test", type=count, metavar="N", help="how many of them are for test (default: the profile's share)"
     )
-    add_seed(command)
-    add_profile(command)
-    add_overwrite(command)
+    add_shared(command, "--seed", "--profile", "--overwrite")
 
 
 def _phantom(args: argparse.Namespace) -> None:
@@ -64,9 +51,7 @@ def _prepare_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", type=path, metavar="DATA", help="folder of cases, such as `download` makes")
     command.add_argument("--out", type=path, required=True, metavar="STORE", help="folder of the store")
     command.add_argument("--strict", action="store_true", help="stop at a broken case instead of leaving it out")
-    add_profile(command)
-    add_split(command)
-    add_cyst(command)
+    add_shared(command, "--profile", "--split", "--exclude", "--cyst")
 
 
 def _prepare(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kits_msan.commands.options import Command, add_cyst, add_overwrite, path
+from kits_msan.commands.options import Command, add_shared, path
 from kits_msan.commands.output import complain
 from kits_msan.errors import InputError, first_of, note
 
@@ -25,8 +25,7 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--surface", action="store_true", help="also surface Dice and 95 %% Hausdorff distance (slow)"
     )
-    add_cyst(command)
-    add_overwrite(command)
+    add_shared(command, "--cyst", "--overwrite")
 
 
 def _run(args: argparse.Namespace) -> None:

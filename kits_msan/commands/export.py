@@ -2,7 +2,7 @@
 
 import argparse
 
-from kits_msan.commands.options import Command, add_overwrite, path
+from kits_msan.commands.options import Command, add_shared, path
 from kits_msan.errors import InputError
 from kits_msan.files import refuse_file
 
@@ -12,7 +12,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "checkpoint", type=path, metavar="CHECKPOINT", help="a trained network, or the folder of its run"
     )
     command.add_argument("--onnx", type=path, required=True, metavar="FILE", help="the ONNX file to write")
-    add_overwrite(command)
+    add_shared(command, "--overwrite")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -7,11 +7,11 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kits_msan.profiles import PROFILES, Profile, get_profile
 
-LARGEST_SEED = 2**31 - 1
+LARGEST = 2**31 - 1  # seed that torch takes
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,65 +37,6 @@ class Command:
     keeps: bool = True
 
 
-# ---- options that several commands have ----
-
-
-def add_profile(command: argparse.ArgumentParser) -> None:
-    """Add --profile."""
-    names = f"{', '.join(PROFILES)} (default: %(default)s)"
-    command.add_argument("--profile", default="laptop", metavar="P", help=names)
-
-
-def add_cyst(command: argparse.ArgumentParser) -> None:
-    """Add --cyst."""
-    command.add_argument(
-        "--cyst", choices=("kidney", "tumor"),
-        help="what the label 3 of KiTS21 and KiTS23 counts as (KiTS19 counts cysts as kidney)",
-    )  # fmt: skip
-
-
-def add_training(command: argparse.ArgumentParser) -> None:
-    """Add what says how to train: --profile, --steps (see `profile_of`), split, seed, machine and --overwrite."""
-    add_profile(command)
-    command.add_argument("--steps", type=positive, metavar="N", help="instead of the profile's number of steps")
-    add_split(command)
-    add_seed(command)
-    add_device(command)
-    command.add_argument("--precision", default="auto", help="of training: auto, 32 or bf16 (default: auto)")
-    add_overwrite(command)
-
-
-def add_split(command: argparse.ArgumentParser) -> None:
-    """Add --split and --exclude; `excluded` reads the second."""
-    command.add_argument(
-        "--split", type=path, metavar="FILE",
-        help='JSON, {"train": [names], "test": [names]} (default: the data\'s own, else the paper\'s: '
-        "cases 0-179 and 180-189)",
-    )  # fmt: skip
-    command.add_argument(
-        "--exclude", default="", metavar="IDS",
-        help="cases to leave out: ids such as 15,23, or 2019 for the six usually left out that year",
-    )  # fmt: skip
-
-
-def add_seed(command: argparse.ArgumentParser) -> None:
-    """Add --seed."""
-    command.add_argument("--seed", type=_seed, default=0, metavar="S", help="same seed, same result (default: 0)")
-
-
-def add_device(command: argparse.ArgumentParser, cuda: str = "cuda") -> None:
-    """Add --device."""
-    command.add_argument("--device", default="auto", help=f"auto (a GPU where there is one), cpu, {cuda} or mps")
-
-
-def add_overwrite(command: argparse.ArgumentParser) -> None:
-    """Add --overwrite."""
-    command.add_argument("--overwrite", action="store_true", help="replace what the output already holds")
-
-
-# ---- what they mean ----
-
-
 def profile_of(args: argparse.Namespace) -> Profile:
     """The profile of --profile, with the steps of --steps."""
     profile = get_profile(args.profile)
@@ -119,32 +60,52 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such home folder") from error
 
 
-def count(text: str) -> int:
-    """A whole number from 0."""
-    value = _whole(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
+def count(text: str, least: int = 0) -> int:
+    """A whole number from `least` to LARGEST."""
+    try:
+        value = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{value} is not at least {least}")
+    if value > LARGEST:
+        raise argparse.ArgumentTypeError(f"{value} is above {LARGEST}")
     return value
 
 
 def positive(text: str) -> int:
     """A whole number from 1."""
-    value = _whole(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
+    return count(text, 1)
 
 
-def _seed(text: str) -> int:
-    """A whole number from 0 that torch takes, too."""
-    value = count(text)
-    if value > LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{value} is above {LARGEST_SEED}")
-    return value
+OPTIONS: dict[str, dict[str, Any]] = {  # that several commands have
+    "--profile": {"default": "laptop", "metavar": "P", "help": f"{', '.join(PROFILES)} (default: %(default)s)"},
+    "--steps": {"type": positive, "metavar": "N", "help": "instead of the profile's number of steps"},
+    "--cyst": {
+        "choices": ("kidney", "tumor"),
+        "help": "what the label 3 of KiTS21 and KiTS23 counts as (KiTS19 counts cysts as kidney)",
+    },
+    "--split": {
+        "type": path,
+        "metavar": "FILE",
+        "help": 'JSON, {"train": [names], "test": [names]} (default: the data\'s own, else the paper\'s: '
+        "cases 0-179 and 180-189)",
+    },
+    "--exclude": {
+        "default": "",
+        "metavar": "IDS",
+        "help": "cases to leave out: ids such as 15,23, or 2019 for the six usually left out that year",
+    },
+    "--seed": {"type": count, "default": 0, "metavar": "S", "help": "same seed, same result (default: 0)"},
+    "--device": {"default": "auto", "help": "auto (a GPU where there is one), cpu, cuda or mps"},
+    "--precision": {"default": "auto", "help": "of training: auto, 32 or bf16 (default: auto)"},
+    "--overwrite": {"action": "store_true", "help": "replace what the output already holds"},
+}
+# how to train; `profile_of` and `excluded` read some of them
+TRAINING = ("--profile", "--steps", "--split", "--exclude", "--seed", "--device", "--precision", "--overwrite")
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+def add_shared(command: argparse.ArgumentParser, *names: str) -> None:
+    """Add those of OPTIONS."""
+    for name in names:
+        command.add_argument(name, **OPTIONS[name])

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kits_msan.commands.options import Command, add_device, path
+from kits_msan.commands.options import Command, path
 from kits_msan.commands.output import complain
 from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
 from kits_msan.errors import InputError, first_of, note
@@ -37,7 +37,9 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--series", metavar="N", help="number or UID of the DICOM series, where a folder holds several that fit"
     )
     command.add_argument("--no-clean", action="store_true", help="keep islands apart from the two kidneys")
-    add_device(command, "cuda (cuda:1 is the second)")
+    command.add_argument(
+        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda (cuda:1 is the second) or mps"
+    )
     command.add_argument(
         "--overwrite", action="store_true", help="remove what `predict` wrote there of other scans or networks"
     )

@@ -2,15 +2,7 @@
 
 import argparse
 
-from kits_msan.commands.options import (
-    Command,
-    add_training,
-    count,
-    excluded,
-    path,
-    positive,
-    profile_of,
-)
+from kits_msan.commands.options import TRAINING, Command, add_shared, count, excluded, path, positive, profile_of
 from kits_msan.commands.stopping import overwritten
 
 
@@ -40,7 +32,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--validate", type=count, default=0, metavar="N",
         help="training cases to hold out; RUN/best.safetensors is the network that did best on them (default: 0)",
     )  # fmt: skip
-    add_training(command)
+    add_shared(command, *TRAINING)
 
 
 def _run(args: argparse.Namespace) -> None:

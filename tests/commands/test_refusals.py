@@ -162,7 +162,7 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
     "no such option": ("phantom OUT --color red", "unrecognized arguments: --color red"),
     "option left out": ("train unet3d --data data", "required: --out; see kits-msan train --help"),
     "no number": ("phantom OUT --seed x", "argument --seed: 'x' is not a whole number"),
-    "negative": ("phantom OUT --seed -1", "argument --seed: -1 is negative"),
+    "negative": ("phantom OUT --seed -1", "argument --seed: -1 is not at least 0"),
     "no cases": ("phantom OUT --cases 0", "argument --cases: 0 is not at least 1"),
 }
 
