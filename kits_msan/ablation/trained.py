@@ -7,12 +7,10 @@ from pathlib import Path
 
 from kits_msan.data.split import Split
 from kits_msan.errors import InputError, first_of, note
-from kits_msan.files import read_json
 from kits_msan.networks.checkpoints import MODEL, digest, load_about, load_model
 from kits_msan.networks.registry import TITLES
-from kits_msan.profiles import Profile, with_new_settings
-from kits_msan.training.runs import CONFIG
-from kits_msan.training.settings import difference
+from kits_msan.profiles import Profile
+from kits_msan.training.runs import CONFIG, refuse_other_settings
 
 EARLIER = ("started_from", "mean_with")  # what checkpoints note of weights that were there before
 
@@ -66,13 +64,8 @@ def refuse_other_runs(runs: Iterable[Path], profile: Profile, split: Split | Non
     cases = [] if profile.fresh or split is None else list(split.train)
     wanted = json.loads(json.dumps({"profile": asdict(profile), "cases": cases}))
     for run in runs:
-        old = read_json(run / CONFIG, "name another folder or add --overwrite") if (run / CONFIG).exists() else wanted
-        old = with_new_settings(old)
-        if differs := [key for key in wanted if old.get(key) != wanted[key]]:
-            raise InputError(
-                f"{run} holds a run with another {difference(differs[0], old, wanted)}; name another folder or add "
-                "--overwrite."
-            )
+        if (run / CONFIG).exists():
+            refuse_other_settings(run, wanted, all_of_them=False)
 
 
 def is_scored(folder: Path, names: Sequence[str], scored: Mapping[str, str]) -> bool:

@@ -172,20 +172,17 @@ class RunFolder:
         """Whether it is time for a checkpoint."""
         return time.perf_counter() - self.saved > self.save_seconds
 
-    def save_last(self, network: Network, optimizer: torch.optim.Optimizer, step: int) -> bool:
-        """Write the checkpoint from which a run goes on, after the `step`th step; returns whether that succeeded."""
+    def save_last(self, network: Network, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Write the checkpoint from which a run goes on, after the `step`th step."""
         if not self.writes:
-            return True
+            return
         tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
         self._save_best()
-        done = self._try(
-            save_checkpoint, self.path / LAST, tensors, {**self.about, "step": step, "log": self.log.state}
-        )
+        self._try(save_checkpoint, self.path / LAST, tensors, {**self.about, "step": step, "log": self.log.state})
         self._try(self.log.draw)
         self.saved = time.perf_counter()
-        return done
 
     def finish(self, network: Network) -> None:
         """Write the trained network, and remove the checkpoint that is no longer needed. Raises OSError."""
@@ -237,14 +234,17 @@ class RunFolder:
             refuse_foreign(self.path, own, "run of this program")
 
     def _refuse_others(self) -> None:
-        path = self.path / CONFIG
-        if path.exists():
-            old = with_new_settings(read_json(path, "name another folder or add --overwrite"))
-            keys = ["model", "profile", *sorted({*self.config, *old} - {"model", "profile", "versions"})]
-            if differs := [key for key in keys if old.get(key) != self.config.get(key)]:
-                raise InputError(
-                    f"{self.path} holds a run with another {difference(differs[0], old, self.config)}; "
-                    "name another folder or add --overwrite."
-                )
+        if (self.path / CONFIG).exists():
+            refuse_other_settings(self.path, self.config)
         elif self.path.is_file() or any(self.path.glob("[!.]*")):  # what a run left that was killed early is hidden
             refuse_results(self.path, overwrite=False)
+
+
+def refuse_other_settings(run: Path, wanted: Mapping[str, Any], all_of_them: bool = True) -> None:
+    """Raise InputError if a run began with other settings than these, or has more of them while these are all."""
+    remedy = "name another folder or add --overwrite"
+    old = with_new_settings(read_json(run / CONFIG, remedy))
+    keys = {*wanted, *(old if all_of_them else ())} - {"versions"}
+    for key in sorted(keys, key=lambda key: (key not in ("model", "profile"), key)):  # these say most
+        if old.get(key) != wanted.get(key):
+            raise InputError(f"{run} holds a run with another {difference(key, old, wanted)}; {remedy}.")

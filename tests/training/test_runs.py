@@ -91,7 +91,7 @@ def test_changed_cases_are_noticed_on_resuming(data: Path, tmp_path: Path, store
     optimizer = torch.optim.AdamW(network.parameters())
     folder = RunFolder(tmp_path, {}, 5)
     folder.about["data"] = fingerprint(cases)
-    assert folder.save_last(network, optimizer, 3)
+    folder.save_last(network, optimizer, 3)
     assert folder.resume(network, optimizer) == 3
     folder.about["data"] = fingerprint(cases[:1])
     with pytest.raises(InputError, match=r"began with other training data; .* --overwrite"):
@@ -103,7 +103,7 @@ def test_other_precision_on_resuming_is_said(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(network.parameters())
     folder = RunFolder(tmp_path, {}, 5)
     folder.about |= {"data": "phantoms", "versions": {"device": "cpu", "precision": "32-true"}}
-    assert folder.save_last(network, optimizer, 3)
+    folder.save_last(network, optimizer, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert folder.resume(network, optimizer) == 3
