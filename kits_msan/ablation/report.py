@@ -28,7 +28,8 @@ def table_markdown(scores: pd.DataFrame, about: str) -> str:
     """The table and the verdicts as Markdown; `about` says data, split and seed."""
     table = ablation_table(scores)
     shown = format_table(table).reset_index(names="Dice, %")
-    return f"{markdown(shown)}\n\n{note(scores, about)}\n\n" + _list([*verdicts(table), *against_peers(scores)])
+    sentences = "\n".join(f"- {sentence}" for sentence in (*verdicts(table), *against_peers(scores)))
+    return f"{markdown(shown)}\n\n{note(scores, about)}\n\n{sentences}\n"
 
 
 def note(scores: pd.DataFrame, about: str) -> str:
@@ -174,7 +175,3 @@ def _calibration(calibration: pd.DataFrame) -> pd.DataFrame:
 
 def _worst(scores: pd.DataFrame) -> pd.DataFrame:
     return worst_cases(scores).rename(columns=lambda name: str(name).replace("_", " ")).reset_index()
-
-
-def _list(sentences: list[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences) + "\n"

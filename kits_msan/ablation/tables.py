@@ -4,6 +4,7 @@
 `scoring.score_cases` makes it. Dice and other shares come out in percent.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,7 +14,6 @@ from kits_msan.ablation.scoring import DEFAULT_CLEANUP, MEAN, STAPLE
 from kits_msan.metrics import SCORES, TARGETS, bootstrap_interval, share_interval
 from kits_msan.networks.registry import MODELS, TITLES
 
-ORDER = tuple(TITLES)
 PAPER = pd.DataFrame(  # table 1, Dice in percent; MSAN-V1 + DS has no row there
     {
         "unet3d": (89.70, 46.90, 68.30),
@@ -42,7 +42,7 @@ def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = MEASURES) -> 
         means[f"{measure}_paper"] = [PAPER.get(measure, pd.Series()).get(name, np.nan) for name in means.index]
     if "unet3d" in means.index:
         gains = paired_differences(scores, measures=measures)
-        means = means.join(gains.rename(columns=lambda column: _gain_name(column, measures)))
+        means = means.join(gains.rename(columns=lambda column: re.sub("(_low|_high)?$", r"_gain\1", column, count=1)))
     return means
 
 
@@ -182,7 +182,7 @@ def _known(scores: pd.DataFrame, measures: Sequence[str]) -> list[str]:
 
 def _models(scores: pd.DataFrame) -> list[str]:
     there = set(scores["model"])
-    return [name for name in ORDER if name in there]
+    return [name for name in TITLES if name in there]
 
 
 def _matrix(scores: pd.DataFrame, model: str, measure: str) -> pd.DataFrame:
@@ -227,8 +227,3 @@ def _change(parts: pd.DataFrame, new: tuple[Sequence[str], str], old: tuple[Sequ
     for score in TARGETS:
         out |= _summary(score, mean(new, score) - mean(old, score))
     return out
-
-
-def _gain_name(column: str, measures: Sequence[str]) -> str:
-    measure = max((m for m in measures if column.startswith(m)), key=len)
-    return f"{measure}_gain{column.removeprefix(measure)}"

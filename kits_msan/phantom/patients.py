@@ -122,7 +122,7 @@ def _draw_hu(rng: np.random.Generator, contrast: float) -> dict[str, float]:
     fatty = rng.uniform(10, 45) if rng.random() < 0.2 else 0.0
     hu = {}
     for name, tissue in TISSUES.items():
-        mean = np.interp(contrast, (0, 1, 2, 3), tissue.phases)
+        mean = np.interp(contrast, (0, 1, 2, 3), tissue[:4])  # HU of the four phases
         hu[name] = float(tissue.plain + (mean - tissue.plain) * uptake * rng.normal(1, 0.15) + rng.normal(0, 7))
     hu["liver"] -= fatty
     hu["muscle"] -= rng.uniform(10, 50) if rng.random() < 0.3 else 0

@@ -47,8 +47,8 @@ class Shape:
     def grown(self, mm: float, bumps: float = 0.0) -> "Shape":
         """With its surface moved out by `mm`, and made rough by `bumps` mm."""
         reach = mm + 4 * bumps
-        low, high = (_offset(corner, sign * reach) for corner, sign in ((self.low, -1), (self.high, 1)))
-        return Shape(lambda s: self.depth(s) + mm + bumps * s.ripple, low, high)
+        low, high = np.subtract(self.low, reach), np.add(self.high, reach)
+        return Shape(lambda s: self.depth(s) + mm + bumps * s.ripple, point(low), point(high))
 
     def within(self, *limits: Callable[[Space], Field]) -> "Shape":
         """Only the part that lies inside every one of `limits` too."""
@@ -111,10 +111,6 @@ def local(s: Space, center: Vector, axes: Axes) -> list[Field]:
     """Coordinates along three axes through `center`, in mm."""
     z, y, x = s.z - np.float32(center[0]), s.y - np.float32(center[1]), s.x - np.float32(center[2])
     return [z * np.float32(a[0]) + y * np.float32(a[1]) + x * np.float32(a[2]) for a in axes]
-
-
-def _offset(corner: Point, mm: float) -> Point:
-    return corner[0] + mm, corner[1] + mm, corner[2] + mm
 
 
 def point(values: ArrayLike) -> Point:

@@ -12,11 +12,6 @@ class Tissue(NamedTuple):
     late: float
     texture: float
 
-    @property
-    def phases(self) -> tuple[float, float, float, float]:
-        """HU in the phases in which the contrast arrives and leaves, plain first."""
-        return self.plain, self.arterial, self.portal, self.late
-
 
 TISSUES = {
     "air": Tissue(plain=-1000, arterial=-1000, portal=-1000, late=-1000, texture=0),
