@@ -53,30 +53,18 @@ def predict(
     several = isinstance(models, Iterable) and not isinstance(models, (str, Network))
     models = list(models) if several else [models]  # type: ignore[arg-type,list-item]
     [labels] = segment(models, case, lambda part, _: [vote_scores(part)], profile, device)
-    _settle(labels, clean)
+    (remove_islands if clean else keep_sure)(labels)
     return labels
 
 
 def predict_each(
-    models: Mapping[str, Network],
-    case: Case,
-    profile: str | Profile | None = None,
-    device: str | torch.device = "auto",
-    clean: bool = True,
+    models: Mapping[str, Network], case: Case, device: str | torch.device = "auto"
 ) -> dict[str, NDArray[np.uint8]]:
     """The labels of every network and of their vote ("ensemble"), in one pass; otherwise as `predict`."""
-    found = segment(list(models.values()), case, lambda part, _: [*part, vote_scores(part)], profile, device)
+    found = segment(list(models.values()), case, lambda part, _: [*part, vote_scores(part)], device=device)
     for labels in found:
-        _settle(labels, clean)
-    return dict(zip([*models, "ensemble"], found, strict=True))
-
-
-def _settle(labels: NDArray[np.uint8], clean: bool) -> None:
-    """Leave no UNSURE tumor in what `segment` found, in place, and no islands either if `clean`."""
-    if clean:
         remove_islands(labels)
-    else:
-        keep_sure(labels)
+    return dict(zip([*models, "ensemble"], found, strict=True))
 
 
 def segment(

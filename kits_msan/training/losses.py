@@ -56,12 +56,10 @@ class DiceCrossEntropyLoss(nn.Module):
 
     weight: Tensor
 
-    def __init__(
-        self, smooth: float = Profile.smooth, together: int = 0, weight: Sequence[float] = CLASS_WEIGHTS
-    ) -> None:
+    def __init__(self, smooth: float = Profile.smooth, together: int = 0) -> None:
         super().__init__()
         self.smooth, self.together = smooth, together
-        self.register_buffer("weight", torch.tensor(weight))
+        self.register_buffer("weight", torch.tensor(CLASS_WEIGHTS))
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:  # noqa: D102
         truth = _one_hot(target)

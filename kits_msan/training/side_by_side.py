@@ -108,8 +108,8 @@ def _end(running: Sequence["subprocess.Popen[bytes]"]) -> None:
         process.terminate()
 
 
-def devices_for(profile: Profile, device: str = "auto", networks: int = 5) -> int:
-    """How many of so many networks to train at once on this machine: as many as it has GPUs, or cores.
+def devices_for(profile: Profile, device: str = "auto") -> int:
+    """How many of the five networks to train at once on this machine: as many as it has GPUs, or cores.
 
     One after the other where a training takes seconds, as does starting a process. A processor's threads that share
     a step wait for each other; a network on each core is faster, and has the same weights on every number of cores.
@@ -119,7 +119,7 @@ def devices_for(profile: Profile, device: str = "auto", networks: int = 5) -> in
     if profile.steps < FEW_STEPS:
         return 1
     there = {"cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(pick_device(device).type, 1)
-    return max(1, min(networks, there))
+    return max(1, min(5, there))
 
 
 def _profile_options(profile: Profile) -> list[str]:
