@@ -1,23 +1,14 @@
 """`kits-msan predict`: scans to segmentations."""
 
 import argparse
-import math
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kits_msan.commands.options import Command, path
 from kits_msan.commands.output import complain
-from kits_msan.commands.system_errors import asked_bytes, is_memory_error, system_sentence
+from kits_msan.commands.system_errors import is_memory_error, memory_sentence, system_sentence
 from kits_msan.errors import InputError, first_of, note
-from kits_msan.files import in_words
-
-if TYPE_CHECKING:
-    from kits_msan.networks.layers import Network
-
-VOXEL_BYTES = 3  # of int16 image and uint8 labels; beside them memory hardly grows with the scan
 
 
 def _options(command: argparse.ArgumentParser) -> None:
@@ -61,8 +52,9 @@ def _run(args: argparse.Namespace) -> None:
     if args.series is not None:
         _refuse_what_is_no_series(paths, args.series)
     checkpoints = [file for given in args.checkpoint for file in checkpoint_files(given)]
-    models = [load_model(checkpoint) for checkpoint in checkpoints]
-    checkpoints, models = _each_once(checkpoints, models)
+    loaded = {file: load_model(file) for file in checkpoints}
+    checkpoints = _each_once(checkpoints)
+    models = [loaded[file] for file in checkpoints]
     _say_what_was_trained_on(names, checkpoints)
     networks_are = f"The networks expect {spacing_note(models)}."
     if len(models) > len(args.checkpoint):  # a folder was named
@@ -81,7 +73,7 @@ def _run(args: argparse.Namespace) -> None:
             try:
                 target = _segment(models, scan, args.out / name, networks, args)
             except Exception as error:  # the others are still worth having
-                if (sentence := _sentence(error, scan, args.series)) is None:
+                if (sentence := _sentence(error, scan)) is None:
                     raise
                 if len(scans) == 1:
                     raise InputError(sentence) from error
@@ -98,19 +90,15 @@ def _run(args: argparse.Namespace) -> None:
         )
 
 
-def _each_once(checkpoints: Sequence[Path], models: Sequence["Network"]) -> tuple[list[Path], list["Network"]]:
-    """The checkpoints and their networks without those that are there already: a network has one vote."""
+def _each_once(checkpoints: Sequence[Path]) -> list[Path]:
+    """The checkpoints without those that are there already: a network has one vote."""
     from kits_msan.networks.checkpoints import digest
 
-    kept: dict[str, tuple[Path, Network]] = {}
-    again = []
-    for file, model in zip(checkpoints, models, strict=True):
-        if kept.setdefault(digest(file), (file, model))[1] is not model:
-            again.append(str(file))
-    if again:
+    kept: dict[str, Path] = {}
+    if again := [str(file) for file in checkpoints if kept.setdefault(digest(file), file) is not file]:
         how_many = "1 network votes" if len(kept) == 1 else f"{len(kept)} networks vote"
         note(f"{first_of(again)} came before, with the same weights, and has no second vote; {how_many}.")
-    return [file for file, _ in kept.values()], [model for _, model in kept.values()]
+    return list(kept.values())
 
 
 def _say_what_was_trained_on(names: Sequence[str], checkpoints: Sequence[Path]) -> None:
@@ -204,43 +192,16 @@ def _segment(models: Sequence, scan: Path, folder: Path, networks: str, args: ar
     return folder / LABEL
 
 
-def _sentence(error: Exception, scan: Path, series: str | None) -> str | None:
+def _sentence(error: Exception, scan: Path) -> str | None:
     """What went wrong with this scan, for a person; None for a bug."""
     if isinstance(error, InputError):
         return str(error)
     if is_memory_error(error):
-        return f"{scan}: not enough memory{_size(error, scan, series)}; {_remedy(error)}."
+        remedy = "use a machine with more of it, or cut the scan to the abdomen"
+        if "CUDA" in str(error) or "MPS" in str(error):
+            remedy = "or add --device cpu"
+        return f"{scan}: {memory_sentence(error)}; close other programs, {remedy}."
     return system_sentence(error)
-
-
-def _size(error: Exception, scan: Path, series: str | None) -> str:
-    """How large the scan is, as far as its headers can be read, and how much memory was asked for in vain."""
-    words = []
-    with suppress(InputError, OSError, MemoryError):
-        shape = _shape(scan, series)
-        most = in_words(VOXEL_BYTES * math.prod(shape))
-        words.append(f"the scan has {' x '.join(map(str, shape))} voxels, {most} with its labels")
-    if asked := asked_bytes(error):
-        words.append(f"{in_words(asked)} more were asked for")
-    return f" ({', and '.join(words)})" if words else ""
-
-
-def _shape(scan: Path, series: str | None) -> tuple[int, ...]:
-    """(slices, rows, columns) of a file, a case folder or a DICOM series, from headers alone."""
-    from kits_msan.data.cases import IMAGE
-    from kits_msan.formats.series import choose_series
-    from kits_msan.formats.volumes import read_grid
-
-    if scan.is_dir() and not (scan / IMAGE).exists():
-        stack = choose_series(scan, series)
-        return len(stack), *stack[0].size
-    return read_grid(scan / IMAGE if scan.is_dir() else scan)[0]
-
-
-def _remedy(error: Exception) -> str:
-    if "CUDA" in str(error) or "MPS" in str(error):
-        return "close other programs on the GPU, or add --device cpu"
-    return "close other programs, use a machine with more of it, or cut the scan to the abdomen"
 
 
 PREDICT = Command("predict", "segment scans: several checkpoints vote; goes on where it was stopped", _options, _run)

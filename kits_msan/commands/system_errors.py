@@ -55,18 +55,17 @@ def other_ended(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(ENDED.search(str(error)))
 
 
-def asked_bytes(error: BaseException) -> int | None:
-    """How many bytes were asked for when memory ran out, where the error says it."""
+def memory_sentence(error: BaseException) -> str:
+    """That memory ran out, and how much was asked for where the error says it; the remedy is to follow."""
     found = ASKED.search(str(error))
-    return int(float(found[1]) * UNITS[found[2][0]]) if found else None
+    asked = f" ({in_words(float(found[1]) * UNITS[found[2][0]])} more were asked for)" if found else ""
+    return f"not enough memory{asked}"
 
 
 def system_sentence(error: BaseException) -> str | None:
     """What a person should read of an error of the system's: the file and the remedy. None for any other error."""
     if is_memory_error(error):
-        asked = asked_bytes(error)
-        more = f" ({in_words(asked)} more were asked for)" if asked else ""
-        return f"not enough memory{more}; close other programs, or use a machine with more of it."
+        return f"{memory_sentence(error)}; close other programs, or use a machine with more of it."
     if not isinstance(error, OSError):
         return None
     name, reason = error.filename or "the system", error.strerror or str(error)

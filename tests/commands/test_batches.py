@@ -158,13 +158,11 @@ def test_a_scan_that_memory_does_not_suffice_for_costs_itself(
     monkeypatch.setattr("kits_msan.inference.predict", predict)
     write_series(Path("scans/series"), voxels())
     assert main(f"predict scans {NETWORK} --out out".split()) == 2
-    asked = ", and 123.5 MB more were asked for" if str(error) else ""
+    asked = " (123.5 MB more were asked for)" if str(error) else ""
     remedy = "close other programs, use a machine with more of it, or cut the scan to the abdomen"
     said = [line for line in capsys.readouterr().err.splitlines() if "spans only" not in line]  # of the small series
     assert said[:2] == [
-        f"kits-msan: scans/{name}: not enough memory (the scan has {shape} voxels, {size} kB with its labels"
-        f"{asked}); {remedy}."
-        for name, shape, size in (("b.nii.gz", "12 x 36 x 34", 44.1), ("series", "6 x 9 x 8", 1.3))
+        f"kits-msan: scans/{name}: not enough memory{asked}; {remedy}." for name in ("b.nii.gz", "series")
     ]
     assert predicted() == ["a", "c"]
 
