@@ -69,9 +69,9 @@ PAPER = Profile(  # sections 2.1 and 3.1; nothing here is free to move but `smoo
 )  # fmt: skip
 
 LEAST = dict.fromkeys(("width", "poolings", "slab", "batch", "steps"), 1.0) | {"smooth": 1e-9}  # of others: 0
-SHARES = ("tumor_share", "kidney_share", "sure")  # numbers from 0 to 1
+LARGEST = dict.fromkeys(("tumor_share", "kidney_share", "sure"), 1.0) | {"slab": 1000}  # of others: MOST
 SCHEDULES = ("steps", "one-cycle")
-MOST = 1e9  # of any number in a profile
+MOST = 1e9
 
 PROFILES = {profile.name: profile for profile in (SMOKE, LAPTOP, SHIPPED, SHIPPED_GPU, GPU, PAPER)}
 
@@ -105,33 +105,31 @@ def with_new_settings(about: Mapping[str, Any]) -> dict[str, Any]:
 def profile_from(values: Any) -> Profile:
     """The profile of `dataclasses.asdict` after a journey through JSON, which turns tuples into lists.
 
-    Raises InputError, a ValueError, for values of another kind and for a spacing or a slab that no network was
-    trained with, and TypeError for missing fields.
+    Raises InputError, a ValueError, for values that none was trained with, and TypeError for missing fields.
     """
     if not isinstance(values, dict):
         raise TypeError("a profile is an object")
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     profile = Profile(**given)
     for field in fields(Profile):
-        value, most = getattr(profile, field.name), 1 if field.name in SHARES else MOST
+        value = getattr(profile, field.name)
         if field.type is str:
             good, wanted = isinstance(value, str), "a text"
-        elif field.type in (int, float):
-            least, kind = LEAST.get(field.name, 0), "a whole number" if field.type is int else "a number"
-            good, wanted = (
-                type(value) in (int, field.type) and least <= value <= most,
-                f"{kind}, {least:g} to {most:g}",
-            )
-        else:  # spacing and grid
-            kinds = (int,) if field.name == "grid" else (int, float)
-            numbers = isinstance(value, tuple) and len(value) == 3 and all(type(n) in kinds for n in value)
-            good = (numbers and 0 < min(value) <= max(value) <= MOST) or (value is None and field.name == "spacing")
-            wanted = "three numbers above 0" + (", whole ones" if field.name == "grid" else ", or None")
+        elif field.name == "grid":
+            good, wanted = _are_three(value, (int,), 1, MOST), "three whole numbers above 0"
+        elif field.name == "spacing":
+            good = value is None or _are_three(value, (int, float), 0.1, 100)
+            wanted = "three numbers, 0.1 to 100 mm, or None"
+        else:
+            least, most = LEAST.get(field.name, 0), LARGEST.get(field.name, MOST)
+            good = type(value) in (int, field.type) and least <= value <= most
+            wanted = f"a {'whole number' if field.type is int else 'number'}, {least:g} to {most:g}"
         if not good:
             raise InputError(f"a profile's {field.name} cannot be {value!r}; it is {wanted}.")
-    spacing = profile.spacing
-    if spacing is not None and not all(0.1 <= size <= 100 for size in spacing):
-        raise InputError(f"a profile's spacing cannot be {spacing}; it is from 0.1 to 100 mm.")
-    if profile.slab > 1000:
-        raise InputError(f"a profile's slab cannot be {profile.slab}; it is at most 1000 slices.")
     return profile
+
+
+def _are_three(value: Any, kinds: tuple[type, ...], least: float, most: float) -> bool:
+    return (
+        isinstance(value, tuple) and len(value) == 3 and all(type(n) in kinds and least <= n <= most for n in value)
+    )

@@ -199,7 +199,7 @@ def test_bad_arguments_leave_nothing_behind(
         ({"kidney_share": 2}, "a profile's kidney_share cannot be 2; it is a number, 0 to 1"),
         ({"steps": 0}, r"a profile's steps cannot be 0; it is a whole number, 1 to 1e\+09"),
         ({"steps": np.int64(3)}, "a profile's steps cannot be"),
-        ({"grid": (16, 48.0, 48)}, "a profile's grid cannot be .* above 0, whole ones"),
+        ({"grid": (16, 48.0, 48)}, "a profile's grid cannot be .* three whole numbers above 0"),
         ({"grid": (16, 50, 50)}, r"have \(4, 50, 50\) .* needs multiples of \(1, 4, 4\)"),
     ],
 )
