@@ -10,6 +10,7 @@ from kits_msan.ablation.tables import (
     cells,
     compare,
     format_table,
+    known_measures,
     markdown,
     paired_differences,
     parts_table,
@@ -34,7 +35,7 @@ def table_markdown(scores: pd.DataFrame, about: str) -> str:
 
 def note(scores: pd.DataFrame, about: str) -> str:
     """What the figures are of, and what their intervals cover."""
-    seeds = scores["seed"].nunique() if "seed" in scores else 1
+    seeds = scores["seed"].nunique()
     over = (
         "cases and trainings, after clean-up"
         if seeds > 1
@@ -52,8 +53,6 @@ def note(scores: pd.DataFrame, about: str) -> str:
 
 def _fewer_trainings(scores: pd.DataFrame) -> str:
     """Which models lack a training that others have, so that their figures are not of the seeds named above."""
-    if "seed" not in scores:
-        return ""
     trained = {str(name): sorted(seeds) for name, seeds in scores.groupby("model")["seed"].unique().items()}
     fewer = [name for name in TITLES if 0 < len(trained.get(name, [])) < scores["seed"].nunique()]
     if not fewer:
@@ -64,7 +63,7 @@ def _fewer_trainings(scores: pd.DataFrame) -> str:
 
 def _of_shares(scores: pd.DataFrame, seeds: int) -> str:
     """What the intervals of false alarms are."""
-    if "false_alarm" not in ablation_table(scores):
+    if not known_measures(scores, ["false_alarm"]):
         return ""
     if seeds > 1:
         return "; for false alarms, whose cases are 0 or 1, they are rather too narrow near 0 and 100"

@@ -25,7 +25,7 @@ def strata_table(
     """Scores by `by`: "size" (diameter of the true tumor), "phase" or "slice_mm"; a row for each stratum and model.
 
     Columns: the stratum, model, n (cases), kidney and tumor with their intervals, `tumor_recall` (how much of the
-    tumor was found, where that is known) and `missed` (cases with a tumor that every training missed
+    tumor was found) and `missed` (cases with a tumor that every training missed
     altogether). Empty where the scores do not know the stratum, or all cases lie in one.
     """
     labels = _strata(scores, by)
@@ -34,10 +34,9 @@ def strata_table(
         for stratum, part in scores.groupby(labels, observed=True):
             for name in (name for name in models if name in set(scores["model"])):
                 own = part[part["model"] == name]
-                measures = [*TARGETS, *(m for m in ("tumor_recall",) if m in scores)]
                 best = own[own["tumor_mm"] != 0].groupby("case")["tumor"].max()
                 row = {by: stratum, "model": name, "n": own["case"].nunique(), "missed": int((best == 0).sum())}
-                rows.append(row | means_of(part, name, measures))
+                rows.append(row | means_of(part, name, [*TARGETS, "tumor_recall"]))
     return pd.DataFrame(rows)
 
 
@@ -50,8 +49,7 @@ def shown_strata(scores: pd.DataFrame, by: str) -> pd.DataFrame:
     shown = pd.DataFrame({STRATA[by]: table[by].astype(str), "n": table["n"]})
     shown["model"] = [TITLES[name] for name in table["model"]]
     shown["kidney"], shown["tumor"] = cells(table, "kidney"), cells(table, "tumor")
-    if "tumor_recall" in table:
-        shown["of the tumor found"] = cells(table, "tumor_recall")
+    shown["of the tumor found"] = cells(table, "tumor_recall")
     return shown.assign(missed=table["missed"])
 
 

@@ -1,7 +1,7 @@
 """What the scores say: means with intervals, differences to the U-Net, the worst cases, and what holds.
 
-`scores` is always a table with a row for each case and model (and seed, where there were several trainings), as
-`scoring.score_cases` makes it. Dice and other shares come out in percent.
+`scores` is always a table with a row for each seed, case and model, as `scoring.score_cases` makes it. Dice and other
+shares come out in percent.
 """
 
 import re
@@ -36,7 +36,7 @@ def ablation_table(scores: pd.DataFrame, measures: Sequence[str] = MEASURES) -> 
     `share_interval` for false alarms of one training), `_gain` over
     the 3D U-Net on the same cases and seeds with `_gain_low` and `_gain_high`, and `_paper`.
     """
-    measures = _known(scores, measures)
+    measures = known_measures(scores, measures)
     means = pd.DataFrame({name: means_of(scores, name, measures) for name in _models(scores)}).T
     for measure in measures:
         means[f"{measure}_paper"] = [PAPER.get(measure, pd.Series()).get(name, np.nan) for name in means.index]
@@ -50,7 +50,7 @@ def paired_differences(
     scores: pd.DataFrame, reference: str = "unet3d", measures: Sequence[str] = MEASURES
 ) -> pd.DataFrame:
     """Every other model minus `reference` on the same cases and seeds, in points: mean, `_low`, `_high` of each."""
-    measures = _known(scores, measures)
+    measures = known_measures(scores, measures)
     return pd.DataFrame(
         {name: means_of(scores, name, measures, minus=reference) for name in _models(scores) if name != reference}
     ).T
@@ -62,11 +62,9 @@ def worst_cases(scores: pd.DataFrame, model: str = "ensemble", n: int = 5) -> pd
     Columns: kidney, tumor, composite in percent, and what else the scores know of the case.
     """
     own = scores[scores["model"] == model]
-    known = [c for c in ("tumor_mm", "tumor_recall", "slice_mm", "phase") if c in own]
-    means = own.groupby("case").agg(dict.fromkeys(SCORES, "mean") | dict.fromkeys(known, "first"))
-    if "tumor_recall" in means:
-        means["tumor_recall"] = 100 * own.groupby("case")["tumor_recall"].mean()
-    means[list(SCORES)] *= 100
+    how = dict.fromkeys(SCORES, "mean") | {"tumor_mm": "first", "tumor_recall": "mean", "slice_mm": "first"}
+    means = own.groupby("case").agg(how | ({"phase": "first"} if "phase" in own else {}))
+    means[[*SCORES, "tumor_recall"]] *= 100
     return means.nsmallest(n, "composite")
 
 
@@ -175,7 +173,7 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _known(scores: pd.DataFrame, measures: Sequence[str]) -> list[str]:
+def known_measures(scores: pd.DataFrame, measures: Sequence[str]) -> list[str]:
     """Those that the scores have of any case: of false alarms nothing is known where every case has a tumor."""
     return [name for name in measures if name != "false_alarm" or (name in scores and scores[name].notna().any())]
 
@@ -188,7 +186,6 @@ def _models(scores: pd.DataFrame) -> list[str]:
 def _matrix(scores: pd.DataFrame, model: str, measure: str) -> pd.DataFrame:
     """A measure of one model as (seeds, cases); shares in percent."""
     own = scores[scores["model"] == model]
-    own = own if "seed" in own else own.assign(seed=0)
     scale = 1 if measure.endswith("hd95") else 100
     return own.pivot(index="seed", columns="case", values=measure) * scale
 

@@ -25,7 +25,7 @@ def four_cases() -> pd.DataFrame:
             tumor = TUMOR.get(model, TUMOR["unet3d"])[case]
             rows.append(
                 {
-                    "case": f"case_{case:05d}", "model": model, "kidney": kidney, "tumor": tumor,
+                    "seed": 0, "case": f"case_{case:05d}", "model": model, "kidney": kidney, "tumor": tumor,
                     "composite": np.nanmean([kidney, tumor]), "tumor_ml": 10.0 * (3 - case),
                 }
             )  # fmt: skip

@@ -61,7 +61,9 @@ def test_strata_by_phase_and_only_where_there_are_several(measured: pd.DataFrame
 def test_strata_of_fewer_than_five_cases_are_shown_without_an_interval() -> None:
     """Four small tumors and five large ones."""
     rows = [(f"c{i}", 0.8 + i / 100, i / 10, 10.0 if i < 4 else 50.0) for i in range(9)]
-    scores = pd.DataFrame(rows, columns=["case", "kidney", "tumor", "tumor_mm"]).assign(model="unet3d", seed=0)
+    scores = pd.DataFrame(rows, columns=["case", "kidney", "tumor", "tumor_mm"]).assign(
+        model="unet3d", seed=0, tumor_recall=0.5
+    )
     few, enough = shown_strata(scores, "size")["tumor"]
     assert few == "15.0"
     assert enough.startswith("60.0 [")

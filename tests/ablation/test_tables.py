@@ -129,10 +129,6 @@ def test_single_case_has_no_interval(scores: pd.DataFrame) -> None:
     assert "not told apart" in verdicts(table)[0]
 
 
-def test_table_of_one_seed_is_that_of_no_seed(scores: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(ablation_table(scores.assign(seed=3)), ablation_table(scores))
-
-
 def test_seeds_widen_the_intervals_of_means_but_not_of_paired_differences(scores: pd.DataFrame) -> None:
     one, three = ablation_table(scores), ablation_table(of_seeds(scores, -0.05, 0.0, 0.05))
     assert three["kidney"].tolist() == pytest.approx(one["kidney"].tolist())
