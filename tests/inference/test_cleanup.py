@@ -67,17 +67,23 @@ def test_a_spleen_taken_for_tumor_does_not_oust_a_kidney() -> None:
     assert not keep_kidneys(labels)[:, :, 20:].any()
 
 
-def test_a_kidney_with_a_far_larger_tumor_is_kept() -> None:
-    labels = scan()
-    labels[2:9, 4:12, 23:27] = 2  # 224 voxels; 16 of 232 faces lie on the kidney
-    np.testing.assert_array_equal(keep_kidneys(labels), labels)
-
-
 def test_a_spleen_that_only_touches_a_kidney_is_no_tumor() -> None:
     labels = island(np.s_[5:9, 7:18, 23:30], 2)  # 308 voxels; 1 of 298 faces lies on kidney, which has 176
     wanted = scan()
     wanted[:, :, 23:] = 0
     np.testing.assert_array_equal(keep_kidneys(labels), wanted | scan())
+
+
+@pytest.mark.parametrize(
+    ("kidney", "length", "stays"),
+    [((6, 6, 6), 4, True), ((6, 6, 6), 5, False), ((2, 2, 5), 6, True), ((3, 3, 3), 6, False)],
+)
+def test_a_rod_on_a_block(kidney: tuple[int, int, int], length: int, stays: bool) -> None:
+    """Of its 4 length + 2 faces one is on kidney: 1/18, 1/22 (of 1/20), and 1/48, 1/54 of the block (of 1/50)."""
+    labels = np.zeros((14, 8, 8), np.uint8)
+    labels[tuple(map(slice, kidney))] = 1
+    labels[kidney[0] : kidney[0] + length, 0, 0] = 2
+    assert (keep_kidneys(labels) == 2).any() == stays
 
 
 def test_contact_is_a_share_of_the_whole_surface() -> None:
@@ -94,18 +100,6 @@ def test_a_tumor_that_has_eaten_most_of_its_kidney_is_kept() -> None:
     np.testing.assert_array_equal(keep_kidneys(labels), labels)
 
 
-def test_contact_counts_across_the_parts_of_a_long_scan() -> None:
-    labels = np.zeros((40, 8, 8), np.uint8)
-    labels[2:16, 2:6, 2:6] = 1
-    labels[16:20, 2:6, 2:6] = 2  # begins with the second part; its upper 16 of 96 faces lie on the kidney
-    np.testing.assert_array_equal(keep_kidneys(labels), labels)
-
-
-def test_more_components_keep_more() -> None:
-    labels = island(np.s_[7:10, 12:15, 10:14], 1)
-    np.testing.assert_array_equal(keep_kidneys(labels, components=3), labels)
-
-
 def test_voxels_that_share_only_a_corner_or_an_edge_are_apart() -> None:
     labels = scan()
     labels[6, 8, 6] = labels[6, 3, 2] = 2  # diagonal to the first kidney's voxels
@@ -116,12 +110,6 @@ def test_two_kidneys_joined_by_a_bridge_stay() -> None:
     labels = scan()
     labels[3, 5, 6:20] = 1
     np.testing.assert_array_equal(keep_kidneys(labels, components=1), labels)
-
-
-def test_single_kidney_stays_alone() -> None:
-    labels = scan()
-    labels[:, :, 10:] = 0
-    np.testing.assert_array_equal(keep_kidneys(labels), labels)
 
 
 def test_tumor_stays_where_no_kidney_was_found() -> None:
@@ -212,12 +200,6 @@ def test_a_sure_voxel_at_the_rim_holds_its_island() -> None:
     labels[1, 2, 6] = 2  # beyond all unsure ones
     keep_sure(labels)
     assert (labels[1, 2, 2:7] == 2).all()
-
-
-def test_tumor_that_nobody_doubts_is_left_as_it_is() -> None:
-    labels = scan()
-    keep_sure(labels)
-    np.testing.assert_array_equal(labels, scan())
 
 
 def test_an_unsure_spleen_does_not_oust_a_kidney() -> None:

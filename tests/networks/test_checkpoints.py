@@ -64,14 +64,6 @@ def test_tensors_of_any_layout_and_type_come_back(tmp_path: Path) -> None:
     assert loaded.keys() == tensors.keys()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="it is there")
-def test_a_device_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    model = build_model("unet3d", width=2, poolings=1)
-    save_model(tmp_path / "model.safetensors", model, describe_model("unet3d", model, SMOKE))
-    with pytest.raises(InputError, match="device 'cuda:0' is not available on this machine; use cpu or auto"):
-        load_model(tmp_path / "model.safetensors", device="cuda:0")
-
-
 def test_a_device_is_named_as_everywhere_else(tmp_path: Path) -> None:
     write(tmp_path / "m.safetensors")
     assert load_model(tmp_path / "m.safetensors", device="auto").name == "msan_v2_ds"
@@ -101,10 +93,6 @@ def claim_a_huge_header(path: Path) -> None:
 
 def foreign(path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, path, metadata={"format": "pt"})
-
-
-def without_metadata(path: Path) -> None:
-    save_file({"weight": torch.zeros(2)}, path)
 
 
 def pickled(path: Path) -> None:
@@ -139,7 +127,6 @@ def training_state_without_profile(path: Path) -> None:
         (claim_a_huge_header, "not a readable checkpoint"),
         (pickled, "not a readable checkpoint"),
         (foreign, "was not written by kits_msan"),
-        (without_metadata, "was not written by kits_msan"),
         (training_state, "does not fit the networks of this version"),
         (about_changed({"config": {"width": 8, "poolings": 2}}), "does not fit the networks of this version"),
         (about_changed({"config": {"breadth": 4}}), "does not fit the networks of this version"),
@@ -147,8 +134,6 @@ def training_state_without_profile(path: Path) -> None:
         (about_changed({"model": "resnet"}), "is a checkpoint of resnet, a network that is not known here; if it is"),
         (about_changed({"profile": {"name": "old"}}), "does not fit the networks of this version"),
         (about_changed({"profile": "old"}), "does not fit the networks of this version"),
-        (about_changed({"config": {"width": 2**40, "poolings": 2}}), "does not fit the networks of this version"),
-        (about_changed({"config": {"width": 4, "poolings": 2**40}}), "does not fit the networks of this version"),
         (training_state_without_profile, "is what a stopped training goes on from, after 3 of all steps"),
     ],
 )
@@ -162,14 +147,15 @@ def test_bad_checkpoint_is_named_in_one_sentence(tmp_path: Path, make: Callable[
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("grid", None), ("grid", ["a", 4, 4]), ("slab", True), ("steps", -1), ("steps", 0), ("learning_rate", "fast"),
-     ("learning_rate", None), ("learning_rate", float("nan")), ("loss", 5), ("smooth", 0), ("smooth", "1")],
+    "change",
+    [*({"profile": {**asdict(SMOKE), **one}} for one in (
+        {"grid": ["a", 4, 4]}, {"slab": True}, {"slab": 1001}, {"steps": 0}, {"smooth": 0}, {"learning_rate": "fast"},
+        {"learning_rate": float("nan")}, {"loss": 5}, {"spacing": [-1, 1, 1]}, {"spacing": [1, 1]},
+     )), {"config": {"width": 2**40, "poolings": 2}}, {"config": {"width": 4, "poolings": 50}}],
 )  # fmt: skip
-def test_profile_of_a_checkpoint_with_values_of_another_kind_is_refused(
-    tmp_path: Path, field: str, value: object
-) -> None:
-    about_changed({"profile": {**asdict(SMOKE), field: value}})(tmp_path / "m.safetensors")
+def test_description_that_cannot_be_true_is_refused(tmp_path: Path, change: dict) -> None:
+    """Fifty poolings asked for more memory than any machine has, before the tensors were compared."""
+    about_changed(change)(tmp_path / "m.safetensors")
     with pytest.raises(InputError, match=r"m\.safetensors does not fit the networks of this version; train it again"):
         load_model(tmp_path / "m.safetensors")
 
@@ -219,21 +205,6 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     assert not any(tmp_path.iterdir())
     save_file(model.state_dict(), tmp_path / "m.safetensors", {"format": FORMAT, "about": json.dumps(about)})
     with pytest.raises(InputError, match=r"m\.safetensors holds weights that are NaN or infinite.*train it again"):
-        load_model(tmp_path / "m.safetensors")
-
-
-@pytest.mark.parametrize(
-    ("part", "key", "value"),
-    [("profile", "spacing", x) for x in ([0, 0, 0], [-1, 1, 1], [1, 1], ["a", 1, 1], [1e-3] * 3, [1e5] * 3)]
-    + [("profile", "spacing", [float("nan")] * 3), ("config", "width", 10**7), ("config", "poolings", 50)]
-    + [("profile", "slab", x) for x in (0, -4, 1.5, "4")],
-)
-def test_description_that_cannot_be_true_is_refused(tmp_path: Path, part: str, key: str, value: object) -> None:
-    """Fifty poolings asked for more memory than any machine has, before the tensors were compared."""
-    model = build_model("unet3d", width=4, poolings=2)
-    about = describe_model("unet3d", model, SMOKE)
-    save_model(tmp_path / "m.safetensors", model, {**about, part: {**about[part], key: value}})
-    with pytest.raises(InputError, match=r"m\.safetensors does not fit the networks of this version"):
         load_model(tmp_path / "m.safetensors")
 
 

@@ -57,6 +57,8 @@ def test_a_variant_changes_one_setting_of_its_base(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_shapes(name: str, sizes: dict[str, Any], shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> None:
     model = build_model(name, **sizes).eval()
+    pool = sizes.get("pool", (1, 2, 2))
+    assert model.multiple == tuple(step ** sizes["poolings"] for step in pool)
     with torch.no_grad():
         out = model(torch.rand(shape_in))
     assert isinstance(out, Tensor)

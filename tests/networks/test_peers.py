@@ -12,7 +12,7 @@ from kits_msan.inference import predict
 from kits_msan.networks.checkpoints import describe_model, load_model, save_model
 from kits_msan.networks.layers import PRIOR, Network
 from kits_msan.networks.peers import PEERS
-from kits_msan.networks.registry import MODELS, build_model
+from kits_msan.networks.registry import build_model
 from kits_msan.profiles import Profile
 from kits_msan.training.loop import train
 
@@ -29,7 +29,7 @@ from kits_msan.training.loop import train
         ({"width": 4, "poolings": 2, "pool": [1, 2, 2]}, (1, 1, 2, 8, 8), (1, 4, 4)),
     ],
 )
-@pytest.mark.parametrize("name", [*PEERS, *MODELS])
+@pytest.mark.parametrize("name", PEERS)  # of our own: test_networks.py
 def test_one_contract(name: str, sizes: dict, shape: tuple[int, ...], multiple: tuple[int, ...]) -> None:
     model = build_model(name, **sizes).eval()
     assert isinstance(model, Network)
