@@ -14,7 +14,7 @@ from kits_msan.ablation.run import load_all, run_ablation, train_all
 from kits_msan.ablation.scoring import score_cases
 from kits_msan.cleanup import keep_kidneys
 from kits_msan.data.cases import load_case
-from kits_msan.data.split import load_split
+from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import split_of
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
@@ -129,14 +129,6 @@ def test_whole_ablation_trains_scores_and_writes(data: Path, tmp_path: Path, tin
     assert sorted(path.name for path in again.iterdir()) == names
 
 
-def test_flat_layout_of_notebooks_is_trained_and_loaded(data: Path, tmp_path: Path, tiny: Profile) -> None:
-    models = train_all(data, replace(tiny, steps=1), tmp_path, progress=False)
-    assert list(models) == list(MODELS)
-    loaded = load_all(tmp_path)
-    assert all((loaded[name].state_dict()[key] == value).all() for name in MODELS
-               for key, value in models[name].state_dict().items())  # fmt: skip
-
-
 def test_networks_that_learn_from_new_phantoms_are_scored_on_the_test_cases(
     data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,13 +206,6 @@ def test_data_are_described_as_phantoms_where_they_are(tmp_path: Path, data: Pat
 
 
 def test_split_without_test_cases_is_refused(data: Path, tmp_path: Path, tiny: Profile) -> None:
-    for name in ("case_00000", "case_00001"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for file in (data / name).iterdir():
-            (tmp_path / "data" / name / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "data" / "split.json").write_text(
-        json.dumps({"train": ["case_00000", "case_00001"], "test": []}), encoding="utf-8"
-    )
     with pytest.raises(InputError, match="leaves no test case"):
-        run_ablation(tmp_path / "data", tiny, tmp_path / "out", progress=False)
+        run_ablation(data, tiny, tmp_path / "out", split=Split(("case_00000",), ()), progress=False)
     assert not (tmp_path / "out").exists()

@@ -43,18 +43,12 @@ def test_gains_are_paired_by_case(scores: pd.DataFrame) -> None:
 
 
 def test_paper_stands_beside_it(scores: pd.DataFrame) -> None:
-    table = ablation_table(scores)
-    paper = table[["kidney_paper", "tumor_paper", "composite_paper"]]
-    expected = {
-        "unet3d": [89.70, 46.90, 68.30],
-        "msan_v1": [92.47, 56.00, 74.23],
-        "msan_v1_ds": [NAN, NAN, NAN],
-        "msan_v2": [93.85, 58.22, 76.03],
-        "msan_v2_ds": [93.01, 61.41, 77.21],
-        "ensemble": [94.38, 64.89, 79.63],
-    }
-    for name, values in expected.items():
-        assert paper.loc[name].tolist() == pytest.approx(values, nan_ok=True)
+    paper = ablation_table(scores)[["kidney_paper", "tumor_paper", "composite_paper"]]
+    assert paper.loc["ensemble"].tolist() == [94.38, 64.89, 79.63]
+    assert paper.loc["msan_v1_ds"].isna().all()  # it has no row there
+    the_rest = paper.drop("msan_v1_ds")
+    mean = the_rest[["kidney_paper", "tumor_paper"]].mean(axis=1)
+    assert mean.tolist() == pytest.approx(the_rest["composite_paper"].tolist(), abs=0.006)  # as no slip would be
 
 
 def test_verdicts_follow_the_intervals(scores: pd.DataFrame) -> None:

@@ -1,7 +1,5 @@
 """The phantom: the same seed gives the same voxels, and what it shows is plausible. On the smoke grid, for speed."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from coarse import COARSE, pixels
@@ -15,7 +13,6 @@ from kits_msan.phantom.make import (
     case_seed,
     patient_of,
     phantom_case,
-    write_phantoms,
 )
 from kits_msan.phantom.patients import Patient
 from kits_msan.phantom.pelvis import arms
@@ -34,11 +31,6 @@ def cases() -> list[Case]:
 @pytest.fixture(scope="module")
 def patients() -> list[Patient]:
     return [patient_of(seed) for seed in range(600)]
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "set", 2, 1, seed=5, profile="smoke")
 
 
 def volume_ml(case: Case, value: int) -> float:

@@ -39,6 +39,7 @@ def test_a_finished_run_is_loaded_not_repeated(
 ) -> None:
     run = shutil.copytree(finished, tmp_path / "run")
     monkeypatch.setattr(kits_msan.training.loop, "SlabSampler", lambda *_: pytest.fail("it trains again"))
+    monkeypatch.setattr(RunFolder, "claim", lambda *_: pytest.fail("it wants to write, where it may not"))
     again = train("unet3d", data, tiny, run, progress=False).state_dict()
     before = load_model(finished / MODEL).state_dict()
     assert again.keys() == before.keys()

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from kits_msan.errors import InputError
 from kits_msan.profiles import LAPTOP, PAPER, Profile
 from kits_msan.training.losses import DeepSupervisionLoss, DiceCrossEntropyLoss, DiceLoss, build_loss
 
@@ -103,13 +102,6 @@ def test_deep_supervision_adds_the_mean_of_the_others() -> None:
     assert loss([first, second, third], true).item() == pytest.approx(0.4 * sum(others) / 2, abs=1e-6)
     assert loss([second, first], true).item() == pytest.approx(others[0], abs=1e-6)
     assert loss(second, true).item() == pytest.approx(others[0], abs=1e-6)
-
-
-def test_losses_by_name() -> None:
-    assert isinstance(build_loss("dice").loss, DiceLoss)
-    assert isinstance(build_loss("dice-ce").loss, DiceCrossEntropyLoss)
-    with pytest.raises(InputError, match="unknown loss 'focal'; choose one of dice, dice-ce"):
-        build_loss("focal")
 
 
 def tumor_pull(profile: Profile, tumor: int) -> float:

@@ -74,14 +74,6 @@ def test_what_a_run_left_that_was_killed_is_taken_up(tmp_path: Path, left: list[
     assert {path.name for path in tmp_path.iterdir()} - {LOCK} == {CONFIG}
 
 
-def test_finished_run_in_a_folder_that_cannot_be_written_is_loaded(
-    tmp_path: Path, store: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train("unet3d", store, tiny, tmp_path / "run", progress=False)
-    monkeypatch.setattr(RunFolder, "claim", lambda *_: pytest.fail("it wants to write"))
-    train("unet3d", store, tiny, tmp_path / "run", progress=False)
-
-
 def test_changed_cases_are_noticed_on_resuming(data: Path, tmp_path: Path, store: Path, tiny: Profile) -> None:
     cases = build_store([data / "case_00000", data / "case_00001"], store, tiny)
     assert fingerprint(cases) == fingerprint(list(cases))

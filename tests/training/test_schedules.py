@@ -57,12 +57,6 @@ def test_profiles_by_name() -> None:
         get_profile("desktop")
 
 
-def test_one_cycle_rises_for_a_tenth_of_the_steps(tiny: Profile) -> None:
-    profile = replace(tiny, schedule="one-cycle", steps=100, learning_rate=10.0)
-    assert [learning_rate(profile, step) for step in (0, 8, 9)] == pytest.approx([1, 9, 10])
-    assert learning_rate(profile, 11) < 10
-
-
 @pytest.mark.parametrize("change", [{"weight_decay": 0.9}, {"smooth": 500.0}, {"together": 1}, {}])
 def test_a_setting_reaches_the_training(change: dict[str, float], store: Path, tiny: Profile, tmp_path: Path) -> None:
     """Without a change it is the seed of the first weights, which hardly move at this rate."""
