@@ -4,11 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
 
+from kits_msan.cli import main
+
+NETWORK = "--checkpoint networks/unet3d.safetensors"
 NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
 SCRIPT = [str(Path(sys.executable).parent / "kits-msan")]
 MODULE = [sys.executable, "-m", "kits_msan.cli"]
@@ -26,6 +30,14 @@ def run(*arguments: object, entry: list[str] = SCRIPT, cwd: Path | None = None) 
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     return Result(done.returncode, done.stdout.decode(), shown(done.stderr.decode()))
+
+
+def code_of(words: Sequence[str]) -> int:
+    """The exit code of the same, in this process, which has imported its libraries."""
+    try:
+        return main(words)
+    except SystemExit as stop:  # argparse's own way
+        return int(stop.code or 0)
 
 
 def shown(text: str) -> str:

@@ -1,5 +1,6 @@
 """Phantoms that the command made, and untrained networks."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,12 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.nn.init.zeros_(model.head.bias)  # type: ignore[union-attr, arg-type]
         save_model(folder / f"{name}.safetensors", model, describe_model(name, model, SMOKE))
     return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: cases and networks."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(data, "data")
+    shutil.copytree(checkpoints, "networks")
+    return tmp_path

@@ -14,7 +14,7 @@ import pytest
 from dicom_files import voxels, write_series
 
 import kits_msan.inference
-from commands.command_line import MODULE
+from commands.command_line import MODULE, NETWORK
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
 from kits_msan.errors import InputError
@@ -22,20 +22,16 @@ from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
 
-NETWORK = "--checkpoint networks/unet3d.safetensors"
 FULL = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 123456789 bytes. Error code 12"
 
 
 @pytest.fixture
-def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: scans a, b and c in one folder, cases, networks."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(checkpoints, "networks")
-    shutil.copytree(data, "data")
+def place(place: Path) -> Path:
+    """With scans a, b and c in one folder."""
     Path("scans").mkdir()
     for number, name in enumerate("abc"):
         shutil.copy(f"data/case_0000{number}/{IMAGE}", f"scans/{name}.nii.gz")
-    return tmp_path
+    return place
 
 
 def denied(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -57,8 +53,8 @@ def denied(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         refusing(owner, function)
 
 
-def predicted(out: str = "out") -> list[str]:
-    return sorted(path.parent.name for path in Path(out).glob(f"*/{LABEL}"))
+def predicted() -> list[str]:
+    return sorted(path.parent.name for path in Path("out").glob(f"*/{LABEL}"))
 
 
 def test_an_unreadable_file_costs_one_scan_and_nothing_of_a_resumed_run(

@@ -33,12 +33,7 @@ TRAIN = "--profile smoke --steps 4 --device cpu"
 # A command line; the function in whose call of this number the signal comes; and what is there in the end.
 COMMANDS = {
     "phantom": ("phantom OUT --profile smoke --cases 3", "kits_msan.phantom.make.phantom_case", 2, "split.json"),
-    "download": (
-        "download --cases 0 --out OUT --labels-only",
-        "kits_msan.data.download._fetch_all",
-        1,
-        "",
-    ),
+    "download": ("download --cases 0 --out OUT --labels-only", "kits_msan.data.download._fetch_all", 1, ""),
     "prepare": ("prepare DATA --out OUT --profile smoke", "kits_msan.data.prepare._store_case", 2, "manifest.json"),
     "train": (f"train unet3d --data DATA --out OUT {TRAIN}", "SlabSampler.batch", 3, "model.safetensors"),
     "predict": ("predict DATA --checkpoint NET --out OUT", "kits_msan.inference.predict", 3, f"case_00003/{LABEL}"),
@@ -141,8 +136,9 @@ def check(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "number"), [*((name, signal.SIGINT) for name in COMMANDS), ("train", signal.SIGTERM)]
+)
 def test_what_is_printed_goes_on(
     name: str, number: int, places: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

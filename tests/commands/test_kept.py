@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from dicom_files import voxels, write_series
 
+from commands.command_line import NETWORK
 from kits_msan.cli import main
 from kits_msan.commands.earlier import scan_id
 from kits_msan.data.cases import IMAGE, LABEL, load_case, load_label, save_segmentation
 from kits_msan.errors import InputError
 from kits_msan.phantom.make import write_phantoms
-
-NETWORK = "--checkpoint networks/unet3d.safetensors"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -24,12 +23,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: cases, networks, notebooks of a student, a store, and a network by another name."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(data, "data")
-    shutil.copytree(checkpoints, "networks")
-    shutil.copy(checkpoints / "unet3d.safetensors", "one.onnx")
+def place(place: Path) -> Path:
+    """With notebooks of a student, a store, and a network by another name."""
+    shutil.copy("networks/unet3d.safetensors", "one.onnx")
     made = '{"phantom_version": 1, "cases": []}'
     texts = {
         "student/01_mine.ipynb": "{}", "store/manifest.json": '{"store_version": 2}', "web/site.js": "mine",
@@ -43,7 +39,7 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
     for file, text in texts.items():
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_text(text, encoding="utf-8")
-    return tmp_path
+    return place
 
 
 @pytest.mark.parametrize(
@@ -56,10 +52,7 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
         ("phantom store --profile smoke", "store holds something that is no folder of phantoms"),
         ("site --out student", "student holds something that is no site of the course"),
         ("course --profile smoke --data data --out student", "student holds something that is no course"),
-        (
-            "train unet3d --data data --profile smoke --out bert",
-            "bert holds something that is no run of this",
-        ),
+        ("train unet3d --data data --profile smoke --out bert", "bert holds something that is no run of this"),
         ("ablation --data data --profile smoke --checkpoints networks --out tables", "tables holds something that"),
         ("phantom own --profile smoke --cases 1", "own/runs/model.safetensors is no phantom's and would be lost"),
         ("phantom repository --profile smoke --cases 1", "repository is a git repository, whose history would be"),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,22 +9,20 @@ from typing import Any
 
 import pytest
 
+from commands.command_line import NETWORK, code_of
 from kits_msan.ablation.results import load_results
 from kits_msan.cli import main
 
-UNET = ["--checkpoint", "networks/unet3d.safetensors"]
+UNET = NETWORK.split()
 SMOKE = ["--profile", "smoke"]
 
 
 @pytest.fixture
-def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: cases and networks."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(data, "data")
-    shutil.copytree(checkpoints, "networks")
+def place(place: Path) -> Path:
+    """With the folder of a course run, in which a notebook is damaged."""
     Path("run").mkdir()
     Path("run/01_data_exploration.ipynb").write_text("{}", encoding="utf-8")
-    return tmp_path
+    return place
 
 
 @pytest.mark.parametrize(
@@ -48,12 +45,8 @@ def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.Mon
 def test_is_said_in_one_sentence(
     place: Path, capsys: pytest.CaptureFixture[str], line: list[str], message: str
 ) -> None:
-    try:
-        code = main(line)
-    except SystemExit as stop:  # argparse's own way
-        code = int(stop.code or 0)
+    assert code_of(line) == 2
     error = capsys.readouterr().err
-    assert code == 2
     assert message in error
     assert error.count("\n") == 1
     assert not Path("out").exists()

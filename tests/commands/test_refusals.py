@@ -3,14 +3,13 @@
 import gzip
 import re
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from commands.command_line import NOTE, Result, run, shown, tree
+from commands.command_line import NETWORK, NOTE, Result, code_of, run, shown, tree
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
 from kits_msan.networks.checkpoints import describe_model, save_model
@@ -31,12 +30,11 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
     def write(name: str, array: np.ndarray) -> None:
         nib.Nifti1Image(array, affine).to_filename(folder / name)
 
-    with_nan, with_inf = image.astype(np.float32), image.astype(np.float32)
-    with_nan[0, 0, 0], with_inf[-1, -1, -1] = np.nan, np.inf
+    with_nan = image.astype(np.float32)
+    with_nan[0, 0, 0] = np.nan
     write("good.nii.gz", image)
     write("four.nii.gz", np.stack([image] * 2, axis=-1))
     write("nan.nii.gz", with_nan)
-    write("inf.nii.gz", with_inf)
     write("air.nii.gz", np.full(image.shape, -1000, np.int16))
     (folder / "text.nii.gz").write_text("not a scan", encoding="utf-8")
     (folder / "photo.png").write_text("not a scan", encoding="utf-8")
@@ -80,50 +78,51 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
     return folder
 
 
-UNET = "--checkpoint networks/unet3d.safetensors"
 # A command line, in which OUT is a path that does not exist, and what the message says
-BY_ENTRY = {  # tried as commands too; test_commands.py looks at what train and evaluate print as commands
-    "truncated gzip": (f"predict cut.nii.gz {UNET} --out OUT", "cut.nii.gz is truncated or damaged"),
+BAD = {
+    "truncated gzip": (f"predict cut.nii.gz {NETWORK} --out OUT", "cut.nii.gz is truncated or damaged"),
     "unknown profile": ("phantom OUT --profile desk", "unknown profile 'desk'; choose one of smoke"),
     "other network": (
         "ablation --data data --profile smoke --checkpoints mistaken --out OUT",
         "mistaken/unet3d.safetensors is a checkpoint of msan_v1, not of unet3d",
     ),
     "course": ("course --profile smoke --out results", "results already holds results; .* --overwrite"),
-}
-BY_FUNCTION = {  # the same main(), without four seconds of imports
     "shapes": ("train unet3d --data misfit-train --profile smoke --out OUT", r"\(11, 36, 34\).*\(12, 36, 34\)"),
     "other grid": ("evaluate other-grid/case_00000 data --out OUT.csv", "has shape .* both must be of the same scan"),
-    "missing path": (f"predict absent.nii.gz {UNET} --out OUT", "absent.nii.gz does not exist"),
-    "not NIfTI": (f"predict text.nii.gz {UNET} --out OUT", "text.nii.gz is not a readable NIfTI file"),
-    "4-D": (f"predict four.nii.gz {UNET} --out OUT", r"shape \(12, 36, 34, 2\), but a CT volume has three axes"),
-    "NaN": (f"predict nan.nii.gz {UNET} --out OUT", "nan.nii.gz holds NaN or infinite voxels"),
-    "air": (f"predict air.nii.gz {UNET} --out OUT", "air.nii.gz holds only air"),
+    "missing path": (f"predict absent.nii.gz {NETWORK} --out OUT", "absent.nii.gz does not exist"),
+    "not NIfTI": (f"predict text.nii.gz {NETWORK} --out OUT", "text.nii.gz is not a readable NIfTI file"),
+    "4-D": (f"predict four.nii.gz {NETWORK} --out OUT", r"shape \(12, 36, 34, 2\), but a CT volume has three axes"),
+    "NaN": (f"predict nan.nii.gz {NETWORK} --out OUT", "nan.nii.gz holds NaN or infinite voxels"),
+    "air": (f"predict air.nii.gz {NETWORK} --out OUT", "air.nii.gz holds only air"),
     "unknown model": (
         "train unet --data data --profile smoke --out OUT",
         "unknown model 'unet'; choose one of unet3d",
     ),
-    "unknown device": (f"predict good.nii.gz {UNET} --device tpu --out OUT", "unknown device 'tpu'; choose one of"),
-    "holds results": (f"predict good.nii.gz {UNET} --out results", "results already holds results; .* --overwrite"),
-    "no NIfTI name": (f"predict photo.png {UNET} --out OUT", "photo.png is not a NIfTI file"),
-    "infinite": (f"predict inf.nii.gz {UNET} --out OUT", "inf.nii.gz holds NaN or infinite voxels"),
-    "no case": (f"predict empty {UNET} --out OUT", "empty holds no case"),
-    "two of one name": (f"predict twice {UNET} --out OUT", "scans named scan, scan.nii and scan.nii.gz; rename one"),
+    "unknown device": (
+        f"predict good.nii.gz {NETWORK} --device tpu --out OUT",
+        "unknown device 'tpu'; choose one of",
+    ),
+    "holds results": (
+        f"predict good.nii.gz {NETWORK} --out results",
+        "results already holds results; .* --overwrite",
+    ),
+    "no NIfTI name": (f"predict photo.png {NETWORK} --out OUT", "photo.png is not a NIfTI file"),
+    "no case": (f"predict empty {NETWORK} --out OUT", "empty holds no case"),
+    "two of one name": (
+        f"predict twice {NETWORK} --out OUT",
+        "scans named scan, scan.nii and scan.nii.gz",
+    ),
     "no checkpoint": (
         "predict good.nii.gz --checkpoint absent --out OUT",
         "absent does not exist; name a checkpoint",
     ),
     "cut checkpoint": ("predict good.nii.gz --checkpoint cut.safetensors --out OUT", "is not a readable checkpoint"),
-    "foreign checkpoint": ("predict good.nii.gz --checkpoint photo.png --out OUT", "is not a readable checkpoint"),
     "spacings": (
-        f"predict good.nii.gz {UNET} --checkpoint other-spacing.safetensors --out OUT",
+        f"predict good.nii.gz {NETWORK} --checkpoint other-spacing.safetensors --out OUT",
         "trained at different spacings",
     ),
-    "out is a file": (f"predict good.nii.gz {UNET} --out file", "file is a file, but a folder"),
+    "out is a file": (f"predict good.nii.gz {NETWORK} --out file", "file is a file, but a folder"),
     "train NaN": ("train unet3d --data nan-train --profile smoke --out OUT", "holds NaN or infinite voxels"),
-    "train nothing": ("train unet3d --data absent --profile smoke --out OUT", "absent does not exist"),
-    "train device": ("train unet3d --data data --device tpu --out OUT", "unknown device 'tpu'"),
-    "train profile": ("train unet3d --data data --profile desk --out OUT", "unknown profile 'desk'"),
     "train precision": ("train unet3d --data data --precision 8 --out OUT", "unknown precision '8'"),
     "train over results": (
         "train unet3d --data data --profile smoke --out results",
@@ -156,9 +155,7 @@ BY_FUNCTION = {  # the same main(), without four seconds of imports
     ),
     "course device": ("course --profile smoke --device tpu --data data --out OUT", "unknown device 'tpu'"),
     "course data": ("course --profile smoke --data absent --out OUT", "absent does not exist"),
-    "course profile": ("course --profile desk --out OUT", "unknown profile 'desk'"),
     "no command": ("", "required: COMMAND; see kits-msan --help"),
-    "no such command": ("segment good.nii.gz", "invalid choice: 'segment'"),
     "no such option": ("phantom OUT --color red", "unrecognized arguments: --color red"),
     "option left out": ("train unet3d --data data", "required: --out; see kits-msan train --help"),
     "no number": ("phantom OUT --seed x", "argument --seed: 'x' is not a whole number"),
@@ -176,41 +173,21 @@ def check_refused(result: Result, message: str) -> None:
     assert re.search(message, result.err), result.err
 
 
-@pytest.fixture(scope="module")
-def refusals(bad: Path) -> dict[str, tuple[Result, list[str]]]:
-    """All rows of BY_ENTRY, two processes at a time: what came out, and what each left behind."""
-    before = tree(bad)
-    with ThreadPoolExecutor(2) as pool:
-        jobs = {
-            name: pool.submit(run, *line.replace("OUT", f"out-{number}/deep").split(), cwd=bad)
-            for number, (name, (line, _)) in enumerate(BY_ENTRY.items())
-        }
-        results = {name: job.result() for name, job in jobs.items()}
-    left = sorted(set(tree(bad)) - set(before))
-    assert (bad / "results" / "scores.csv").read_text(encoding="utf-8") == "mine"
-    return {
-        name: (results[name], [path for path in left if path.startswith(f"out-{number}/") or "out-" not in path])
-        for number, name in enumerate(BY_ENTRY)
-    }
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BY_ENTRY)
-def test_bad_input_by_entry_point(refusals: dict[str, tuple[Result, list[str]]], name: str) -> None:
-    result, left = refusals[name]
-    check_refused(result, BY_ENTRY[name][1])
-    assert left == []
+@pytest.mark.parametrize("name", ["truncated gzip", "unknown profile"])
+def test_bad_input_by_entry_point(bad: Path, name: str) -> None:
+    line, message = BAD[name]
+    before = tree(bad)
+    check_refused(run(*line.replace("OUT", "new/deep").split(), cwd=bad), message)
+    assert tree(bad) == before
 
 
-@pytest.mark.parametrize("name", BY_ENTRY | BY_FUNCTION)
+@pytest.mark.parametrize("name", BAD)
 def test_bad_input(bad: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, name: str) -> None:
-    line, message = (BY_ENTRY | BY_FUNCTION)[name]
+    line, message = BAD[name]
     monkeypatch.chdir(bad)
     before = tree(bad)
-    try:
-        code = main(line.replace("OUT", "new/deep").split())
-    except SystemExit as stop:  # argparse's own way
-        code = int(stop.code or 0)
+    code = code_of(line.replace("OUT", "new/deep").split())
     captured = capsys.readouterr()
     check_refused(Result(code, captured.out, shown(captured.err)), message)
     assert tree(bad) == before
@@ -223,7 +200,7 @@ def test_one_bad_scan_does_not_cost_the_others(
     bad: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bad)
-    assert main(["predict", "mixed", *UNET.split(), "--out", str(tmp_path / "out")]) == 2
+    assert main(["predict", "mixed", *NETWORK.split(), "--out", str(tmp_path / "out")]) == 2
     captured = capsys.readouterr()
     assert tree(tmp_path / "out") == ["good", f"good/{LABEL}"]
     assert captured.out == f"{NOTE}\n{tmp_path / 'out' / 'good' / LABEL}\n"
@@ -241,7 +218,7 @@ def test_full_disk_is_said_in_the_systems_words(
 
     monkeypatch.setattr("kits_msan.data.cases.write_labels", full)
     monkeypatch.chdir(bad)
-    assert main(["predict", "good.nii.gz", *UNET.split(), "--out", str(tmp_path / "out")]) == 2
+    assert main(["predict", "good.nii.gz", *NETWORK.split(), "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "kits-msan: segmentation.nii.gz: No space left on device; make space, or name a folder on another disk, and "
         "start the command again.\n"

@@ -18,14 +18,11 @@ NAMES = [f"case_{number:05d}" for number in range(4)]
 
 
 @pytest.fixture
-def place(tmp_path: Path, data: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: cases, networks, and labels that play a prediction of all cases."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(data, "data")
-    shutil.copytree(checkpoints, "networks")
+def place(place: Path) -> Path:
+    """With labels that play a prediction of all cases."""
     for name in NAMES:
         shutil.copytree(f"data/{name}", f"found/{name}")
-    return tmp_path
+    return place
 
 
 @pytest.mark.usefixtures("place")

@@ -19,7 +19,7 @@ import nbformat
 import psutil
 import pytest
 
-from commands.command_line import MODULE, shown
+from commands.command_line import MODULE, NETWORK, shown
 from kits_msan.cli import main
 from kits_msan.data.cases import LABEL
 
@@ -29,8 +29,6 @@ pytestmark = [
 ]
 SAYS = re.compile(r"^kits-msan: stopped[^;]*; (?:to go on|nothing is kept. To start again): {2}(.*)$", re.MULTILINE)
 TRAIN = "--data data --out out --profile smoke --device cpu --steps"
-BOOKS = Path(__file__).parents[2] / "notebooks"
-NETWORK = "--checkpoint networks/unet3d.safetensors"
 SECONDS = 120  # until a command works, on a slow machine
 
 
@@ -44,33 +42,23 @@ class Job(NamedTuple):
 
 JOBS = {
     "phantom": Job("phantom out --cases 12 --profile smoke", ".tmp-*/case_00001", "out/split.json"),
-    "prepare": Job("prepare many --out out --profile smoke", "out/*.image.npy", "out/manifest.json"),
     "train": Job(f"train unet3d {TRAIN} 40", "out/metrics.csv", "out/model.safetensors"),
     "predict": Job(f"predict many {NETWORK} --out out", f"out/*/{LABEL}", f"out/case_00029/{LABEL}"),
-    "evaluate": Job(
-        "evaluate many many --surface --out out/scores.csv", "as predictions and as truth", "out/scores.csv"
-    ),
-    "ablation": Job(f"ablation {TRAIN} 5", "out/seed-0/*/metrics.csv", "out/table.md"),
     "export": Job("export networks/unet3d.safetensors --onnx out/net.onnx", "libtorch_python", "out/net.onnx"),
     "grade": Job("grade student --out out", "each notebook runs|refused by Python", "out/grades.csv"),
-    "site": Job("site --run run --out out", ".tmp-*", "out/index.html"),
     "course": Job("course --no-train --profile smoke --data data --out out", "ipykernel", "out/seconds.json"),
 }
 
 
 @pytest.fixture
-def place(tmp_path: Path, data: Path, checkpoints: Path) -> Path:
-    """The current folder of the commands: cases, many cases, networks, and a student's notebook."""
-    shutil.copytree(checkpoints, tmp_path / "networks")
-    shutil.copytree(data, tmp_path / "data")
+def place(place: Path) -> Path:
+    """With many cases, and a student's notebook."""
     for number in range(30):
-        shutil.copytree(data / f"case_0000{number % 4}", tmp_path / f"many/case_{number:05d}")
-    for name in ("student", "run"):
-        (tmp_path / name).mkdir()
+        shutil.copytree(f"data/case_0000{number % 4}", f"many/case_{number:05d}")
+    Path("student").mkdir()
     cells = [nbformat.v4.new_code_cell('checks.check("5.2", lambda share: share)')]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "student/05.ipynb")
-    shutil.copy(next(BOOKS.glob("02*.ipynb")), tmp_path / "run")
-    return tmp_path
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), "student/05.ipynb")
+    return place
 
 
 def at_work(place: Path, job: Job, process: psutil.Process) -> Callable[[], bool]:
@@ -90,7 +78,7 @@ def at_work(place: Path, job: Job, process: psutil.Process) -> Callable[[], bool
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_kill_at_work(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kill_at_work(name: str, place: Path) -> None:
     job, environment = JOBS[name], {**os.environ, "OMP_NUM_THREADS": "1"}
     with (place / "stdout.txt").open("w") as out, (place / "stderr.txt").open("w") as error:
         started = subprocess.Popen([*MODULE, *job.line.split()], cwd=place, env=environment, stdout=out, stderr=error)
@@ -125,6 +113,5 @@ def test_kill_at_work(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -
         done = subprocess.run(words, cwd=place, env=environment, capture_output=True, timeout=500, check=False)
         assert done.returncode == 0, done.stderr.decode()[-500:]
     else:
-        monkeypatch.chdir(place)
         assert main(line) == 0
     assert (place / job.target).exists()
