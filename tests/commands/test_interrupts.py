@@ -82,6 +82,7 @@ def places(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
 
     program = SimpleNamespace(model=SimpleNamespace(metadata_props={}), save=save)
     monkeypatch.setattr("torch.onnx.export", lambda *_, **__: program)
+    monkeypatch.setattr("kits_msan.course.site.build.write_api", lambda _: None)
     monkeypatch.setattr("kits_msan.course.run.execute", execute)
     monkeypatch.setattr("kits_msan.course.grade.report.smoke_cases", lambda: nullcontext(data))
     monkeypatch.setattr("kits_msan.course.grade.report.grade", lambda who, *_: [Grade(who, "2.1", RIGHT, "Right.")])
