@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from common import Row, arguments, child, interleaved, record, row
@@ -138,31 +139,22 @@ def main(args: argparse.Namespace) -> None:
     details: dict[str, Any] = {}
     quiet: dict[str, list[float]] = {}
     for count in [0, 1] if args.quick else sorted({0, *args.busy}):
-        longest: dict[str, list[float]] = {side: [] for side in sides}
-
-        def one(side: str, longest: dict[str, list[float]] = longest) -> float:
-            found = measured(side, seconds, args.quick)
-            longest[side].append(found["longest"])
-            return found["median"]
-
         with busy(count):
-            runs = interleaved({side: lambda side=side: one(side) for side in sides}, repeats)  # type: ignore[misc]
-            others = {
-                what: [measured(what, seconds, args.quick)["median"] for _ in range(repeats)]
-                for what in (SCAN, PHANTOM)
-            }
+            found = interleaved({side: partial(measured, side, seconds, args.quick) for side in sides}, repeats)
+            found |= {what: [measured(what, seconds, args.quick) for _ in range(repeats)] for what in (SCAN, PHANTOM)}
+        runs = {what: [each["median"] for each in of_what] for what, of_what in found.items()}
         beside = f"beside {count} busy process{'' if count == 1 else 'es'}"
-        for what, found in {"Step": runs["adapted"], **others}.items():
-            quiet.setdefault(what, found)
+        for what, ours in {"Step": runs["adapted"], SCAN: runs[SCAN], PHANTOM: runs[PHANTOM]}.items():
+            quiet.setdefault(what, ours)
             fair = statistics.median(quiet[what]) * fair_share(1 if what == PHANTOM else cores, count, cores)
             if count:
-                rows.append(row(f"{what} {beside}", found, "a fair share", [fair] * repeats, goal=GOAL))
+                rows.append(row(f"{what} {beside}", ours, "a fair share", [fair] * repeats, goal=GOAL))
         for side in sides[1:]:
             goal = 1.0 if side.startswith("PyTorch") else None
             rows.append(row(f"Step {beside}", runs["adapted"], side, runs[side], goal=goal))
         details[f"busy_{count}"] = {
-            "seconds": {side: [round(s, 4) for s in run] for side, run in {**runs, **others}.items()},
-            "longest": {side: round(max(found), 3) for side, found in longest.items()},
+            "seconds": {what: [round(s, 4) for s in run] for what, run in runs.items()},
+            "longest": {side: round(max(each["longest"] for each in found[side]), 3) for side in sides},
         }
     record("busy", rows, args, METHOD.format(cores=cores, seconds=seconds), kept=KEPT, **details)
 

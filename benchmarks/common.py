@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -39,6 +39,7 @@ PARTS = (
 )  # in the order of the table
 PACKAGES = ("torch", "monai", "numpy", "nnunetv2", "blosc2")
 Row = dict[str, Any]
+Figures = TypeVar("Figures")
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -73,20 +74,19 @@ def row(
     return line
 
 
-def interleaved(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+def interleaved(sides: Mapping[str, Callable[[], Figures]], repeats: int) -> dict[str, list[Figures]]:
     """Figures of every side, in turn, so that whatever else the machine does meets all of them."""
-    runs: dict[str, list[float]] = {name: [] for name in sides}
+    runs: dict[str, list[Figures]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, measure in sides.items():
             runs[name].append(measure())
     return runs
 
 
-def child(script: str, *args: object, threads: int | None = None) -> Any:
+def child(script: str, *args: object) -> Any:
     """What the script, called with these arguments in a fresh process, prints as its last line, from JSON."""
-    environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     command = [sys.executable, "-W", "ignore", script, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

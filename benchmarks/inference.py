@@ -4,11 +4,8 @@
 
 Both sides get the same scan in memory, the same weights, the same grid for the network, the same slabs of whole
 slices that overlap by half, and the same number of slabs at once; both end with uint8 labels on the scan's own grid,
-without clean-up. Each run is a process of its own, whose peak memory counts, libraries included.
-
-shipped   the course's networks on a phantom: resampled to their spacing, and the result back
-native    an untrained network of smoke width at the scan's own spacing: nearly all of the time is the network's;
-          only with --native, for it takes long
+without clean-up. Each run is a process of its own, whose peak memory counts, libraries included. The networks are
+those that ship: a phantom is resampled to their spacing, and the result back.
 
 MONAI as documented: sliding_window_inference (mode gaussian), softmax, Resize back, argmax, VoteEnsemble. Tuned: with
 network and input in channels_last_3d, which `predict` does by itself.
@@ -18,8 +15,8 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +25,23 @@ import torch
 from common import Row, arguments, child, interleaved, peak, record, row
 from numpy.typing import NDArray
 
+from kits_msan.course.paths import CHECKPOINTS
 from kits_msan.data.cases import Case, kits_affine, window
 from kits_msan.data.resampling import grid_shape
 from kits_msan.errors import millimeters
 from kits_msan.inference import LONGER, PIXELS, predict
 from kits_msan.networks.checkpoints import load_model
 from kits_msan.networks.layers import Network
-from kits_msan.networks.registry import MODELS, build_model
+from kits_msan.networks.registry import MODELS
 from kits_msan.phantom.make import phantom_case
-from kits_msan.profiles import LAPTOP, SHIPPED, SMOKE, Profile
+from kits_msan.profiles import LAPTOP, SHIPPED
 
-CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"
 SHAPE, QUICK = (108, 512, 512), (14, 64, 64)
 TITLES = {"monai": "MONAI, as documented", "tuned": "MONAI, channels_last_3d"}
 METHOD = (
     "512 x 512 x 108 voxels to labels on the scan's own grid. Same scan, weights, network grid, slabs, overlap "
     "(half) and slabs at once on both sides; peak memory of the process with its libraries. Shipped networks work "
-    f"at {millimeters(SHIPPED.spacing)}; at the scan's own spacing an untrained network of smoke width."
+    f"at {millimeters(SHIPPED.spacing)}."
 )
 
 KEPT = [
@@ -78,23 +75,13 @@ def load_scan(path: Path) -> Case:
     return Case("case_00000", image, None, mm, kits_affine(mm))
 
 
-def networks(grid: str, count: int) -> tuple[list[Network], Profile]:
-    """The last of the five, or all of them; and the profile to work at."""
-    names = list(MODELS)[-count:]
-    if grid == "shipped":
-        return [load_model(CHECKPOINTS / f"{name}.safetensors", name) for name in names], SHIPPED
-    torch.manual_seed(0)
-    sizes = {"width": SMOKE.width, "poolings": SMOKE.poolings}
-    return [build_model(name, **sizes).eval() for name in names], replace(SMOKE, spacing=None)
-
-
 @torch.inference_mode()
-def with_monai(models: Sequence[Network], case: Case, profile: Profile, tuned: bool) -> NDArray[np.uint8]:
+def with_monai(models: Sequence[Network], case: Case, tuned: bool) -> NDArray[np.uint8]:
     from monai.inferers import sliding_window_inference
     from monai.transforms import Resize, VoteEnsemble
 
     assert case.image is not None
-    grid = grid_shape(case.shape, case.spacing, profile.spacing or case.spacing)
+    grid = grid_shape(case.shape, case.spacing, SHIPPED.spacing or case.spacing)
     x = torch.from_numpy(window(case.image))[None]  # (1, D, H, W)
     if grid != case.shape:
         x = Resize(grid, mode="trilinear")(x)
@@ -103,7 +90,7 @@ def with_monai(models: Sequence[Network], case: Case, profile: Profile, tuned: b
         x = x.to(memory_format=torch.channels_last_3d)
         models = [model.to(memory_format=torch.channels_last_3d) for model in models]  # type: ignore[call-overload]
     multiple = models[0].multiple
-    window_size = (LONGER * profile.slab, *(n + -n % step for n, step in zip(grid[1:], multiple[1:], strict=True)))
+    window_size = (LONGER * SHIPPED.slab, *(n + -n % step for n, step in zip(grid[1:], multiple[1:], strict=True)))
     together = max(2, min(8, PIXELS // int(np.prod(window_size))))  # as many as `predict`
 
     def labels(model: Network) -> torch.Tensor:
@@ -118,43 +105,32 @@ def with_monai(models: Sequence[Network], case: Case, profile: Profile, tuned: b
     return np.asarray(voted[0], np.uint8)
 
 
-def measure(side: str, grid: str, count: int, scan: Path) -> dict[str, Any]:
-    """In this process: seconds and the peak of the memory; the labels go beside the scan."""
+def measure(side: str, count: int, scan: Path) -> dict[str, Any]:
+    """In this process, with so many of the five: seconds and peak of the memory; the labels go beside the scan."""
     if side != "ours":
         import monai.inferers
         import monai.transforms  # noqa: F401
-    models, profile = networks(grid, count)
+    models = [load_model(CHECKPOINTS / f"{name}.safetensors", name) for name in list(MODELS)[-count:]]
     start = peak()
     case = load_scan(scan)
     started = time.perf_counter()
     if side == "ours":
-        labels = predict(models, case, profile, device="cpu", clean=False)
+        labels = predict(models, case, device="cpu", clean=False)
     else:
-        labels = with_monai(models, case, profile, tuned=side == "tuned")
+        labels = with_monai(models, case, tuned=side == "tuned")
     seconds = time.perf_counter() - started
     result = {"seconds": round(seconds, 2), "peak_mb": round(peak() / 1e6), "before_mb": round(start / 1e6)}
     np.save(scan.with_name(f"{side}.npy"), labels)
     return result
 
 
-def compare(
-    scan: Path, grid: str, count: int, sides: Sequence[str], repeats: int
-) -> tuple[list[Row], dict[str, Any]]:
-    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
-
-    def run(side: str) -> Callable[[], float]:
-        def once() -> float:
-            runs[side].append(child(__file__, "--child", side, grid, count, scan))
-            return runs[side][-1]["seconds"]
-
-        return once
-
-    seconds = interleaved({side: run(side) for side in sides}, repeats)
-    memory = {side: [each["peak_mb"] for each in runs[side]] for side in sides}
+def compare(scan: Path, count: int, sides: Sequence[str], repeats: int) -> tuple[list[Row], dict[str, Any]]:
+    runs = interleaved({side: partial(child, __file__, "--child", side, count, scan) for side in sides}, repeats)
+    seconds, memory = ({side: [each[key] for each in runs[side]] for side in sides} for key in ("seconds", "peak_mb"))
     ours = np.load(scan.with_name("ours.npy"))
     agree = {side: round(float((np.load(scan.with_name(f"{side}.npy")) == ours).mean()), 5) for side in sides[1:]}
     voters = {1: "one network", len(MODELS): "vote of five"}.get(count, f"vote of {count}")
-    what = f"{voters}, {'shipped' if grid == 'shipped' else 'own spacing'}"
+    what = f"{voters}, shipped"
     rows = []
     for side in sides[1:]:
         goal = 0.5 if side == "monai" else None
@@ -166,31 +142,24 @@ def compare(
 def main(args: argparse.Namespace) -> None:
     rows: list[Row] = []
     details: dict[str, Any] = {}
-    plans = [  # grid, networks, sides, repeats
-        ("shipped", 1, ["ours", "monai", "tuned"], 2),
-        ("shipped", len(MODELS), ["ours", "monai"], 1),
-    ]  # fmt: skip
-    if args.native:
-        plans = [*plans, ("native", 1, ["ours", "monai", "tuned"], 1)]
+    plans = [(1, ["ours", "monai", "tuned"], 2), (len(MODELS), ["ours", "monai"], 1)]  # networks, sides, repeats
     if args.quick:
-        plans = [("shipped", 2, ["ours", "monai"], 1), ("native", 1, ["ours", "tuned"], 1)]
+        plans = [(2, ["ours", "monai", "tuned"], 1)]
     with tempfile.TemporaryDirectory() as folder:
         scan = Path(folder) / "scan.npy"
         write_scan(scan, QUICK if args.quick else SHAPE)
-        for grid, count, sides, repeats in plans:
-            new, found = compare(scan, grid, count, sides, repeats)
+        for count, sides, repeats in plans:
+            new, details[f"shipped, {count}"] = compare(scan, count, sides, repeats)
             rows += new
-            details[f"{grid}, {count}"] = found
     record("inference", rows, args, METHOD, kept=KEPT, tried=TRIED, **details)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--native", action="store_true", help="at the scan's own spacing too, which takes long")
-    parser.add_argument("--child", nargs=4, metavar=("SIDE", "GRID", "COUNT", "SCAN"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, metavar=("SIDE", "COUNT", "SCAN"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        side, grid, count, scan = given.child
-        print(json.dumps(measure(side, grid, int(count), Path(scan))))
+        side, count, scan = given.child
+        print(json.dumps(measure(side, int(count), Path(scan))))
     else:
         main(given)

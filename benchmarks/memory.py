@@ -1,7 +1,6 @@
 """Time and peak memory of `predict` with five voting networks of smoke width, by the number of slices.
 
     python benchmarks/memory.py
-    python benchmarks/memory.py --native   also at the scan's own spacing, where 1,059 slices take an hour
 
 Reading, segmenting, cleaning and writing, each size in a process of its own with one thread. The scans are noise on a
 body-shaped ellipse, written a slice at a time; the networks are untrained, with weights that make them find something
@@ -12,7 +11,6 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +53,7 @@ def write_scan(path: Path, shape: tuple[int, int, int]) -> None:
             stream.write((body + np.roll(noise[index % 9], 31 * index, axis=1)).astype("<i2").tobytes())
 
 
-def networks(native: bool) -> list[UNet3D]:
+def networks() -> list[UNet3D]:
     models = []
     for seed, name in enumerate(MODELS):
         torch.manual_seed(seed)
@@ -63,17 +61,17 @@ def networks(native: bool) -> list[UNet3D]:
         assert isinstance(model, UNet3D)
         torch.nn.init.zeros_(model.head.bias)  # type: ignore[arg-type]
         model.head.weight.data *= 8
-        model.profile = replace(SMOKE, spacing=None) if native else SMOKE
+        model.profile = SMOKE
         models.append(model)
     return models
 
 
-def measure(shape: tuple[int, int, int], native: bool) -> dict[str, object]:
+def measure(shape: tuple[int, int, int]) -> dict[str, object]:
     """In this process: read, segment, clean up, write."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         write_scan(Path(folder) / "scan.nii", shape)
-        models = networks(native)
+        models = networks()
         predict(models, load_small(shape), device="cpu")  # what torch needs for slabs of this size at any depth
         base, started = peak(), time.perf_counter()
         case = load_case(Path(folder) / "scan.nii")
@@ -82,7 +80,7 @@ def measure(shape: tuple[int, int, int], native: bool) -> dict[str, object]:
         seconds = time.perf_counter() - started
     voxels = int(np.prod(shape))
     return {
-        "shape": shape, "resampled": not native, "peak_bytes": peak(), "before_the_scan_bytes": base,
+        "shape": shape, "peak_bytes": peak(), "before_the_scan_bytes": base,
         "volume_and_labels_bytes": 3 * voxels, "foreground_share": round(float((labels > 0).mean()), 4),
         "seconds": round(seconds, 2),
     }  # fmt: skip
@@ -109,20 +107,17 @@ def rows_of(found: list[dict[str, Any]]) -> list[Row]:
 
 def main(args: argparse.Namespace) -> None:
     sizes = QUICK if args.quick else SIZES
-    found = {"resampled": [child(__file__, "--child", *size, 0) for size in sizes]}
-    if args.native:
-        found["native"] = [child(__file__, "--child", *size, 1) for size in sizes]
-    details = {"threads": 1, "networks": list(MODELS), "width": SMOKE.width, **found}
-    record("memory", rows_of(found["resampled"]), args, METHOD, **details)
+    found = [child(__file__, "--child", *size) for size in sizes]
+    details = {"threads": 1, "networks": list(MODELS), "width": SMOKE.width, "resampled": found}
+    record("memory", rows_of(found), args, METHOD, **details)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--native", action="store_true", help="also without resampling")
-    parser.add_argument("--child", nargs=4, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        d, h, w, native = given.child
-        print(json.dumps(measure((d, h, w), bool(native))))
+        d, h, w = given.child
+        print(json.dumps(measure((d, h, w))))
     else:
         main(given)

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import arguments, record, row
+from common import Row, arguments, record, row
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kits_msan.course.paths import CHECKPOINTS
@@ -57,14 +57,10 @@ def idle(page: Page) -> None:
     expect(page.locator("main")).to_have_attribute("data-state", "idle", timeout=600_000)
 
 
-def choose(page: Page, names: list[str]) -> None:
-    for name in MODELS:
-        page.locator(f"input[value={name}]").set_checked(name in names)
-
-
 def segment(page: Page, names: list[str]) -> dict[str, float]:
     """Seconds from the button to the labels, the longest frame on the way, and MB of the networks' memory."""
-    choose(page, names)
+    for name in MODELS:
+        page.locator(f"input[value={name}]").set_checked(name in names)
     page.evaluate("longest = 0")
     page.get_by_role("button", name="Segment").click()
     idle(page)
@@ -116,6 +112,10 @@ def measure_large(browser: Browser, folder: Path) -> dict[str, float]:
     return {"opening_frame": round(opening, 3), **found}
 
 
+def within(limit: str, title: str, seconds: list[float]) -> Row:
+    return row(title, seconds, "a limit", [LIMITS[limit]] * len(seconds), goal=1.0)
+
+
 def main() -> None:
     args = arguments(__doc__).parse_args()
     chromium = find_chromium()
@@ -131,25 +131,14 @@ def main() -> None:
         browser.close()
     rows = []
     for what in ("one network", "vote of five"):
-        seconds = [run["seconds"] for run in found[what]]
         title = f"In a page, {what if what != 'one network' else TITLES['unet3d']}"
-        rows.append(row(title, seconds, "a limit", [LIMITS[what]] * len(seconds), goal=1.0))
-        frames = [run["frame"] for run in found[what]]
-        limit = [LIMITS["longest frame"]] * len(frames)
-        rows.append(row(f"{title}: longest frame", frames, "a limit", limit, goal=1.0))
+        rows.append(within(what, title, [run["seconds"] for run in found[what]]))
+        rows.append(within("longest frame", f"{title}: longest frame", [run["frame"] for run in found[what]]))
         rows.append(row(f"{title}: memory", [max(run["memory_mb"] for run in found[what])], unit="MB"))
     if large:
         rows.append(row("In a page, 512 x 512 x 108 voxels, vote of five", [large["seconds"]]))
-        frame = [max(large["frame"], large["opening_frame"])]
-        rows.append(
-            row(
-                "In a page, 512 x 512 x 108 voxels: longest frame",
-                frame,
-                "a limit",
-                [LIMITS["longest frame"]],
-                goal=1.0,
-            )
-        )
+        frame = max(large["frame"], large["opening_frame"])
+        rows.append(within("longest frame", "In a page, 512 x 512 x 108 voxels: longest frame", [frame]))
     record("page", rows, args, METHOD.format(grid="56 x 96 x 96"), chromium=version, results=found, large=large)
 
 

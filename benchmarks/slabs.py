@@ -13,12 +13,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from common import arguments, child, peak, record, row, versions
+from common import arguments, child, interleaved, peak, record, row, versions
 
 from kits_msan.data.cases import Case, kits_affine, load_case, save_case, window
 from kits_msan.data.prepare import open_cases, prepare
@@ -125,8 +126,7 @@ def measure(reader: str, folder: Path) -> dict[str, Any]:
         dataset = monai_dataset(folder)
         cropper = dataset.transform.transforms[-1].cropper
         rng = np.random.default_rng(0)
-        order = [int(i) for i in rng.integers(CASES, size=DRAWS)]
-        jobs: list[Any] = order
+        jobs: list[Any] = rng.integers(CASES, size=DRAWS).tolist()
 
         def read(job: Any) -> Slab:
             item = dataset[job]
@@ -167,11 +167,9 @@ def main(args: argparse.Namespace) -> None:
         if "nnunet" in readers:
             (folder / "nnunet").mkdir()
             make_nnunet(folder)
-        runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in readers}
         quick = ["--quick"] if args.quick else []
-        for _ in range(1 if args.quick else REPEATS):
-            for reader in readers:  # in turn, so that whatever else the machine does meets all of them
-                runs[reader].append(child(__file__, *quick, "--child", reader, name))
+        sides = {reader: partial(child, __file__, *quick, "--child", reader, name) for reader in readers}
+        runs = interleaved(sides, 1 if args.quick else REPEATS)
         disk = {"ours": "store", "monai": "monai", "nnunet": "nnunet"}
         for reader, measured in runs.items():
             for each in measured:

@@ -45,9 +45,14 @@ def refreshed(text: str) -> str:
     for folder in ("shipped", "laptop", "peers", "finepeers", "ablation", "ablation-seeds"):
         results, about = load_results(ROOT / "data" / folder)
         table = table_markdown(without_variants(results.scores), about)
-        block = f"<!-- {folder} -->\n\n{table.rstrip()}\n\n<!-- end of {folder} -->"
-        text = re.sub(rf"<!-- {folder} -->.*?<!-- end of {folder} -->", lambda _: block, text, flags=re.DOTALL)  # noqa: B023
+        text = between(text, folder, table.rstrip())
     return text
+
+
+def between(text: str, name: str, block: str) -> str:
+    """The text with this block between the two markers of that name."""
+    whole = f"<!-- {name} -->\n\n{block}\n\n<!-- end of {name} -->"
+    return re.sub(rf"<!-- {name} -->.*?<!-- end of {name} -->", lambda _: whole, text, flags=re.DOTALL)
 
 
 def refreshed_card(text: str) -> str:
@@ -55,13 +60,9 @@ def refreshed_card(text: str) -> str:
     scores = load_results(ROOT / "data" / "shipped")[0].scores
     table = format_table(ablation_table(scores)).drop(columns=PAPERS).reset_index(names="Dice")
     vote = strata_table(scores[scores["tumor_ml"] > 0], "size", ["ensemble"])
-    figures = [str(n) for n in vote["n"]]
-    rows = [["tumor Dice of the vote, %", *cells(vote, "tumor", ".0f")], ["n", *figures]]
+    rows = [["tumor Dice of the vote, %", *cells(vote, "tumor", ".0f")], ["n", *vote["n"].astype(str)]]
     sizes = pd.DataFrame(rows, columns=["diameter", *vote["size"].astype(str)])
-    for name, block in (("card", table), ("sizes", sizes)):
-        whole = f"<!-- {name} -->\n\n{markdown(block)}\n\n<!-- end of {name} -->"
-        text = re.sub(rf"<!-- {name} -->.*?<!-- end of {name} -->", whole, text, flags=re.DOTALL)
-    return text
+    return between(between(text, "card", markdown(table)), "sizes", markdown(sizes))
 
 
 def stored_pictures() -> None:
