@@ -50,12 +50,17 @@ def excluded(args: argparse.Namespace) -> list[int]:
     return parse_cases(args.exclude) if args.exclude else []
 
 
+def word(text: str) -> str:
+    """A text that is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty; a variable of the shell may not be set")
+    return text
+
+
 def path(text: str) -> Path:
     """A path; `~` is the home folder also where the shell leaves it alone, as in --out=~/runs."""
-    if not text.strip():  # Path("") is the current folder
-        raise argparse.ArgumentTypeError("the name is empty; a variable of the shell may not be set")
     try:
-        return Path(text).expanduser()
+        return Path(word(text)).expanduser()  # Path("") is the current folder
     except RuntimeError as error:  # ~name of someone whom the system does not know
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such home folder") from error
 

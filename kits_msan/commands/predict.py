@@ -1,11 +1,10 @@
 """`kits-msan predict`: scans to segmentations."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kits_msan.commands.options import Command, path
+from kits_msan.commands.options import Command, path, word
 from kits_msan.commands.output import complain
 from kits_msan.commands.system_errors import is_memory_error, memory_sentence, system_sentence
 from kits_msan.errors import InputError, first_of, note
@@ -25,8 +24,9 @@ def _options(command: argparse.ArgumentParser) -> None:
         help="gets DIR/<case>/segmentation.nii.gz; a case that is done, by these networks, is left as it is",
     )  # fmt: skip
     command.add_argument(
-        "--series", metavar="N", help="number or UID of the DICOM series, where a folder holds several that fit"
-    )
+        "--series", type=word, metavar="N",
+        help="number or UID of the DICOM series, where a folder holds several that fit",
+    )  # fmt: skip
     command.add_argument("--no-clean", action="store_true", help="keep islands apart from the two kidneys")
     command.add_argument(
         "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda (cuda:1 is the second) or mps"
@@ -49,8 +49,6 @@ def _run(args: argparse.Namespace) -> None:
     pick_device(args.device, numbered=True)
     names = [case_name(scan) for scan in paths]
     scans = dict(zip(names, paths, strict=True))
-    if args.series is not None:
-        _refuse_what_is_no_series(paths, args.series)
     checkpoints = [file for given in args.checkpoint for file in checkpoint_files(given)]
     loaded = {file: load_model(file) for file in checkpoints}
     checkpoints = _each_once(checkpoints)
@@ -113,20 +111,6 @@ def _say_what_was_trained_on(names: Sequence[str], checkpoints: Sequence[Path]) 
             f"{len(both)} of {len(names)} scans have names of cases that {networks} trained on ({first_of(both)}); "
             "if they are the same patients, their scores are too good; `evaluate --split` scores test cases alone."
         )
-
-
-def _refuse_what_is_no_series(scans: Sequence[Path], series: str) -> None:
-    from kits_msan.data.cases import IMAGE
-    from kits_msan.formats.headers import text_of
-
-    if not series.strip():
-        raise InputError("--series is empty; a variable of the shell may not be set.")
-    for scan in scans:
-        if scan.is_file() or (os.access(scan, os.R_OK | os.X_OK) and (scan / IMAGE).exists()):
-            raise InputError(
-                f"{scan} is no folder of DICOM slices, so --series {text_of(series)} means nothing for it; leave "
-                "--series out, or name DICOM folders only."
-            )
 
 
 def _sort_out(

@@ -37,7 +37,7 @@ def place(place: Path) -> Path:
             "data/case_00000 is a single case; name the folder that holds the cases",
         ),
         (["prepare", "data/case_00000", "--out", "out", *SMOKE], "data/case_00000 is a single case; name"),
-        (["predict", "data", *UNET, "--out", "out", "--series", ""], "--series is empty; a variable of the shell"),
+        (["predict", "data", *UNET, "--out", "out", "--series", ""], "argument --series: the name is empty; a"),
         (["grade", "data/split.json", "--out", "out"], "data/split.json is no folder; name the one of the collected"),
         (["site", "--out", "out", "--run", "run"], "run/01_data_exploration.ipynb is no notebook (ValidationError)"),
     ],
