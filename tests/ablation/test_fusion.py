@@ -152,8 +152,3 @@ def test_staple_knows_what_one_network_alone_leaves_out() -> None:
     labels = np.zeros((5, 2, 6, 6), np.uint8)
     labels[:, :, :2], labels[:4, :, 4:] = 1, 1
     assert (staple(labels)[:, 4:] == 1).all()
-
-
-def test_probabilities_below_one_percent_are_left_out_of_calibration() -> None:
-    given = torch.tensor([[0.985, 0.995], [0.0, 0.0], [0.015, 0.005]]).reshape(3, 1, 1, 2)
-    assert calibration_counts(given, np.zeros((1, 1, 2), np.uint8))[:, :, 0].sum(1).tolist() == [1, 1]

@@ -7,7 +7,6 @@ from kits_msan.ablation.report import table_markdown
 from kits_msan.ablation.tables import (
     ablation_table,
     format_table,
-    paired_differences,
     verdicts,
     with_interval,
 )
@@ -139,12 +138,3 @@ def test_what_has_fewer_trainings_than_the_rest_is_said(scores: pd.DataFrame) ->
     lacks = three["model"].eq("msan_v1") & (three["seed"] > 0) | three["model"].eq("ensemble") & (three["seed"] == 1)
     note = table_markdown(three[~lacks], "made up").split("\n\n")[1]
     assert "Of fewer trainings: MSAN-V1 (seed 0), Ensemble (seed 0 and 2); in all tables their figures" in note
-
-
-def test_differences_to_any_model(scores: pd.DataFrame) -> None:
-    differences = paired_differences(scores, "msan_v1")
-    assert differences.index.tolist() == ["unet3d", "msan_v1_ds", "msan_v2", "msan_v2_ds", "ensemble"]
-    assert differences.at["unet3d", "kidney"] == pytest.approx(-10)
-    assert (differences.at["unet3d", "kidney_low"], differences.at["unet3d", "kidney_high"]) == pytest.approx(
-        bootstrap_interval([-10, -11, -9, -10])
-    )

@@ -1,8 +1,6 @@
 """The commands by their real entry points: what works."""
 
-import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, Case, load_case, load_label
 from kits_msan.inference import predict
 from kits_msan.networks.registry import MODELS
-from kits_msan.profiles import SMOKE
 
 COMMANDS = (
     *("phantom", "download", "prepare", "train", "predict", "evaluate", "ablation"),
@@ -53,21 +50,6 @@ def test_help_of_every_command(command: str, options: str) -> None:
     assert [option for option in options.split() if option not in result.out] == []
 
 
-def test_phantom_makes_the_layout_of_kits19(phantoms: Path) -> None:
-    names = [f"case_{number:05d}" for number in range(3)]
-    assert tree(phantoms) == sorted(
-        [*names, *(f"{name}/{file}" for name in names for file in (IMAGE, LABEL)), "manifest.json", "split.json"]
-    )
-    assert json.loads((phantoms / "split.json").read_text(encoding="utf-8")) == {
-        "train": names[:2],
-        "test": names[2:],
-    }
-    case = load_case(phantoms / names[0])
-    assert (case.shape, case.spacing) == (SMOKE.grid, SMOKE.spacing)
-    assert case.label is not None
-    assert set(np.unique(case.label)) >= {0, 1}
-
-
 @pytest.mark.slow
 def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Path) -> None:
     trained = tmp_path / "run" / "model.safetensors"
@@ -93,16 +75,6 @@ def test_train_predict_evaluate(phantoms: Path, checkpoints: Path, tmp_path: Pat
         wanted = predict(models, load_case(phantoms / name))
         np.testing.assert_array_equal(load_label(out / name).label, wanted)
         np.testing.assert_array_equal(nifti(out / name / LABEL).affine, nifti(phantoms / name / IMAGE).affine)
-
-    folder = tmp_path / "voters"
-    folder.mkdir()
-    shutil.copy(trained, folder / "mine.safetensors")
-    shutil.copy(checkpoints / "unet3d.safetensors", folder)
-    result = run("predict", phantoms, "--checkpoint", folder, "--out", tmp_path / "voted", "--device", "cpu")
-    assert result.out.splitlines()[0] == f"2 networks vote: msan_v1_ds, unet3d. {NOTE}"
-    assert all(
-        (out / name / LABEL).read_bytes() == (tmp_path / "voted" / name / LABEL).read_bytes() for name in names
-    )
 
     result = run("evaluate", out, phantoms, "--out", tmp_path / "scores.csv")
     assert (result.code, result.err) == (0, "")

@@ -20,7 +20,7 @@ from kits_msan.cli import main
 from kits_msan.commands.output import complain
 from kits_msan.commands.stopping import Stopped, Stops, to_go_on
 from kits_msan.course.grade.notebooks import RIGHT, Grade
-from kits_msan.data.cases import IMAGE, LABEL
+from kits_msan.data.cases import LABEL
 from kits_msan.networks.checkpoints import describe_model, save_model
 from kits_msan.networks.registry import build_model
 from kits_msan.profiles import SMOKE
@@ -159,22 +159,6 @@ def test_what_is_printed_goes_on_in_place_of_old_results(
     assert main(filled(line, places)) == (0 if goes_on else 2)  # else old results are not replaced unasked
     calls = check(name, f"{line} --overwrite", places, signal.SIGINT, monkeypatch, capsys)
     assert calls == {"train": 1, "predict": 2, "course": 3}.get(name, calls)
-
-
-def test_a_stopped_prediction_does_not_take_the_place_of_a_truth(
-    places: dict[str, str], tmp_path: Path, data: Path, capsys: pytest.CaptureFixture
-) -> None:
-    copied = tmp_path / "copied"
-    shutil.copytree(data, copied)
-    truth = {path: path.read_bytes() for path in copied.rglob("*.nii.gz")}
-    for more in ([], ["--overwrite"]):
-        line = ["predict", str(copied), "--checkpoint", places["NET"], "--out", str(copied), *more]
-        assert main(line) == 2
-        assert "would pass for a truth" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in copied.rglob("*.nii.gz")} == truth
-    scan = copied / "case_00000" / IMAGE
-    assert main(["predict", str(scan), "--checkpoint", places["NET"], "--out", str(copied / "case_00000")]) == 2
-    assert {path: path.read_bytes() for path in copied.rglob("*.nii.gz")} == truth
 
 
 def test_what_is_printed_can_be_typed_in_every_shell(monkeypatch: pytest.MonkeyPatch) -> None:

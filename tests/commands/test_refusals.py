@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from commands.command_line import NETWORK, NOTE, Result, code_of, run, shown, tree
+from commands.command_line import NETWORK, Result, code_of, run, shown, tree
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
 from kits_msan.networks.checkpoints import describe_model, save_model
@@ -55,9 +55,6 @@ def bad(tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoints: Path)
     spoil("misfit-test", 3, label=case.label[1:])
     spoil("nan-train", 2, image=with_nan)
     spoil("other-grid", 0, label=case.label[1:])
-    (folder / "mixed").mkdir()
-    for name in ("cut", "good", "nan"):
-        shutil.copy(folder / f"{name}.nii.gz", folder / "mixed")
     (folder / "twice").mkdir()
     shutil.copy(folder / "good.nii.gz", folder / "twice" / "scan.nii.gz")
     write("twice/scan.nii", image)
@@ -194,20 +191,6 @@ def test_bad_input(bad: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert {(bad / "results" / file).read_text(encoding="utf-8") for file in ("scores.csv", "model.safetensors")} == {
         "mine"
     }
-
-
-def test_one_bad_scan_does_not_cost_the_others(
-    bad: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(bad)
-    assert main(["predict", "mixed", *NETWORK.split(), "--out", str(tmp_path / "out")]) == 2
-    captured = capsys.readouterr()
-    assert tree(tmp_path / "out") == ["good", f"good/{LABEL}"]
-    assert captured.out == f"{NOTE}\n{tmp_path / 'out' / 'good' / LABEL}\n"
-    first, second, summary = captured.err.splitlines()
-    assert "cut.nii.gz is truncated" in first
-    assert "nan.nii.gz holds NaN" in second
-    assert summary.startswith("kits-msan: 2 of 3 scans failed")
 
 
 def test_full_disk_is_said_in_the_systems_words(

@@ -177,22 +177,6 @@ def test_no_memory_is_set_aside_for_weights_that_the_file_does_not_hold(
     assert set(built) == {"meta"}
 
 
-def test_interrupted_save_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "m.safetensors"
-    write(path)
-    before = path.read_bytes()
-
-    def half(_: dict, target: Path, metadata: dict) -> None:
-        Path(target).write_bytes(json.dumps(metadata).encode())
-        raise OSError("disk full")
-
-    monkeypatch.setattr("kits_msan.networks.checkpoints.save_file", half)
-    with pytest.raises(OSError, match="disk full"):
-        write(path)
-    assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
     """With them every voxel would be background, and nobody told."""

@@ -164,17 +164,6 @@ def test_v2_has_a_second_bottom_branch_and_v1_has_not() -> None:
     torch.testing.assert_close(bottoms[0], parts[0] + parts[1])
 
 
-@pytest.mark.parametrize("reading", ["neighbors", "finer", "all"])
-@pytest.mark.parametrize("name", MSANS)
-def test_attention_weights_of_every_level(name: str, reading: str) -> None:
-    torch.manual_seed(0)
-    model = build_model(name, width=4, poolings=3, reading=reading).eval()
-    assert isinstance(model, MSAN)
-    weights = model.attention_weights(torch.rand(2, 1, 4, 16, 24))
-    assert [tuple(w.shape) for w in weights] == [(2, 4, 4, 16, 24), (2, 8, 4, 8, 12), (2, 16, 4, 4, 6)]
-    assert all(0 <= w.min() < w.max() <= 1 for w in weights)
-
-
 def test_attention_weights_multiply_what_the_decoder_gets() -> None:
     torch.manual_seed(0)
     model = build_model("msan_v1", **SMALL).eval()

@@ -83,10 +83,3 @@ def test_notes_that_came_into_being_meanwhile_are_kept(
     with pytest.raises(InputError, match="folder of phantoms, which is never" if overwrite else "already holds"):
         write_phantoms(tmp_path / "set", 1, 0, profile=replace(SMOKE, grid=(4, 16, 16)), overwrite=overwrite)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [notes]
-
-
-@pytest.mark.parametrize(("train", "test"), [(0, 0), (-1, 3), (2, -1)])
-def test_numbers_that_make_no_data_set_are_refused(tmp_path: Path, train: int, test: int) -> None:
-    with pytest.raises(InputError, match="no data set"):
-        write_phantoms(tmp_path / "set", train, test, profile="smoke")
-    assert not (tmp_path / "set").exists()

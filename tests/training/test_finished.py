@@ -185,6 +185,7 @@ def test_a_run_from_other_weights_is_not_gone_on_without_them(
     store: Path, finished: Path, tmp_path: Path, tiny: Profile
 ) -> None:
     train("unet3d", store, tiny, tmp_path / "run", start=finished, progress=False)
+    assert load_checkpoint(tmp_path / "run" / MODEL)[1]["started_from"]["model"] == "unet3d"
     with pytest.raises(InputError, match=r"with another network to start from \(--start-from\)"):
         train("unet3d", store, tiny, tmp_path / "run", progress=False)
 

@@ -12,7 +12,7 @@ import torch
 from kits_msan.data.store import StoredCase
 from kits_msan.devices import Machine
 from kits_msan.errors import InputError
-from kits_msan.networks.checkpoints import MODEL, describe_model, load_checkpoint, save_model, start_from
+from kits_msan.networks.checkpoints import describe_model, save_model, start_from
 from kits_msan.networks.registry import build_model
 from kits_msan.phantom.make import case_seed, patient_of, phantom_case
 from kits_msan.profiles import SHIPPED, SMOKE
@@ -53,12 +53,6 @@ def test_of_four_patients_one_comes_as_it_is_one_is_hard_and_two_show_a_tumor() 
         np.mean([p.phase != "plain" and p.largest_tumor is not None for p in patients[turn::4]]) for turn in range(4)
     ]
     assert shown[1] < shown[0] < 0.6 < min(shown[2:])  # 0.4 of all; 1 - 0.6 ** 3 is 0.8
-
-
-def test_a_run_that_resumes_meets_the_same_ones(steps: list[list[StoredCase]]) -> None:
-    with FreshPhantoms(FRESH, seed=3) as phantoms:
-        later = phantoms.at(4)
-    assert [case.name for case in later] == [case.name for case in steps[4]]
 
 
 def test_other_patients_are_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,14 +149,3 @@ def test_a_network_of_another_width_is_refused(tmp_path: Path) -> None:
     save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))
     with pytest.raises(InputError, match="hardly fits"):
         start_from(build_model("unet3d", width=8, poolings=3), tmp_path / "old.safetensors")
-
-
-@pytest.mark.slow
-def test_the_checkpoint_says_where_its_weights_began(tmp_path: Path) -> None:
-    old = build_model("unet3d", **SIZE)
-    save_model(tmp_path / "old.safetensors", old, describe_model("unet3d", old, SMOKE))
-    profile = replace(FRESH, steps=1)
-    train("msan_v1", None, profile, tmp_path / "run", start=tmp_path / "old.safetensors", progress=False)
-    about = load_checkpoint(tmp_path / "run" / MODEL)[1]
-    assert about["started_from"]["model"] == "unet3d"
-    assert about["data"] == fresh.FreshPhantoms(profile, seed=0).fingerprint()

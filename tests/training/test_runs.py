@@ -4,7 +4,7 @@ import importlib
 import struct
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -224,18 +224,13 @@ def test_each_start_of_a_run_tells_tensorboard_from_where_it_counts(tmp_path: Pa
     assert sorted(starts) == [3, 5]
 
 
-@pytest.fixture
-def kills() -> Iterator[Any]:
-    """benchmarks/kills.py."""
-    folder = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)
-    yield importlib.import_module("kills")
-    sys.path.remove(folder)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_killed_twice_equals_never_killed_to_the_bit(tmp_path: Path, data: Path, kills: Any) -> None:
+def test_killed_twice_equals_never_killed_to_the_bit(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    kills: Any = importlib.import_module("kills")
     kills.train_here(data, tmp_path / "whole", 12)
     met = kills.run_killed(data, tmp_path / "run", 12, iter([(True, 0.1), (True, 0.2)]), 2)
     assert len(met) == 2
