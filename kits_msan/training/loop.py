@@ -31,7 +31,14 @@ from kits_msan.training.ahead import drawn_ahead, helpers
 from kits_msan.training.fresh import FreshPhantoms, refuse_too_many_steps
 from kits_msan.training.losses import build_loss
 from kits_msan.training.optimizers import OPTIMIZERS
-from kits_msan.training.processes import StopSignals, TrainingStopped, build_fabric, first_then_others, said_by_first
+from kits_msan.training.processes import (
+    StopSignals,
+    TrainingStopped,
+    build_fabric,
+    by_first,
+    first_then_others,
+    said_by_first,
+)
 from kits_msan.training.runs import STORE, RunFolder
 from kits_msan.training.settings import check_settings, is_thin
 from kits_msan.training.validation import hold_out, is_scored, validation_scores
@@ -99,7 +106,7 @@ def train(
         config["started_from"] = start_from(network, start)
     fabric.launch()
     first_process = fabric.is_global_zero
-    folder = RunFolder(run, config, profile.steps, writes=first_process, save_seconds=save_seconds)
+    folder = RunFolder(run, config, profile.steps, save_seconds)
     folder.about["versions"] |= {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
     store = run / STORE
 
@@ -116,14 +123,14 @@ def train(
 
     with folder, StopSignals() as stop, ExitStack() as stack:
         fresh = stack.enter_context(FreshPhantoms(profile, seed, max(drawing, 1))) if data is None else None
-        first_then_others(fabric, lambda: folder.claim(overwrite))
+        by_first(fabric, lambda: folder.claim(overwrite))
         with folder.left_on_bad_input(), removed_on_bad_input(store):
             cases = [] if data is None else first_then_others(
                 fabric, lambda: open_cases(data, [*names, *held_out], profile, store, progress and first_process)
             )  # fmt: skip
             folder.about["data"] = fresh.fingerprint() if fresh else fingerprint(cases)
         if overwrite:
-            first_then_others(fabric, folder.clear)
+            by_first(fabric, folder.clear)
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         optimizer = OPTIMIZERS[profile.optimizer](
             [p for p in network.parameters() if p.requires_grad], profile.learning_rate,
@@ -160,12 +167,14 @@ def train(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             _check_finite(loss, step, batch)
-            folder.note(step + 1, rate, float(loss.detach()))
+            if first_process:
+                folder.note(step + 1, rate, float(loss.detach()))
             if held_out and is_scored(step + 1, profile.steps):
                 scores = validation_scores(fabric, network, cases[len(names) :], profile)
-                folder.note_scores(step + 1, scores, network)
+                if first_process:
+                    folder.note_scores(step + 1, scores, network)
             stopped = stop.agreed(fabric)
-            if stopped or folder.is_due():
+            if first_process and (stopped or folder.is_due()):
                 folder.save_last(network, optimizer, step + 1)
             if stopped:
                 fabric.barrier()
@@ -173,7 +182,7 @@ def train(
                     fabric, TrainingStopped(f"stopped after step {step + 1} of {profile.steps}", stopped)
                 )
 
-        first_then_others(fabric, lambda: folder.finish(network))
+        by_first(fabric, lambda: folder.finish(network))
     return load_model(run / MODEL, name)
 
 

@@ -86,7 +86,13 @@ def process_number() -> int:
 
 
 def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
-    """Do `work` in the first process, then in the others, which find done what it did.
+    """Do `work` in the first process, then in the others, which find done what it did; raises as `by_first`."""
+    result = by_first(fabric, work)
+    return work() if fabric.global_rank > 0 else result  # type: ignore[return-value]
+
+
+def by_first(fabric: Any, work: Callable[[], Result]) -> Result | None:
+    """Do `work` in the first process, for which the others wait; its result there, None in the others.
 
     What keeps the first from doing it (InputError, OSError, FloatingPointError) is raised in all, so that none waits
     for ever.
@@ -102,7 +108,7 @@ def first_then_others(fabric: Any, work: Callable[[], Result]) -> Result:
     problem = fabric.broadcast(problem)
     if problem is not None:
         raise said_by_first(fabric, problem)
-    return work() if result is None else result
+    return result
 
 
 def said_by_first(fabric: Any, error: Failure) -> Failure:

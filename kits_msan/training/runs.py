@@ -1,6 +1,7 @@
 """The folder of one training: settings, a checkpoint to go on from, the log, the result; and a lock around it.
 
-One process writes; those that train along with it only read. A disk that is full costs a warning, not the run.
+One process writes; those that train along with it only read, in `is_finished` and `resume`. A disk that is full costs
+a warning, not the run.
 """
 
 import json
@@ -37,12 +38,9 @@ class RunFolder:
     with a process that is killed.
     """
 
-    def __init__(
-        self, path: Path, config: Mapping[str, Any], steps: int, writes: bool = True, save_seconds: float = 60
-    ) -> None:
+    def __init__(self, path: Path, config: Mapping[str, Any], steps: int, save_seconds: float = 60) -> None:
         self.path = path
         self.config: dict[str, Any] = json.loads(json.dumps(config))
-        self.writes = writes
         self.save_seconds = save_seconds  # between checkpoints
         self.log = MetricsLog(path, steps)
         self.about: dict[str, Any] = {**self.config, "versions": versions()}  # beside the weights in a checkpoint
@@ -69,8 +67,6 @@ class RunFolder:
 
         Raises InputError for a folder with other settings or other files, and for one that a training is using.
         """
-        if not self.writes:
-            return
         if overwrite:
             self._refuse_foreign()
         else:
@@ -107,8 +103,6 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what another run left, once this one has all that it needs."""
-        if not self.writes:
-            return
         for file in (self.path / EVENTS).glob("events.out.tfevents.*"):
             file.unlink()
         for name in OWN:
@@ -152,15 +146,13 @@ class RunFolder:
 
     def note(self, step: int, rate: float, loss: float) -> None:
         """Log the loss of a step, the `step`th."""
-        if self.log.add(step, rate, loss) and self.writes:
+        if self.log.add(step, rate, loss):
             self._try(self.log.write)
             self._try(self.log.write_events, step, {"loss": float(self.log.rows[-1][2]), "learning_rate": rate})
 
     def note_scores(self, step: int, scores: Mapping[str, float], network: Network) -> None:
         """Log validation scores after the `step`th step, and keep the network if they are the best."""
         is_best = self.log.add_scores(step, scores)
-        if not self.writes:
-            return
         self._try(self.log.write)
         self._try(self.log.write_events, step, {f"validation/{name}": value for name, value in scores.items()})
         if is_best:
@@ -174,8 +166,6 @@ class RunFolder:
 
     def save_last(self, network: Network, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Write the checkpoint from which a run goes on, after the `step`th step."""
-        if not self.writes:
-            return
         tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
@@ -186,8 +176,6 @@ class RunFolder:
 
     def finish(self, network: Network) -> None:
         """Write the trained network, and remove the checkpoint that is no longer needed. Raises OSError."""
-        if not self.writes:
-            return
         self._save_best()
         self._try(self.log.write)
         self._try(self.log.draw)
