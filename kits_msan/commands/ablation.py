@@ -4,23 +4,19 @@ import argparse
 import shutil
 from pathlib import Path
 
-from kits_msan.commands.options import TRAINING, Command, add_shared, excluded, path, positive, profile_of
+from kits_msan.commands.options import TRAINING, Command, add_path, add_these, excluded, positive, profile_of
 from kits_msan.commands.stopping import overwritten
 
 RUNS = "seed-*/*/config.json"  # of each training
 
 
 def _options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--data", type=path, required=True, metavar="DIR", help="folder of cases with both parts of a split"
-    )
-    command.add_argument(
-        "--out", type=path, required=True, metavar="DIR",
+    add_path(command, "--data", "DIR", "folder of cases with both parts of a split", required=True)
+    add_path(
+        command, "--out", "DIR", required=True,
         help="gets table.md, its figures as CSV, and the runs in seed-0/unet3d and so on; a stopped one goes on",
     )  # fmt: skip
-    command.add_argument(
-        "--checkpoints", type=path, metavar="DIR", help="load the networks from here instead of training them"
-    )
+    add_path(command, "--checkpoints", "DIR", "load the networks from here instead of training them")
     command.add_argument(
         "--seeds", type=positive, default=1, metavar="N", help="trainings of each network (default: 1)"
     )
@@ -32,7 +28,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--devices", type=positive, default=1, metavar="N",
         help="networks trained at once, each on a GPU of its own or on one thread (default: 1)",
     )  # fmt: skip
-    add_shared(command, "--cyst", *TRAINING)
+    add_these(command, "--cyst", *TRAINING)
 
 
 def _run(args: argparse.Namespace) -> None:

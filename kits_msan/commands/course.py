@@ -2,17 +2,17 @@
 
 import argparse
 
-from kits_msan.commands.options import Command, add_shared, path, positive
+from kits_msan.commands.options import Command, add_path, add_these, positive
 from kits_msan.commands.stopping import overwritten
 from kits_msan.errors import InputError, check_readable
 from kits_msan.profiles import get_profile
 
 
 def _course_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets the executed notebooks")
-    command.add_argument("--data", type=path, metavar="DIR", help="folder of cases instead of fresh phantoms")
+    add_path(command, "--out", "DIR", "gets the executed notebooks", required=True)
+    add_path(command, "--data", "DIR", "folder of cases instead of fresh phantoms")
     command.add_argument("--no-train", action="store_true", help="use the shipped checkpoints")
-    add_shared(command, "--profile", "--seed", "--device", "--overwrite")
+    add_these(command, "--profile", "--seed", "--device", "--overwrite")
 
 
 def _course(args: argparse.Namespace) -> int:
@@ -27,12 +27,12 @@ def _course(args: argparse.Namespace) -> int:
 
 
 def _site_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets DIR/index.html and the rest")
-    command.add_argument(
-        "--run", type=path, metavar="RUN", dest="course_run",
+    add_path(command, "--out", "DIR", "gets DIR/index.html and the rest", required=True)
+    add_path(
+        command, "--run", "RUN", dest="course_run",
         help="show the executed notebooks of this course run (default: run the committed ones)",
     )  # fmt: skip
-    add_shared(command, "--overwrite")
+    add_these(command, "--overwrite")
 
 
 def _site(args: argparse.Namespace) -> None:
@@ -50,11 +50,11 @@ def _site(args: argparse.Namespace) -> None:
 
 
 def _grade_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", type=path, metavar="FOLDER", help="collected notebooks, a folder for each student")
-    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets grades.csv and a picture")
+    add_path(command, "folder", "FOLDER", "collected notebooks, a folder for each student")
+    add_path(command, "--out", "DIR", "gets grades.csv and a picture", required=True)
     command.add_argument("--seconds", type=positive, default=60, metavar="S", help="limit for a cell (default: 60)")
     command.add_argument("--memory", type=positive, default=4, metavar="GB", help="limit for a notebook (default: 4)")
-    add_shared(command, "--overwrite")
+    add_these(command, "--overwrite")
 
 
 def _grade(args: argparse.Namespace) -> None:

@@ -2,21 +2,21 @@
 
 import argparse
 
-from kits_msan.commands.options import Command, add_shared, count, excluded, path, positive
+from kits_msan.commands.options import Command, add_path, add_these, count, excluded, positive
 from kits_msan.commands.output import complain
 from kits_msan.errors import InputError
 from kits_msan.profiles import get_profile
 
 
 def _phantom_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("out", type=path, metavar="OUT", help="folder to make")
+    add_path(command, "out", "OUT", "folder to make")
     command.add_argument(
         "--cases", type=positive, metavar="N", help="training and test cases in all (default: the profile's)"
     )
     command.add_argument(
         "--test", type=count, metavar="N", help="how many of them are for test (default: the profile's share)"
     )
-    add_shared(command, "--seed", "--profile", "--overwrite")
+    add_these(command, "--seed", "--profile", "--overwrite")
 
 
 def _phantom(args: argparse.Namespace) -> None:
@@ -32,7 +32,7 @@ def _phantom(args: argparse.Namespace) -> None:
 
 def _download_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cases", required=True, metavar="IDS", help="ids such as 0-9,15")
-    command.add_argument("--out", type=path, required=True, metavar="DIR", help="gets DIR/case_00000 and so on")
+    add_path(command, "--out", "DIR", "gets DIR/case_00000 and so on", required=True)
     command.add_argument("--labels-only", action="store_true", help="without the images, which are 28 GB in all")
     command.add_argument("--image-base", metavar="URL", help="a mirror of the images")
     command.add_argument("--label-base", metavar="URL", help="a mirror of the labels")
@@ -48,10 +48,10 @@ def _download(args: argparse.Namespace) -> None:
 
 
 def _prepare_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("data", type=path, metavar="DATA", help="folder of cases, such as `download` makes")
-    command.add_argument("--out", type=path, required=True, metavar="STORE", help="folder of the store")
+    add_path(command, "data", "DATA", "folder of cases, such as `download` makes")
+    add_path(command, "--out", "STORE", "folder of the store", required=True)
     command.add_argument("--strict", action="store_true", help="stop at a broken case instead of leaving it out")
-    add_shared(command, "--profile", "--split", "--exclude", "--cyst")
+    add_these(command, "--profile", "--split", "--exclude", "--cyst")
 
 
 def _prepare(args: argparse.Namespace) -> None:

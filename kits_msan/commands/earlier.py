@@ -100,13 +100,6 @@ def has_mark(out: Path) -> bool:
         return False
 
 
-def remove(out: Path, name: str) -> None:
-    """Remove a case's segmentation, and its folder if that is empty then."""
-    (out / name / LABEL).unlink()
-    if not any((out / name).iterdir()):
-        (out / name).rmdir()
-
-
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kits_msan.commands.options import Command, add_shared, path
+from kits_msan.commands.options import Command, add_path, add_these
 from kits_msan.commands.output import complain
 from kits_msan.errors import InputError, first_of, note
 
@@ -13,19 +13,17 @@ if TYPE_CHECKING:
 
 
 def _options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("predictions", type=path, metavar="PREDICTIONS", help="folder that `predict` wrote")
-    command.add_argument(
-        "truth", type=path, metavar="TRUTH", help="folder with the labels, under the same case names"
-    )
-    command.add_argument("--out", type=path, required=True, metavar="scores.csv", help="a row a case")
-    command.add_argument(
-        "--split", type=path, metavar="FILE",
-        help='score the test part alone, of a JSON such as {"train": [names], "test": [names]} (default: all)',
+    add_path(command, "predictions", "PREDICTIONS", "folder that `predict` wrote")
+    add_path(command, "truth", "TRUTH", "folder with the labels, under the same case names")
+    add_path(command, "--out", "scores.csv", "a row a case", required=True)
+    add_path(
+        command, "--split", "FILE",
+        'score the test part alone, of a JSON such as {"train": [names], "test": [names]} (default: all)',
     )  # fmt: skip
     command.add_argument(
         "--surface", action="store_true", help="also surface Dice and 95 %% Hausdorff distance (slow)"
     )
-    add_shared(command, "--cyst", "--overwrite")
+    add_these(command, "--cyst", "--overwrite")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -2,28 +2,22 @@
 
 import argparse
 
-from kits_msan.commands.options import Command, add_shared, path
-from kits_msan.errors import InputError
+from kits_msan.commands.options import Command, add_path, add_these
 from kits_msan.files import refuse_file
 
 
 def _options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "checkpoint", type=path, metavar="CHECKPOINT", help="a trained network, or the folder of its run"
-    )
-    command.add_argument("--onnx", type=path, required=True, metavar="FILE", help="the ONNX file to write")
-    add_shared(command, "--overwrite")
+    add_path(command, "checkpoint", "CHECKPOINT", "a trained network, or the folder of its run")
+    add_path(command, "--onnx", "FILE", "the ONNX file to write", required=True)
+    add_these(command, "--overwrite")
 
 
 def _run(args: argparse.Namespace) -> None:
     refuse_file(args.onnx, args.overwrite, ".onnx")
-    from kits_msan.networks.checkpoints import checkpoint_file, load_model
+    from kits_msan.networks.checkpoints import load_model
     from kits_msan.networks.export import export_onnx
 
-    checkpoint = checkpoint_file(args.checkpoint)
-    if args.onnx.exists() and checkpoint.exists() and args.onnx.samefile(checkpoint):
-        raise InputError(f"{args.onnx} is the checkpoint itself; name another file.")
-    export_onnx(load_model(checkpoint), args.onnx)
+    export_onnx(load_model(args.checkpoint), args.onnx)
     print(args.onnx)
 
 

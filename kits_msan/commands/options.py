@@ -110,7 +110,12 @@ OPTIONS: dict[str, dict[str, Any]] = {  # that several commands have
 TRAINING = ("--profile", "--steps", "--split", "--exclude", "--seed", "--device", "--precision", "--overwrite")
 
 
-def add_shared(command: argparse.ArgumentParser, *names: str) -> None:
+def add_path(command: argparse.ArgumentParser, name: str, metavar: str, help: str, **more: Any) -> None:
+    """Add an option, or a place, for a path."""
+    command.add_argument(name, type=path, metavar=metavar, help=help, **more)
+
+
+def add_these(command: argparse.ArgumentParser, *names: str) -> None:
     """Add those of OPTIONS."""
     for name in names:
         command.add_argument(name, **OPTIONS[name])

@@ -4,23 +4,23 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from kits_msan.commands.options import Command, path, word
+from kits_msan.commands.options import Command, add_path, word
 from kits_msan.commands.output import complain
 from kits_msan.commands.system_errors import is_memory_error, memory_sentence, system_sentence
 from kits_msan.errors import InputError, first_of, note
 
 
 def _options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "input", type=path, metavar="INPUT",
-        help="a NIfTI file, a case folder, the folder of a DICOM series, or a folder of these",
+    add_path(
+        command, "input", "INPUT",
+        "a NIfTI file, a case folder, the folder of a DICOM series, or a folder of these",
     )  # fmt: skip
-    command.add_argument(
-        "--checkpoint", type=path, action="append", required=True, metavar="C",
+    add_path(
+        command, "--checkpoint", "C", action="append", required=True,
         help="a trained network, the folder of its run, or a folder of several, which vote; may be repeated",
     )  # fmt: skip
-    command.add_argument(
-        "--out", type=path, required=True, metavar="DIR",
+    add_path(
+        command, "--out", "DIR", required=True,
         help="gets DIR/<case>/segmentation.nii.gz; a case that is done, by these networks, is left as it is",
     )  # fmt: skip
     command.add_argument(
@@ -150,11 +150,12 @@ def _sort_out(
 
 def _clear(out: Path, old: Sequence[str]) -> None:
     """Remove old results, and what a killed process left half-written."""
-    from kits_msan.commands.earlier import remove
-    from kits_msan.files import remove_left_over
+    from kits_msan.data.cases import LABEL
+    from kits_msan.files import remove_empty, remove_left_over
 
     for name in old:
-        remove(out, name)
+        (out / name / LABEL).unlink()
+        remove_empty([out / name])
     if old:
         what = "segmentation was" if len(old) == 1 else "segmentations were"
         print(f"{len(old)} older {what} removed from {out}.")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from kits_msan.commands.options import TRAINING, Command, add_shared, count, excluded, path, positive, profile_of
+from kits_msan.commands.options import TRAINING, Command, add_path, add_these, count, excluded, positive, profile_of
 from kits_msan.commands.stopping import overwritten
 
 
@@ -11,19 +11,15 @@ def _options(command: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL",
         help="unet3d, msan_v1, msan_v1_ds, msan_v2 or msan_v2_ds; also dynunet, segresnet, or one of VARIANTS",
     )  # fmt: skip
-    command.add_argument(
-        "--data", type=path, metavar="DIR",
-        help="folder of cases, or a prepared store; its training part is used (profile shipped makes its own)",
+    add_path(
+        command, "--data", "DIR",
+        "folder of cases, or a prepared store; its training part is used (profile shipped makes its own)",
     )  # fmt: skip
-    command.add_argument(
-        "--start-from",
-        type=path,
-        metavar="C",
-        help="begin with those weights of a checkpoint, or of the folder of its run, that fit the network",
-    )
-    command.add_argument(
-        "--out", type=path, required=True, metavar="RUN", help="run folder; the network is RUN/model.safetensors"
-    )
+    add_path(
+        command, "--start-from", "C",
+        "begin with those weights of a checkpoint, or of the folder of its run, that fit the network",
+    )  # fmt: skip
+    add_path(command, "--out", "RUN", "run folder; the network is RUN/model.safetensors", required=True)
     command.add_argument(
         "--devices", type=positive, default=1, metavar="N",
         help="processors or GPUs that share each batch (default: 1, or as many as torchrun or srun started)",
@@ -32,7 +28,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--validate", type=count, default=0, metavar="N",
         help="training cases to hold out; RUN/best.safetensors is the network that did best on them (default: 0)",
     )  # fmt: skip
-    add_shared(command, *TRAINING)
+    add_these(command, *TRAINING)
 
 
 def _run(args: argparse.Namespace) -> None:

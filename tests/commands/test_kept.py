@@ -24,8 +24,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def place(place: Path) -> Path:
-    """With notebooks of a student, a store, and a network by another name."""
-    shutil.copy("networks/unet3d.safetensors", "one.onnx")
+    """With notebooks of a student, a store, and more of others."""
     made = '{"phantom_version": 1, "cases": []}'
     texts = {
         "student/01_mine.ipynb": "{}", "store/manifest.json": '{"store_version": 2}', "web/site.js": "mine",
@@ -47,7 +46,6 @@ def place(place: Path) -> Path:
     [
         (f"evaluate data data --out data/case_00000/{LABEL}", f"case_00000/{LABEL} is to be written as .csv"),
         ("export networks/unet3d.safetensors --onnx networks/msan_v1.safetensors", "is to be written as .onnx"),
-        ("export one.onnx --onnx one.onnx", "one.onnx is the checkpoint itself"),
         ("phantom data --profile smoke", "data holds something that is no folder of phantoms"),
         ("phantom store --profile smoke", "store holds something that is no folder of phantoms"),
         ("site --out student", "student holds something that is no site of the course"),
