@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from kits_msan.data.cases import CLASSES, WINDOW
 from kits_msan.errors import InputError, without_warnings
 from kits_msan.files import atomic_file
 from kits_msan.networks.layers import Network
-from kits_msan.networks.norms import InstanceNorm
 
 NEEDED = ("onnx", "onnxscript")  # by torch.onnx
 OPSET = 18  # of 2022: what it exports to without conversion
@@ -36,12 +34,11 @@ def export_onnx(model: Network, path: str | Path) -> None:
     """
     if missing := [package for package in NEEDED if find_spec(package) is None]:
         raise InputError(f'{" and ".join(missing)} cannot be imported; pip install "kits_msan[onnx]" to write ONNX.')
-    plain = _plain(model)
     example = torch.zeros(2, 1, *(count * step for count, step in zip((6, 4, 5), model.multiple, strict=True)))
     with without_warnings(), _quiet("torch.onnx"):
         program = torch.onnx.export(
-            plain, (example,), dynamo=True, verbose=False, opset_version=OPSET, input_names=["image"],
-            output_names=["logits"], dynamic_shapes=({0: "N", 2: "D", 3: "H", 4: "W"},),
+            copy.deepcopy(model).eval(), (example,), dynamo=True, verbose=False, opset_version=OPSET,
+            input_names=["image"], output_names=["logits"], dynamic_shapes=({0: "N", 2: "D", 3: "H", 4: "W"},),
         )  # fmt: skip
     assert program is not None
     program.model.metadata_props.update({key: json.dumps(value) for key, value in about(model).items()})
@@ -77,12 +74,3 @@ def _quiet(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _plain(model: Network) -> Network:
-    """A copy whose instance normalization is PyTorch's own, which ONNX knows; its values are the same."""
-    plain = copy.deepcopy(model).eval()
-    for module in plain.modules():
-        if isinstance(module, InstanceNorm):
-            module.__class__ = nn.InstanceNorm3d  # type: ignore[assignment]
-    return plain

@@ -41,7 +41,7 @@ COMMANDS = {
     "ablation": (f"ablation --data DATA --out OUT {TRAIN}", "SlabSampler.batch", 6, "table.md"),
     "course": ("course --profile smoke --data DATA --out OUT", "kits_msan.course.run.execute", 3, "seconds.json"),
     "site": ("site --run RUN --out OUT", "kits_msan.course.site.build._notebook_page", 2, "index.html"),
-    "export": ("export NET --onnx OUT/n.onnx", "kits_msan.networks.export._plain", 1, "n.onnx"),
+    "export": ("export NET --onnx OUT/n.onnx", "kits_msan.networks.export.about", 1, "n.onnx"),
     "grade": ("grade RUN --out OUT", "kits_msan.course.grade.report.grade", 2, "grades.csv"),
 }
 # What stood in the output before, where --overwrite is given: a command line, or a file in a folder of nothing else
