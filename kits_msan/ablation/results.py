@@ -22,6 +22,7 @@ SCORES = "scores.csv"
 MAY_DIFFER = ("data", "networks", "earlier")  # between runs that go on; data: words, which a renamed folder changes
 TABLE = "table.md"
 TABLES = tuple(f"{field.name}.csv" for field in fields(Results))
+FILES = (*TABLES, ABOUT, TABLE)
 PHANTOMS_ANEW = "make the cases again with `kits-msan phantom`"
 
 
@@ -82,7 +83,7 @@ def results_so_far(
     `earlier_weights`.
     """
     if overwrite:
-        there = any((out / name).exists() for name in (*TABLES, ABOUT, TABLE))
+        there = any((out / name).exists() for name in FILES)
         refuse_foreign(out, not there or _are_scores(out / SCORES), "ablation")
     if overwrite or not (out / SCORES).exists():
         return None, {}, {}

@@ -59,14 +59,14 @@ def _run(args: argparse.Namespace) -> None:
 
 def _remove_older(out: Path, started: float) -> None:
     """Once a new run is there, remove the runs and scores from before: to go on must not find them."""
-    from kits_msan.ablation.results import ABOUT, TABLE, TABLES
+    from kits_msan.ablation.results import FILES
 
     runs = sorted(out.glob(RUNS))
     if any(config.stat().st_mtime >= started for config in runs):
         for config in runs:
             if config.stat().st_mtime < started:
                 shutil.rmtree(config.parent)
-        for file in (out / name for name in (*TABLES, ABOUT, TABLE)):
+        for file in (out / name for name in FILES):
             if file.exists() and file.stat().st_mtime < started:
                 file.unlink()
 

@@ -47,9 +47,12 @@ def side_by_side(
     early stops what is running; a training that is started again goes on from its checkpoint.
     Raises InputError for a profile that the command cannot name and for more devices than there are GPUs.
     """
+    if replace(get_profile(profile.name), steps=profile.steps) != profile:
+        raise InputError(f"profile {profile.name} was changed in more than its steps; train one network at a time.")
     command = [sys.executable, "-m", "kits_msan.cli", "train"]
     device = pick_device(machine.device).type
-    options = ["--device", device, "--precision", machine.precision, *_profile_options(profile)]
+    options = ["--device", device, "--precision", machine.precision]
+    options += ["--profile", profile.name, "--steps", str(profile.steps)]
     if data is not None:
         options += ["--data", str(data)]
     if overwrite:
@@ -120,12 +123,6 @@ def devices_for(profile: Profile, device: str = "auto") -> int:
         return 1
     there = {"cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(pick_device(device).type, 1)
     return max(1, min(5, there))
-
-
-def _profile_options(profile: Profile) -> list[str]:
-    if replace(get_profile(profile.name), steps=profile.steps) != profile:
-        raise InputError(f"profile {profile.name} was changed in more than its steps; train one network at a time.")
-    return ["--profile", profile.name, "--steps", str(profile.steps)]
 
 
 def _environments(devices: int, kind: str) -> list[dict[str, str]]:
