@@ -132,10 +132,6 @@ BAD = {
     "phantom split": ("phantom OUT --cases 2 --test 3 --profile smoke", "-1 training and 3 test cases"),
     "evaluate nothing": ("evaluate absent data --out OUT.csv", "absent does not exist"),
     "evaluate without truth": ("evaluate data/case_00000 data/case_00001 --out OUT.csv", "has no label of the name"),
-    "evaluate over results": (
-        "evaluate data data --out results/scores.csv",
-        "scores.csv exists; .* --overwrite",
-    ),
     "ablation shapes": (
         "ablation --data misfit-test --profile smoke --checkpoints networks --out OUT",
         r"\(11, 36, 34\).*\(12, 36, 34\)",
@@ -145,10 +141,6 @@ BAD = {
     "ablation over results": (
         "ablation --data data --profile smoke --out results",
         "results already holds results; .* --overwrite",
-    ),
-    "ablation without networks": (
-        "ablation --data data --profile smoke --checkpoints empty --out OUT",
-        "unet3d/model.safetensors does not exist",
     ),
     "course device": ("course --profile smoke --device tpu --data data --out OUT", "unknown device 'tpu'"),
     "course data": ("course --profile smoke --data absent --out OUT", "absent does not exist"),
