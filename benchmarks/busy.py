@@ -114,16 +114,9 @@ def cases(what: str, seconds: float, smoke: bool) -> dict[str, float]:
 
 def measured(side: str, seconds: float, smoke: bool) -> dict[str, float]:
     """The same, in a fresh process with the side's settings."""
-    before = dict(os.environ)
-    try:
-        for name, value in SIDES.get(side, OURS).items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        return child(__file__, "--child", side, seconds, int(smoke))
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    settings = {**os.environ, **SIDES.get(side, OURS)}
+    environment = {name: value for name, value in settings.items() if value is not None}
+    return child(__file__, "--child", side, seconds, int(smoke), environment=environment)
 
 
 def fair_share(threads: int, count: int, cores: int) -> float:

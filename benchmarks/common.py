@@ -83,10 +83,10 @@ def interleaved(sides: Mapping[str, Callable[[], Figures]], repeats: int) -> dic
     return runs
 
 
-def child(script: str, *args: object) -> Any:
+def child(script: str, *args: object, environment: Mapping[str, str] | None = None) -> Any:
     """What the script, called with these arguments in a fresh process, prints as its last line, from JSON."""
     command = [sys.executable, "-W", "ignore", script, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

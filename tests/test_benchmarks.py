@@ -69,7 +69,7 @@ def check(results: dict[str, Any]) -> None:
 def test_every_benchmark_runs(part: str, tmp_path: Path, common: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     children = []
 
-    def child(script: str, *words: object) -> Any:
+    def child(script: str, *words: object, environment: object = None) -> Any:
         children.append(words)
         return json.loads(run_here(script, *words)[-1])
 
