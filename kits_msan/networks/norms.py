@@ -23,9 +23,7 @@ class InstanceNorm(nn.InstanceNorm3d):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         kind = x.device.type
-        if (
-            kind not in ("cpu", "cuda") or torch.compiler.is_compiling()
-        ):  # or exporting to ONNX, which knows PyTorch's
+        if kind not in ("cpu", "cuda") or torch.compiler.is_compiling():  # for ONNX too, which knows PyTorch's
             return super().forward(x)
         if x[0, 0].numel() == 1 or type(x) is not Tensor:  # PyTorch refuses the one, and knows MONAI's MetaTensor
             return _guarded(super().forward(x))
