@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +131,10 @@ def test_what_the_first_process_cannot_do_is_raised_in_all() -> None:
         return SimpleNamespace(world_size=2, global_rank=rank, broadcast=broadcast)
 
     assert [first_then_others(fabric(rank), lambda: 5) for rank in (0, 1)] == [5, 5]
+    done: list[int] = []
+    for rank in (0, 1):
+        first_then_others(fabric(rank), partial(done.append, rank))  # what returns nothing is done once, too
+    assert done == [0, 1]
 
     def fail() -> None:
         raise InputError("no such case")
