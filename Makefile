@@ -45,7 +45,7 @@ style: install
 	$(BIN)/ruff format --check .
 
 doctor:  ## can this machine run the course, with which profile, in how many minutes?
-	@if $(BIN)/kits-msan --version >/dev/null 2>&1; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan.cli doctor; fi
+	@if $(BIN)/kits-msan --version >/dev/null 2>&1; then $(BIN)/kits-msan doctor; else $(PYTHON) -m kits_msan doctor; fi
 
 WASM ?= kits_msan/page/networks/ops.wasm
 wasm:  ## the arithmetic of the networks in a page, from ops.ts; needs npm, and only after a change there

@@ -130,7 +130,7 @@ def ends_well(line: list[str], memory: int | None = None) -> bool:
     """Whether the command ends with 0, or with 2 and one sentence."""
     limit = (lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory))) if memory else None
     done = subprocess.run(
-        [sys.executable, "-m", "kits_msan.cli", *line], capture_output=True, text=True, preexec_fn=limit,
+        [sys.executable, "-m", "kits_msan", *line], capture_output=True, text=True, preexec_fn=limit,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     faults = [text for text in done.stderr.splitlines() if text.startswith("kits-msan: ")]

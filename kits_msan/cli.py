@@ -119,7 +119,3 @@ def _fail(message: str, code: int, args: argparse.Namespace) -> int:
     number = _number(args)
     complain(f"process {number}: {message}" if number else message)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

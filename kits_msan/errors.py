@@ -55,11 +55,11 @@ def one_line(text: str) -> str:
 def own_command() -> list[str]:
     """The words that start this program as the user did, for the commands that it prints.
 
-    `kits-msan` where a shell finds it, else its path, or `python -m kits_msan.cli`; in a notebook `kits-msan`.
+    `kits-msan` where a shell finds it, else its path, or `python -m kits_msan`; in a notebook `kits-msan`.
     """
     started = sys.argv[0]
-    if os.path.basename(started) == "cli.py":
-        return [_as_found("python", sys.executable), "-m", "kits_msan.cli"]
+    if started.split(os.sep)[-2:] == ["kits_msan", "__main__.py"]:
+        return [_as_found("python", sys.executable), "-m", "kits_msan"]
     if os.path.splitext(os.path.basename(started))[0] == "kits-msan":
         return [_as_found("kits-msan", started)]
     return ["kits-msan"]

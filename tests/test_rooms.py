@@ -13,7 +13,7 @@ import kits_msan
 PACKAGE = Path(kits_msan.__file__).parent
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-SHARED = ("__init__", "conftest", "common")  # beside which a folder may hold twelve files
+SHARED = ("__init__", "__main__", "conftest", "common")  # beside which a folder may hold twelve files
 
 
 def mapped() -> list[str]:

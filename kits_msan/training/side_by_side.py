@@ -49,7 +49,7 @@ def side_by_side(
     """
     if replace(get_profile(profile.name), steps=profile.steps) != profile:
         raise InputError(f"profile {profile.name} was changed in more than its steps; train one network at a time.")
-    command = [sys.executable, "-m", "kits_msan.cli", "train"]
+    command = [sys.executable, "-m", "kits_msan", "train"]
     device = pick_device(machine.device).type
     options = ["--device", device, "--precision", machine.precision]
     options += ["--profile", profile.name, "--steps", str(profile.steps)]

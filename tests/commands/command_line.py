@@ -15,7 +15,7 @@ from kits_msan.cli import main
 NETWORK = "--checkpoint networks/unet3d.safetensors"
 NOTE = "The networks expect 10 x 8 x 8 mm (profile smoke); scans are resampled to it, and their segmentations back."
 SCRIPT = [str(Path(sys.executable).parent / "kits-msan")]
-MODULE = [sys.executable, "-m", "kits_msan.cli"]
+MODULE = [sys.executable, "-m", "kits_msan"]
 
 
 class Result(NamedTuple):

@@ -14,7 +14,7 @@ resource = pytest.importorskip("resource")
 def test_too_little_for_the_libraries_is_one_sentence(tmp_path: Path, megabytes: int) -> None:
     most = megabytes * 10**6
     done = subprocess.run(
-        [sys.executable, "-m", "kits_msan.cli", "phantom", str(tmp_path / "out"), "--cases", "1"],
+        [sys.executable, "-m", "kits_msan", "phantom", str(tmp_path / "out"), "--cases", "1"],
         capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
     )  # fmt: skip
     assert done.returncode == 2

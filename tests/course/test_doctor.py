@@ -40,7 +40,7 @@ def torch_says(**about: object) -> "subprocess.Popen[str]":
 @pytest.mark.slow
 def test_it_runs_as_a_command_and_names_the_profile_and_the_minutes() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "kits_msan.cli", "doctor"], capture_output=True, timeout=120, check=False
+        [sys.executable, "-m", "kits_msan", "doctor"], capture_output=True, timeout=120, check=False
     )
     report = done.stdout.decode()
     assert done.returncode == 0, report + done.stderr.decode()
@@ -53,7 +53,7 @@ def test_it_runs_as_a_command_and_names_the_profile_and_the_minutes() -> None:
 def test_without_any_package_it_says_what_is_missing() -> None:
     """A Python that sees the standard library alone, as in a clone that nothing was installed for."""
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "kits_msan.cli", "doctor"], capture_output=True, check=False,
+        [sys.executable, "-S", "-m", "kits_msan", "doctor"], capture_output=True, check=False,
         cwd=doctor.ROOT, env={**os.environ, "PYTHONPATH": ""},
     )  # fmt: skip
     report = done.stdout.decode()

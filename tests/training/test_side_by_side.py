@@ -58,7 +58,7 @@ def test_each_job_is_one_training_on_one_thread(tmp_path: Path) -> None:
     with side_by_side(todo, tmp_path / "store", SMOKE, Machine("cpu", devices=2)) as futures:
         assert [future.result() for future in futures] == [None] * 3
     told = (tmp_path / "1-b" / "told").read_text(encoding="utf-8")
-    assert "kits_msan.cli train b --seed 1 " in told
+    assert "-m kits_msan train b --seed 1 " in told
     assert f"--device cpu --precision auto --profile smoke --steps 5 --data {tmp_path / 'store'}" in told
     assert "--overwrite" not in told
     assert told.endswith("threads 1")
