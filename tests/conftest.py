@@ -152,7 +152,7 @@ def locks_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FileLock, "_acquire", acquired)
     monkeypatch.setattr(FileLock, "_release", released)
     monkeypatch.setattr(Path, "unlink", removed)
-    for module in ("locks", "training.runs", "data.prepare"):
+    for module in ("locks", "training.runs"):
         monkeypatch.setattr(f"kits_msan.{module}.WINDOWS", True)
 
 

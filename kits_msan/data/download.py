@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
-from filelock import Timeout
 from tqdm.auto import tqdm
 
 from kits_msan.data.cases import IMAGE, LABEL
@@ -24,12 +23,11 @@ from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import damage, format_cases, geometry, grid, misfit, name_of
 from kits_msan.errors import REASONS, InputError, as_typed, first_of, own_command
 from kits_msan.files import in_words, refuse_full_disk
-from kits_msan.locks import shared_lock
+from kits_msan.locks import only_user
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
 LABEL_BASE = "https://raw.githubusercontent.com/neheller/kits19/master/data"
 IMAGE_BYTES, LABEL_BYTES = 2.35, 0.0055  # a voxel, gzipped: 28 GB of images in all; measured over 20 labels
-LOCK_FILE = ".download.lock"
 LICENSE_FILE = "LICENSE-KiTS19.txt"
 LICENSE = """\
 KiTS19 is licensed CC BY-NC-SA 4.0: name its authors, no commercial use, share what you make of it alike.
@@ -78,14 +76,11 @@ def download(
             raise InputError(f"{base} is not an address to download from; give one that starts with https://.")
     files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, mirror, table)]
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with shared_lock(out / LOCK_FILE):
+        with only_user(out, "download"):
             _show_license(out)
             todo = [file for file in files if not _is_here(file, table)]
             _check_space(out, todo, here=len(files) - len(todo))
             failed = _fetch_all(todo, Fetcher(timeout, backoff), table, workers)
-    except Timeout as error:
-        raise InputError(f"another download is writing to {out}; wait for it or stop it first.") from error
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error}); name another folder.") from error
     if failed:

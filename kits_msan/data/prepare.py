@@ -4,12 +4,11 @@ import errno
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import Timeout
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
@@ -29,28 +28,24 @@ from kits_msan.data.store import (
     jsonable,
     open_case,
     open_store,
-    refuse_own_name,
     refuse_same_scans,
     say_odd_label,
     slices_showing,
     split_of,
 )
-from kits_msan.errors import REASONS, WINDOWS, InputError, InUseError, first_of, note
+from kits_msan.errors import REASONS, InputError, first_of, note
 from kits_msan.files import (
     atomic_file,
-    read_json,
     refuse_foreign,
     refuse_full_disk,
     refuse_results,
     remove_left_over,
-    removed_on_bad_input,
     write_json,
 )
 from kits_msan.formats.volumes import Cyst, read_grid
-from kits_msan.locks import shared_lock
+from kits_msan.locks import only_user
 from kits_msan.profiles import Profile
 
-LOCK = ".prepare.lock"
 VOXEL_BYTES = 3  # int16 image and uint8 label
 
 
@@ -75,7 +70,7 @@ def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bo
     A case is made anew when its files or the spacing changed. Raises InputError for a case without image or label,
     for a disk that is too small, before anything is written, and for a store that another process is writing.
     """
-    with removed_on_bad_input(out), _missing(paths, out, profile) as missing:
+    with _missing(paths, out, profile) as missing:
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             _store_case(path, out, profile)
     return [open_case(out, case_name(path)) for path in paths]
@@ -92,18 +87,16 @@ def prepare(
     and a scan that is in both parts under two names. Says so if no training case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
-    refuse_foreign(out, _is_own(out), "store")
+    refuse_foreign(out, is_store(out), "store")
     refuse_results(out, overwrite=True)  # a file, or a link to nothing
     split.require("train")
     left_out: dict[str, str] = {}
-    (while_empty := ExitStack()).enter_context(removed_on_bad_input(out))
-    with while_empty, _missing(_paths_of(data, [*split.train, *split.test]), out, profile, cyst) as missing:
+    with _missing(_paths_of(data, [*split.train, *split.test]), out, profile, cyst) as missing:
         if missing or not _is_of(out, split):
             (out / MANIFEST).unlink(missing_ok=True)  # until all is done, this is no store
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             try:
                 _store_case(path, out, profile, cyst)
-                while_empty.pop_all()  # what is stored is gone on with
             except InputError as error:
                 if strict:
                     raise
@@ -136,17 +129,9 @@ def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
 @contextmanager
 def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None) -> Iterator[list[Path]]:
     """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
-    refuse_own_name(paths)
-    with ExitStack() as stack:
-        stack.callback(_leave_lock, out)
-        with removed_on_bad_input(out):
-            out.mkdir(parents=True, exist_ok=True)
-            try:
-                stack.enter_context(shared_lock(out / LOCK))
-            except Timeout as error:
-                raise InUseError(f"another process prepares cases in {out}; wait for it or stop it first.") from error
-            missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
-            refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
+    with only_user(out, "process that prepares cases"):
+        missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
+        refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
         remove_left_over(out)
         yield missing
 
@@ -169,21 +154,6 @@ def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bo
         return bool(same and open_case(out, name))
     except InputError:  # damaged: it is made anew; or its source may not be read, which is said in its turn
         return False
-
-
-def _is_own(out: Path) -> bool:
-    """Whether `prepare` has begun or made the folder: it leaves its lock there, which a copy may lack."""
-    try:
-        return (out / LOCK).exists() or "store_version" in read_json(out / MANIFEST, "")
-    except InputError:
-        return False
-
-
-def _leave_lock(out: Path) -> None:
-    """By it `_is_own` knows the folder; on Windows filelock has just removed it."""
-    if WINDOWS:
-        with suppress(OSError):  # the folder may be gone, or another process may hold the lock already
-            (out / LOCK).touch()
 
 
 def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = None) -> None:

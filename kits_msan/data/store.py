@@ -8,7 +8,7 @@ makes a folder a store that training can use alone. `prepare` writes all of it.
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.data.cases import KIDNEY, TUMOR, case_name
+from kits_msan.data.cases import KIDNEY, TUMOR
 from kits_msan.data.kits19 import name_of
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, millimeters, note
@@ -62,15 +62,6 @@ def split_of(data: Path, split_file: Path | None = None, exclude: Sequence[int] 
     out = {name_of(case_id) for case_id in exclude}
     train, test = (tuple(n for n in manifest["split"][part] if n not in out) for part in ("train", "test"))
     return Split(train, test)
-
-
-def refuse_own_name(paths: Iterable[Path]) -> None:
-    """Raise InputError for a case whose index would be MANIFEST, or would be it on Windows."""
-    for path in paths:
-        if f"{case_name(path)}.json".lower() == MANIFEST:
-            raise InputError(
-                f"{path} cannot be stored, as {MANIFEST} is a file of the store itself; rename the case."
-            )
 
 
 def refuse_same_scans(data: Path, split: Split, indices: Mapping[str, Any]) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 from kits_msan.cli import main
 from kits_msan.data.cases import IMAGE, LABEL, load_case
-from kits_msan.data.prepare import LOCK, open_cases, prepare
+from kits_msan.data.prepare import open_cases, prepare
 from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import MANIFEST, is_store, split_of
 from kits_msan.devices import Machine
@@ -243,8 +242,3 @@ def test_disk_that_is_too_small_is_told_before_anything_is_written(
     prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
     usage.free = 0  # nothing is to be written
     prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
-
-
-def test_two_at_once_are_refused(data: Path, made: Path, tiny: Profile) -> None:
-    with FileLock(made / LOCK), pytest.raises(InputError, match="another process prepares cases"):
-        prepare(data, made, tiny, load_split(data))

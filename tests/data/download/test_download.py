@@ -20,8 +20,9 @@ from served import FILES, IMAGE, LABEL, SHAPES, TABLE, assert_whole, get, nifti
 from server import Server
 
 from kits_msan.data.cases import load_label
-from kits_msan.data.download import LICENSE_FILE, LOCK_FILE, Mirror, download
+from kits_msan.data.download import LICENSE_FILE, Mirror, download
 from kits_msan.errors import InputError
+from kits_msan.files import LOCK
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows SIGTERM ends a process at once
 
@@ -161,7 +162,7 @@ def test_too_little_space_is_refused_before_anything_is_fetched(
 
 
 def test_two_downloads_at_once_are_refused(server: Server, tmp_path: Path) -> None:
-    with FileLock(tmp_path / LOCK_FILE), pytest.raises(InputError, match="another download is writing to"):
+    with FileLock(tmp_path / LOCK), pytest.raises(InputError, match="is in use by another download; wait"):
         get(server, tmp_path)
 
 
