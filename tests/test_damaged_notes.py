@@ -123,7 +123,7 @@ def test_training_follows_links_to_cases_and_files(tmp_path: Path, data: Path, t
 @pytest.mark.parametrize(
     "damage",
     [
-        {"spacing": "x"}, {"spacing": [1, 2]}, {"spacing": 5.0}, {"spacing": [0, 1, 1]}, {"spacing": [1, 1, "1"]},
+        {"spacing": "x"}, {"spacing": [1, 2]}, {"spacing": 5.0}, {"spacing": [0, 1, 1]}, {"spacing": [1, 1, "a"]},
         {"split": []}, {"split": {"train": "case_00000", "test": []}}, {"split": {"train": [0], "test": []}},
         {"split": {"train": [["case_00000"]], "test": []}}, {"split": {"train": ["case_00009"], "test": []}},
         {"split": {"train": ["case_00000"], "test": ["case_00000"]}}, {"cases": ["case_00000"]},

@@ -21,6 +21,7 @@ from kits_msan.data.kits19 import name_of
 from kits_msan.data.split import Split, load_split
 from kits_msan.errors import InputError, millimeters, note
 from kits_msan.files import read_json
+from kits_msan.formats.grids import checked_spacing
 from kits_msan.formats.hounsfield import NOT_AIR
 from kits_msan.profiles import Profile
 
@@ -81,7 +82,7 @@ def refuse_same_scans(data: Path, split: Split, indices: Mapping[str, Any]) -> N
 def open_store(store: Path, names: Sequence[str], profile: Profile) -> list[StoredCase]:
     """The named cases of a store. Raises InputError if it is half-built, damaged, of another version or spacing."""
     manifest = _manifest(store)
-    if manifest["spacing"] != jsonable(profile.spacing):
+    if manifest["spacing"] != profile.spacing:
         raise InputError(
             f"{store} was prepared at a spacing of {millimeters(manifest['spacing'])}, but profile {profile.name} "
             f"trains at {millimeters(profile.spacing)}; prepare the cases anew with --profile {profile.name}."
@@ -163,11 +164,8 @@ def say_odd_label(path: Path, image: NDArray[np.int16], label: NDArray[np.uint8]
 
 
 def checksum(array: NDArray) -> int:
-    """The CRC-32 of an array, a slice at a time."""
-    value = 0
-    for plane in array:
-        value = zlib.crc32(np.ascontiguousarray(plane).data, value)
-    return value
+    """The CRC-32 of an array."""
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 def _image_sum(index: Any) -> tuple[int, int] | None:
@@ -203,20 +201,13 @@ def _manifest(store: Path) -> dict[str, Any]:
 
 def _is_whole_manifest(manifest: dict[str, Any]) -> bool:
     """Whether it has its parts: each name once in the split and among the cases, and a spacing, or None for none."""
-    split, cases, spacing = (manifest.get(key) for key in ("split", "cases", "spacing"))
-    if not (isinstance(split, dict) and isinstance(cases, dict) and "spacing" in manifest):
+    try:
+        names = [*manifest["split"]["train"], *manifest["split"]["test"]]
+        if manifest["spacing"] is not None:
+            manifest["spacing"] = checked_spacing("its spacing", manifest["spacing"])
+        return len(set(names)) == len(names) and manifest["cases"].keys() >= set(names)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return False
-    parts = [split.get(part) for part in ("train", "test")]
-    names = [name for part in parts if isinstance(part, list) for name in part]
-    sizes = [1, 1, 1] if spacing is None else spacing
-    return (
-        all(isinstance(part, list) for part in parts)
-        and all(isinstance(name, str) and name in cases for name in names)
-        and len(set(names)) == len(names)
-        and isinstance(sizes, list)
-        and len(sizes) == 3
-        and all(isinstance(size, int | float) and 0 < size < 1e6 for size in sizes)
-    )
 
 
 def fingerprint(cases: Sequence[StoredCase]) -> str:
