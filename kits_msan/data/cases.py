@@ -82,8 +82,30 @@ def load_case(
     """
     if not (image or label):
         raise InputError("neither image nor label is to be read; leave one of them True.")
+    path = Path(path)
+    voxels = mask = header = None
     with _permitted(path):
-        return _load(Path(path), image, label, series, cyst)
+        if not _is_there(path):
+            raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
+        image_path, label_path = path / IMAGE if path.is_dir() else path, _label_file(path)
+        if series is not None and (path.is_file() or _is_there(image_path)):
+            raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")
+        if image and _is_there(image_path):
+            voxels, header = read_image(image_path)
+        elif image and is_dicom_folder(path):
+            image_path = path
+            voxels, header = read_series(path, series)
+        if voxels is not None and header is not None:
+            check_hounsfield(image_path, voxels)
+            clear_padding(image_path, voxels)
+            say_odd_grid(image_path, header)
+        if label and _is_there(label_path) and (path.is_dir() or not image):
+            mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)
+            header = header or label_header
+    if header is None:
+        wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
+        raise InputError(f"{path} holds no {wanted}; name a NIfTI file, a KiTS19 case folder or a DICOM series.")
+    return _case(path, voxels, mask, header)
 
 
 def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | None = None) -> Case:
@@ -99,8 +121,7 @@ def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | No
         return load_case(path, image=False, cyst=cyst)  # which says what is missing
     header = read_header(_label_file(like))
     label, _ = read_labels(file, (_label_file(like), header), cyst)
-    affine = affine_in_kits_order(header)
-    return Case(case_name(path), None, label, spacing_of(affine), affine, header)
+    return _case(path, None, label, header)
 
 
 def find_cases(path: str | Path) -> list[Path]:
@@ -181,31 +202,9 @@ def window(image: NDArray[Any], limits: Sequence[float] = WINDOW) -> NDArray[np.
     return (np.clip(image, low, high).astype(np.float32) - np.float32(low)) / np.float32(high - low)
 
 
-def _load(path: Path, image: bool, label: bool, series: str | None, cyst: Cyst | None) -> Case:
-    if not path.exists() and not path.is_symlink():
-        raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
-    image_path: Path = path / IMAGE if path.is_dir() else path
-    label_path = path / LABEL if path.is_dir() else (None if image else path)
-    voxels = mask = header = None
-    if series is not None and (path.is_file() or _is_there(image_path)):
-        raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")
-    if image and _is_there(image_path):
-        voxels, header = read_image(image_path)
-    elif image and is_dicom_folder(path):
-        image_path = path
-        voxels, header = read_series(path, series)
-    if voxels is not None and header is not None:
-        check_hounsfield(image_path, voxels)
-        clear_padding(image_path, voxels)
-        say_odd_grid(image_path, header)
-    if label and label_path is not None and _is_there(label_path):
-        mask, label_header = read_labels(label_path, None if header is None else (image_path, header), cyst)
-        header = header or label_header
-    if header is None:
-        wanted = " or ".join(name for name, asked in ((IMAGE, image), (LABEL, label)) if asked)
-        raise InputError(f"{path} holds no {wanted}; name a NIfTI file, a KiTS19 case folder or a DICOM series.")
+def _case(path: str | Path, image: NDArray | None, label: NDArray | None, header: nib.Nifti1Header) -> Case:
     affine = affine_in_kits_order(header)
-    return Case(case_name(path), voxels, mask, spacing_of(affine), affine, header)
+    return Case(case_name(path), image, label, spacing_of(affine), affine, header)
 
 
 def _label_file(path: str | Path) -> Path:

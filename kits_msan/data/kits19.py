@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kits_msan.errors import InputError, millimeters
-from kits_msan.formats.grids import affine_in_kits_order, shape_after, spacing_of, to_kits_order
+from kits_msan.formats.grids import shape_and_spacing
 from kits_msan.formats.nifti import BROKEN, inflated_length
 
 CASES = 210  # with public labels: ids 0 to 209
@@ -85,7 +85,9 @@ def misfit(path: Path, name: str, table: pd.DataFrame, quick: bool = False) -> s
     header = nib.load(path).header
     assert isinstance(header, nib.Nifti1Header)
     try:
-        shape, spacing = _in_kits_order(header)
+        if len(header.get_data_shape()) != 3:
+            raise ValueError(f"{len(header.get_data_shape())} axes instead of 3")
+        shape, spacing = shape_and_spacing(header)
     except BROKEN as error:
         return f"is no case of KiTS19 ({error})"
     if shape != wanted_shape:
@@ -108,13 +110,6 @@ def damage(path: Path, quick: bool = False) -> str | None:
     if held < promised or (quick and held != promised % 2**32):
         return f"holds {held} bytes of the {promised} that its header promises"
     return None
-
-
-def _in_kits_order(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    shape = tuple(int(n) for n in header.get_data_shape())
-    if len(shape) != 3:
-        raise ValueError(f"{len(shape)} axes instead of 3")
-    return shape_after(shape, to_kits_order(header)), spacing_of(affine_in_kits_order(header))
 
 
 def _closing_length(path: Path) -> int:

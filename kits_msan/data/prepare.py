@@ -42,7 +42,8 @@ from kits_msan.files import (
     remove_left_over,
     write_json,
 )
-from kits_msan.formats.volumes import Cyst, read_grid
+from kits_msan.formats.grids import shape_and_spacing
+from kits_msan.formats.volumes import Cyst, read_header
 from kits_msan.locks import only_user
 from kits_msan.profiles import Profile
 
@@ -214,7 +215,7 @@ def _remove_others(out: Path, names: set[str]) -> None:
 
 def _bytes_of(path: Path, profile: Profile) -> int:
     try:
-        shape, spacing = read_grid(path / IMAGE if path.is_dir() else path)
+        shape, spacing = shape_and_spacing(read_header(path / IMAGE if path.is_dir() else path))
     except (InputError, OSError):
         return 0  # it will be named when its turn comes
     return VOXEL_BYTES * math.prod(grid_shape(shape, spacing, profile.spacing or spacing))

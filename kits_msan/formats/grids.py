@@ -79,6 +79,12 @@ def is_in_kits_order(affine: NDArray[np.float64]) -> bool:
     return bool((along > ALONG * nib.affines.voxel_sizes(affine)).all())
 
 
+def shape_and_spacing(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Voxels and millimeters, both (slices, rows, columns)."""
+    shape = shape_after(header.get_data_shape(), to_kits_order(header))
+    return shape, spacing_of(affine_in_kits_order(header))
+
+
 def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
     """Millimeters between slices, rows and columns."""
     slices, rows, columns = (float(size) for size in nib.affines.voxel_sizes(affine))
@@ -163,17 +169,18 @@ def check_geometry(path: Path, header: nib.Nifti1Header) -> None:
         edges = nib.affines.voxel_sizes(affine)
         sides = edges * header.get_data_shape()[:3]
     if not np.isfinite(affine).all():
-        raise InputError(f"{path} has an affine that is not finite; export it anew with its geometry.")
-    if not EDGES[0] <= edges.min() <= edges.max() <= EDGES[1]:
-        raise InputError(
-            f"{path} has voxels of {millimeters(edges.tolist())}, which no CT has; export it anew with its geometry."
-        )
-    if sides.max() > LONGEST:
-        raise InputError(f"{path} spans {_in_words(sides)} mm, which no CT does; export it anew with its geometry.")
-    if not is_grid(affine):
-        raise InputError(f"{path} has an affine whose axes lie in one plane; export it anew with its geometry.")
-    if np.abs(affine).max() > FARTHEST:
-        raise InputError(f"{path} lies farther from its origin than any scanner; export it anew with its geometry.")
+        flaw = "has an affine that is not finite"
+    elif not EDGES[0] <= edges.min() <= edges.max() <= EDGES[1]:
+        flaw = f"has voxels of {millimeters(edges.tolist())}, which no CT has"
+    elif sides.max() > LONGEST:
+        flaw = f"spans {_in_words(sides)} mm, which no CT does"
+    elif not is_grid(affine):
+        flaw = "has an affine whose axes lie in one plane"
+    elif np.abs(affine).max() > FARTHEST:
+        flaw = "lies farther from its origin than any scanner"
+    else:
+        return
+    raise InputError(f"{path} {flaw}; export it anew with its geometry.")
 
 
 def say_odd_grid(path: Path, header: nib.Nifti1Header) -> None:

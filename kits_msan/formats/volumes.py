@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from kits_msan.errors import InputError, check_choice
 from kits_msan.formats import foreign
 from kits_msan.formats.grids import (
-    affine_in_kits_order,
     check_geometry,
     in_file_order,
     onto_grid,
     shape_after,
-    spacing_of,
     to_kits_order,
 )
 from kits_msan.formats.headers import is_dicom_file
@@ -83,15 +81,6 @@ def read_header(path: Path) -> nib.Nifti1Header:
     """The header of a file's grid. Raises InputError as `read_image` does, but for what only the voxels show."""
     with _opened(path) as (_, header, _):
         return header
-
-
-def read_grid(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    """Shape in voxels and spacing in mm, both (slices, rows, columns), from the header alone.
-
-    Raises InputError as `read_image` does, but for what only the voxels show.
-    """
-    with _opened(path) as (voxels, header, _):
-        return shape_after(voxels.shape, to_kits_order(header)), spacing_of(affine_in_kits_order(header))
 
 
 @contextmanager
