@@ -24,7 +24,6 @@ from kits_msan.formats.series import SAME_DIRECTION, choose_series
 
 UNEVEN = 0.1  # share by which the steps between slices may differ
 UPRIGHT = 0.2  # pixels that a stack may slide sideways before it counts as tilted
-OTHER_UNITS = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # DICOM's terms for densities, atomic numbers, shares
 
 
 def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16], nib.Nifti1Header]:
@@ -85,21 +84,8 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
     if first.modality not in ("CT", ""):
         raise InputError(f"{first.file} is of modality {first.modality}, not a CT; leave only the CT in the folder.")
     for one in slices:
-        if one.frames > 1:
-            raise InputError(
-                f"{one.file} holds {one.frames} frames; export the series as one file a slice, or as NIfTI "
-                "(with dcm2niix, say)."
-            )
-        if one.samples != 1:
-            raise InputError(f"{one.file} is a color image, not a CT; leave only the CT in the folder.")
-        if one.inverted:  # SimpleITK would turn its values about
-            raise InputError(f"{one.file} is stored inverted (MONOCHROME1); convert it with dcm2niix, say.")
-        if one.shifted:
-            raise InputError(
-                f"{one.file} holds its values in the upper bits (HighBit); convert it with dcm2niix, say."
-            )
-        if one.unit in OTHER_UNITS:
-            raise InputError(f"{one.file} holds {one.unit}, as a map of a material, not HU; name the CT itself.")
+        if one.flaw:
+            raise InputError(f"{one.file} {one.flaw}.")
         if not (np.isfinite([one.height, *one.origin]).all() and one.pixel.min() > 0):
             raise InputError(f"{one.file} does not say where its slice lies; export the series anew.")
         if all(one.rescale) != all(first.rescale):
@@ -107,20 +93,10 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             raise InputError(
                 f"{lacks.file} lacks the rescale slope or intercept that other slices have; export the series anew."
             )
-        if any(a and b and a != b for a, b in ((one.study, first.study), (one.patient, first.patient))):
+        if what := _difference(one, first):
             raise InputError(
-                f"{path} holds slices of two patients or studies in one series ({first.file.name}, {one.file.name}); "
-                "leave only one scan in the folder."
-            )
-        if one.size != first.size or not np.allclose(one.pixel, first.pixel, rtol=1e-3):
-            raise InputError(
-                f"{path} holds slices of different sizes ({first.file.name} and {one.file.name}); leave only one "
-                "stack in the folder."
-            )
-        if not np.allclose(one.axes, first.axes, atol=SAME_DIRECTION):
-            raise InputError(
-                f"{path} holds slices of different directions ({first.file.name}, {one.file.name}); leave only one "
-                "stack in the folder."
+                f"{path} holds slices of {what} ({first.file.name}, {one.file.name}); leave only one scan in the "
+                "folder."
             )
     if len(slices) < 2:
         raise InputError(f"{path} holds a single slice; a CT volume needs the whole series.")
@@ -147,6 +123,15 @@ def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
             f"{stack[at].file.name} and {stack[at + 1].file.name}; export the series with all of them."
         )
     return stack
+
+
+def _difference(one: Slice, other: Slice) -> str:
+    """What two slices have that no stack has; empty if they can be of one."""
+    if any(a and b and a != b for a, b in ((one.study, other.study), (one.patient, other.patient))):
+        return "two patients or studies in one series"
+    if one.size != other.size or not np.allclose(one.pixel, other.pixel, rtol=1e-3):
+        return "different sizes"
+    return "" if np.allclose(one.axes, other.axes, atol=SAME_DIRECTION) else "different directions"
 
 
 def _slid(stack: Sequence[Slice]) -> NDArray[np.float64]:

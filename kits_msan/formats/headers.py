@@ -14,6 +14,7 @@ from kits_msan.formats.grids import at_right_angles
 
 PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # transfer syntaxes: pixels as they are
 UNSAID = 2**32 - 1  # the length of a compressed stream, which does not say it
+OTHER_UNITS = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # DICOM's terms for densities, atomic numbers, shares
 DIRECTORY = b"1.2.840.10008.1.3.10"  # the class of a DICOMDIR, by whatever name
 PIXELS, OTHER_PIXELS = 0x7FE00010, (0x7FE00008, 0x7FE00009)  # tags; the others are floating point
 TAGS = (
@@ -40,13 +41,10 @@ class Slice:
     modality: str
     localizer: bool
     frames: int
-    samples: int
     packed: bool  # whether its pixels are compressed
-    inverted: bool  # whether its least value is white
-    shifted: bool  # whether its values lie in other bits than the lowest
+    flaw: str  # why it is no slice in HU that can be read here, as the end of a sentence; empty if it may be one
     padding: float | None  # what its pixels hold outside the field of view, rescaled, if it says so
     rescale: tuple[str, str]  # slope and intercept; empty where it does not say how its values become HU
-    unit: str  # of the rescaled values; empty where it does not say
     size: tuple[int, int]  # rows, columns
     pixel: NDArray[np.float64]  # (2,) between rows, between columns
     origin: NDArray[np.float64]  # (3,) of the first pixel
@@ -100,20 +98,18 @@ def read_header(file: Path) -> Slice | None:
             size = int(data.get("Rows") or 0), int(data.get("Columns") or 0)
             if 0 in size and kind and "Image Storage" not in kind.name:
                 return None
+            frames, samples = int(data.get("NumberOfFrames") or 1), int(data.get("SamplesPerPixel") or 1)
             text = {name: text_of(data.get(name)) for name in TAGS}
             one = Slice(
                 file=file, uid=text["SOPInstanceUID"], study=text["StudyInstanceUID"],
                 series=text["SeriesInstanceUID"], number=text["SeriesNumber"],
                 patient=text["PatientID"], acquisition=text["AcquisitionNumber"],
                 description=text["SeriesDescription"], modality=text["Modality"],
-                localizer="LOCALIZER" in text["ImageType"], frames=int(data.get("NumberOfFrames") or 1),
-                samples=int(data.get("SamplesPerPixel") or 1), size=size,
+                localizer="LOCALIZER" in text["ImageType"], frames=frames, size=size,
                 packed=meta.get("TransferSyntaxUID", PLAIN[0]) not in PLAIN or UNSAID in held,
-                inverted=text["PhotometricInterpretation"] == "MONOCHROME1",
-                shifted=bool(text["HighBit"] and text["BitsStored"])
-                and int(text["HighBit"]) != int(text["BitsStored"]) - 1,
+                flaw=_flaw(text, frames, samples),
                 padding=_padding(data),
-                rescale=(text["RescaleSlope"], text["RescaleIntercept"]), unit=text["RescaleType"],
+                rescale=(text["RescaleSlope"], text["RescaleIntercept"]),
                 pixel=_numbers(data.get("PixelSpacing"), 2), origin=_numbers(data.get("ImagePositionPatient"), 3),
                 axes=_axes(_numbers(data.get("ImageOrientationPatient"), 6)),
             )  # fmt: skip
@@ -121,9 +117,23 @@ def read_header(file: Path) -> Slice | None:
             raise ValueError("not DICOM") from error
     if 0 in size:
         raise ValueError("an image without a size")
-    if held and held[0] < math.prod(size) * one.samples * int(data.get("BitsAllocated") or 0) // 8:
+    if held and held[0] < math.prod(size) * samples * int(data.get("BitsAllocated") or 0) // 8:
         raise ValueError("too few pixels")  # GDCM would make up the rest
     return one
+
+
+def _flaw(text: dict[str, str], frames: int, samples: int) -> str:
+    if frames > 1:
+        return f"holds {frames} frames; export the series as one file a slice, or as NIfTI (with dcm2niix, say)"
+    if samples != 1:
+        return "is a color image, not a CT; leave only the CT in the folder"
+    if text["PhotometricInterpretation"] == "MONOCHROME1":  # SimpleITK would turn its values about
+        return "is stored inverted (MONOCHROME1); convert it with dcm2niix, say"
+    if text["HighBit"] and text["BitsStored"] and int(text["HighBit"]) != int(text["BitsStored"]) - 1:
+        return "holds its values in the upper bits (HighBit); convert it with dcm2niix, say"
+    if text["RescaleType"] in OTHER_UNITS:
+        return f"holds {text['RescaleType']}, as a map of a material, not HU; name the CT itself"
+    return ""
 
 
 def _at_pixels(held: list[int], tag: int, _: str | None, length: int) -> bool:

@@ -45,7 +45,10 @@ def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[by
             header = _read_header(stream)
             settle_orientation(path, header)
             proxy = ArrayProxy(stream, header, mmap=False)
-            _check_offset(header, proxy)
+            if int(proxy.offset) < header.single_vox_offset:
+                raise ValueError(
+                    f"vox offset {int(proxy.offset)} too low for single file"
+                )  # as nibabel says but of 0
             check_length(path, proxy, packed)
             yield proxy, header, stream
 
@@ -98,15 +101,20 @@ def as_array(what: str, values: Any) -> NDArray:
 
     what: how the sentence begins, such as "the prediction holds". Raises InputError for parts of different shape.
     """
-    parts = [values] if hasattr(values, "detach") else values
-    if isinstance(parts, (list, tuple)) and any(hasattr(part, "detach") for part in parts):
-        tensors = [part.detach().cpu() if hasattr(part, "detach") else part for part in parts]
-        parts = [t.float() if hasattr(t, "float") and t.is_floating_point() else t for t in tensors]  # bfloat16
-        values = parts[0] if hasattr(values, "detach") else parts
     try:
-        return np.asarray(values)
+        return np.asarray(
+            [_plain(value) for value in values] if isinstance(values, (list, tuple)) else _plain(values)
+        )
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{what} no array, or arrays of different shape; give one, or some of one shape.") from error
+
+
+def _plain(value: Any) -> Any:
+    """A tensor as numpy reads it, which knows no bfloat16; what is none, as it is."""
+    if not hasattr(value, "detach"):
+        return value
+    value = value.detach().cpu()
+    return value.float() if value.is_floating_point() else value
 
 
 def checked_labels(what: str, labels: ArrayLike) -> NDArray[np.uint8]:
@@ -214,11 +222,6 @@ def settle_orientation(path: Path, header: nib.Nifti1Header) -> None:
         note(
             f"{path} does not say how the patient lay (both orientation codes are 0); its axes are taken as {codes}."
         )
-
-
-def _check_offset(header: nib.Nifti1Header, proxy: ArrayProxy) -> None:
-    if int(proxy.offset) < header.single_vox_offset:
-        raise ValueError(f"vox offset {int(proxy.offset)} too low for single file")  # as nibabel says of all but 0
 
 
 def check_length(path: Path, proxy: ArrayProxy, packed: bool = False) -> None:

@@ -56,11 +56,6 @@ def dicom_files(path: Path) -> list[Path]:
     return [file for files in _levels(path) for file in files if _may_be_dicom(file)]
 
 
-def _first_ct(levels: Iterator[list[Path]]) -> Path | None:
-    """The first image of a CT; reports, and segmentations beside their scan, are none."""
-    return next((one.file for one in _whole(levels) if one.modality in ("CT", "")), None)
-
-
 def _whole(levels: Iterator[list[Path]]) -> Iterator[Slice]:
     """The images that can be read; whoever loads a series is told of the others."""
     for files in levels:
@@ -109,11 +104,6 @@ def _levels(path: Path) -> Iterator[list[Path]]:
         yield [file for file in files if file.is_file() or (file.is_symlink() and not file.exists())]
 
 
-def _is_lost(file: Path) -> bool:
-    """Whether it is a link to a slice that is absent, as its name has it."""
-    return file.is_symlink() and not file.exists() and file.suffix.lower() in NAMED
-
-
 def _images(path: Path) -> list[Slice]:
     """All images right in the folder; where there are none, those below it.
 
@@ -127,7 +117,8 @@ def _images(path: Path) -> list[Slice]:
     for level, files in enumerate(levels):
         for file in files:
             lost = file.is_symlink() and not file.exists()
-            if not (_is_lost(file) or file.suffix.lower() == ".dcm" or (not lost and is_dicom_file(file))):
+            ending = file.suffix.lower()
+            if not (ending in NAMED if lost else ending == ".dcm" or is_dicom_file(file)):
                 others.append(file)
                 continue
             try:
@@ -136,10 +127,11 @@ def _images(path: Path) -> list[Slice]:
             except ValueError:
                 damaged.append(file)
         if images and level == 0:
-            if below := _first_ct(levels):
+            # reports, and segmentations beside their scan, are no CTs
+            if below := next((one for one in _whole(levels) if one.modality in ("CT", "")), None):
                 raise InputError(
-                    f"{path} holds DICOM images, and so does {below.parent}, below it; name the folder of one of "
-                    f"them, or move the files that lie right in {path.name} into a folder of their own."
+                    f"{path} holds DICOM images, and so does {below.file.parent}, below it; name the folder of one "
+                    f"of them, or move the files that lie right in {path.name} into a folder of their own."
                 )
             break
     damaged += _lost_slices(path, images, others)
