@@ -45,10 +45,8 @@ def open_nifti(path: Path) -> Iterator[tuple[ArrayProxy, nib.Nifti1Header, IO[by
             header = _read_header(stream)
             settle_orientation(path, header)
             proxy = ArrayProxy(stream, header, mmap=False)
-            if int(proxy.offset) < header.single_vox_offset:
-                raise ValueError(
-                    f"vox offset {int(proxy.offset)} too low for single file"
-                )  # as nibabel says but of 0
+            if int(proxy.offset) < header.single_vox_offset:  # nibabel says so of all but 0
+                raise ValueError(f"vox offset {int(proxy.offset)} too low for single file")
             check_length(path, proxy, packed)
             yield proxy, header, stream
 
@@ -101,10 +99,9 @@ def as_array(what: str, values: Any) -> NDArray:
 
     what: how the sentence begins, such as "the prediction holds". Raises InputError for parts of different shape.
     """
+    several = isinstance(values, list | tuple)
     try:
-        return np.asarray(
-            [_plain(value) for value in values] if isinstance(values, (list, tuple)) else _plain(values)
-        )
+        return np.asarray([_plain(value) for value in values] if several else _plain(values))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{what} no array, or arrays of different shape; give one, or some of one shape.") from error
 

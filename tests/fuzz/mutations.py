@@ -1,27 +1,41 @@
-"""What damage an input gets: to its bytes, to the values in its text, or to its JSON, which stays JSON.
+"""What damage an input gets: to its bytes, to values in its text or NIfTI header, or to its JSON, which stays JSON.
 
 Most changed bytes of a JSON file only show that its reader notices; a value of another type, or one that is absent,
 gets past that. The header of a safetensors file is JSON, too, and holds a text that is JSON again.
 """
 
 import copy
+import gzip
 import json
 import random
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 NUMBERS = [b"0", b"-1", b"1e999", b"NaN", b"null", b"[]", b"{}", b'""', b"9" * 30, b"65536", b"0.5", b"true"]
 VALUES: list[Any] = [
     None, True, False, 0, -1, 1, 0.5, 2**31, 2**63, 10**30, 1e308, float("nan"), float("inf"), [], {}, [[]], [None],
     "", "0", "x" * 300, "../x", "a/b", "\0", "\n", "\ud800", "é", "nan", "case_00000", "cpu",
 ]  # fmt: skip
+FIELDS = (  # of a NIfTI-1 header: offset, type and count of numbers
+    (40, "i2", 8), (68, "i2", 3), (76, "f4", 8), (108, "f4", 3), (123, "u1", 1), (252, "i2", 2), (256, "f4", 18),
+    (344, "u1", 8), (352, "i4", 2),
+)  # fmt: skip
+ODD: dict[str, list[float]] = {
+    "f": [0, -1, 1, 1e-30, 1e30, -1e30, float("nan"), float("inf"), 352, 351.5, 1e9, 2**31],
+    "i": [0, 1, -1, 2, 3, 4, 7, 8, 16, 64, 128, 256, 512, 1024, 1536, 1792, 2304, 3001, 32767, -32768],
+    "u": [0, 1, 2, 10, 43, 49, 50, 110, 255],
+}
 PREFIX = 16  # bytes before the JSON: a byte that says which file, and the length in a safetensors file
 
 
 def mutated(rng: random.Random, whole: bytes, seeds: Sequence[bytes]) -> bytes:
-    """An input, changed in one to four places: its JSON, if it is some, or bytes, values or stretches of it."""
+    """An input, changed in one to four places: its JSON or NIfTI header, or bytes, values or stretches of it."""
     if rng.random() < 0.7:
+        if nifti := changed_nifti(rng, whole):
+            return nifti
         changed = whole
         for _ in range(rng.choice([1, 1, 2, 3])):
             changed = changed_json(rng, changed) or changed
@@ -51,6 +65,19 @@ def mutated(rng: random.Random, whole: bytes, seeds: Sequence[bytes]) -> bytes:
             text = rng.choice(texts)
             data[text.start() : text.end()] = rng.choice(NUMBERS)
     return bytes(data)
+
+
+def changed_nifti(rng: random.Random, data: bytes) -> bytes | None:
+    """The input with numbers of its NIfTI header made odd, packed or not; None if it has no such header."""
+    if data[344:347] not in (b"n+1", b"ni1"):
+        return None
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        offset, kind, count = rng.choice(FIELDS)
+        number = np.array(rng.choice(ODD[kind[0]])).astype(f"<{kind}").tobytes()
+        at = offset + rng.randrange(count) * len(number)
+        changed[at : at + len(number)] = number
+    return gzip.compress(changed, 1) if rng.random() < 0.3 else bytes(changed)
 
 
 def changed_json(rng: random.Random, data: bytes) -> bytes | None:

@@ -3,11 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import run
 import targets
 from run import TARGETS, Fuzzer, fuzz_blindly
 from targets import Target
+
+from kits_msan.errors import InputError
 
 
 @pytest.mark.slow
@@ -25,6 +28,17 @@ def test_mutated_files_are_read_or_refused_in_one_sentence(
     assert fuzzer.found == {}
     assert fuzzer.refused > 10
     assert fuzzer.read > len(fuzzer.target.seeds)  # not all die at the first check
+
+
+def test_memory_that_the_file_does_not_hold_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(path: Path) -> None:
+        np.zeros(2**23, np.uint8)
+        raise InputError(f"{path} is greedy.")
+
+    monkeypatch.setattr("nifti_files.load_case", greedy)
+    fuzzer = Fuzzer("nifti", targets.nifti(tmp_path), tmp_path)
+    fuzzer.once(fuzzer.target.seeds[0])
+    assert list(fuzzer.found) == ["AssertionError in nifti_files.py, read_honestly"]
 
 
 def test_a_crash_is_a_finding_once_and_its_input_is_kept(tmp_path: Path) -> None:
