@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import SimpleITK
 
 SHAPE, PIXEL, STEP = (6, 9, 8), (0.75, 0.5), 3.0  # slices, rows, columns; mm between rows and between columns
@@ -45,6 +46,18 @@ def write_series(
         writer.SetCompressor(compressor)
         writer.SetFileName(str(folder / f"{series}-{order[index]:03d}.dcm"))
         writer.Execute(image)
+
+
+def change(path: Path, **tags: object) -> None:
+    """Give tags of a file, or of all in a folder, another value; None takes them away."""
+    for file in path.iterdir() if path.is_dir() else [path]:
+        data = pydicom.dcmread(file)
+        for name, value in tags.items():
+            if value is None:
+                delattr(data, name)
+            else:
+                setattr(data, name, value)
+        data.save_as(file)
 
 
 def ras(axes: np.ndarray, index: tuple[int, int, int]) -> np.ndarray:

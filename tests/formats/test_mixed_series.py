@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import STEP, voxels, write_series
+from dicom_files import STEP, change, voxels, write_series
 
 from kits_msan.data.cases import find_cases, load_case
 from kits_msan.errors import InputError, InputNote
@@ -103,10 +103,7 @@ def test_acquisitions_in_turn_are_refused(tmp_path: Path) -> None:
 def test_series_of_one_number_are_told_apart_by_their_uid(tmp_path: Path) -> None:
     for series in "12":
         write_series(tmp_path / "scan", voxels(), series=series, positions=[STEP * i for i in range(len(voxels()))])
-    for file in (tmp_path / "scan").iterdir():
-        data = pydicom.dcmread(file)
-        data.SeriesNumber = 3
-        data.save_as(file)
+    change(tmp_path / "scan", SeriesNumber=3)
     with pytest.raises(InputError, match=r"slices, 3 mm apart, UID 1\.2\.3\.1\); .* UID 1\.2\.3\.2\)\.$"):
         load_case(tmp_path / "scan", series="3")
     np.testing.assert_array_equal(load_case(tmp_path / "scan", series="1.2.3.2").image, TRUE)

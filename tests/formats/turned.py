@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import SimpleITK
 
 from kits_msan.data.cases import IMAGE, LABEL, Case
 
@@ -21,6 +22,16 @@ def turned(case: Case, degrees: float = 0) -> tuple[np.ndarray, np.ndarray, np.n
     affine[:3, :3] = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ affine[:3, :3]
     affine[:3, 3] = 100, 120, -60
     return image, label, affine
+
+
+def written(path: Path, case: Case, label: bool = False, packed: bool = False, degrees: float = 0) -> Path:
+    """The image of a case, or its label, as .mha or .nrrd; beside it, as true.nii.gz, what SimpleITK was given."""
+    image, mask, affine = turned(case, degrees)
+    path.parent.mkdir(exist_ok=True)
+    true = path.parent.parent / "true.nii.gz"
+    nib.Nifti1Image(mask if label else image, affine).to_filename(true)
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(true)), str(path), packed)
+    return path
 
 
 def write_pair(folder: Path, case: Case, other: np.ndarray | None = None, degrees: float = 0) -> Path:
