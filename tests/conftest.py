@@ -6,6 +6,7 @@ And who runs what, where several workers share the tests: slow files come first,
 import errno
 import json
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable
@@ -105,6 +106,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_case(ball_case(name, seed=number), folder / name)
     (folder / "split.json").write_text(json.dumps({"train": names[:3], "test": names[3:]}), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def own(data: Path, tmp_path: Path) -> Path:
+    """A copy of the data that a test may damage."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
 
 
 @pytest.fixture(scope="session")

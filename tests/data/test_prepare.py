@@ -24,12 +24,6 @@ from kits_msan.files import LOCK, removed_on_bad_input
 from kits_msan.profiles import Profile
 
 
-@pytest.fixture
-def own(data: Path, tmp_path: Path) -> Path:
-    """A copy of the data that a test may damage."""
-    return Path(shutil.copytree(data, tmp_path / "data"))
-
-
 def test_a_store_that_another_process_is_making_stays(
     data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

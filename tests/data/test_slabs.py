@@ -1,4 +1,3 @@
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from kits_msan.data.cases import KIDNEY, TUMOR, Case, load_case, save_case, window
+from kits_msan.data.cases import KIDNEY, TUMOR, Case, load_case, window
 from kits_msan.data.prepare import build_store
 from kits_msan.data.resampling import resample_case
 from kits_msan.data.slabs import SlabSampler
@@ -47,41 +46,6 @@ def test_store_holds_the_cases_at_the_profiles_spacing(data: Path, tmp_path: Pat
     for value in (KIDNEY, TUMOR):
         assert case.slices[value].tolist() == [z for z in range(6) if (case.label[z] == value).any()]
         assert case.slices[value].size
-
-
-def test_store_is_used_again(data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [data / name for name in NAMES]
-    build_store(paths, tmp_path, tiny)
-    monkeypatch.setattr("kits_msan.data.prepare.load_case", lambda path: pytest.fail(f"{path} was read again"))
-    assert [case.name for case in build_store(paths, tmp_path, tiny)] == NAMES
-
-
-@pytest.mark.parametrize("change", ["file", "time", "spacing", "half-written"])
-def test_stale_case_is_made_anew(
-    data: Path, tmp_path: Path, tiny: Profile, make_case: Callable[..., Case], change: str
-) -> None:
-    folder, out = tmp_path / NAMES[0], tmp_path / "store"
-    shutil.copytree(data / NAMES[0], folder)
-    [before] = build_store([folder], out, tiny)
-    before = replace(before, image=np.array(before.image))
-    other = make_case(seed=77)
-    profile = tiny
-    if change == "file":
-        save_case(other, folder)
-    elif change == "time":  # same size, another time: may be another file
-        np.save(out / f"{NAMES[0]}.image.npy", before.image + 1)
-        os.utime(folder / "imaging.nii.gz", ns=(1, 1))
-    elif change == "spacing":
-        profile = replace(tiny, spacing=(10.0, 16.0, 16.0))
-    else:
-        (out / f"{NAMES[0]}.json").unlink()
-        (out / f"{NAMES[0]}.image.npy").write_bytes(b"half")
-    [after] = build_store([folder], out, profile)
-    wanted = resample_case(load_case(folder), profile.spacing)
-    np.testing.assert_array_equal(after.image, wanted.image)
-    np.testing.assert_array_equal(after.label, wanted.label)
-    if change in ("file", "spacing"):
-        assert not np.array_equal(after.image, before.image)
 
 
 @pytest.mark.parametrize("lacking", ["imaging.nii.gz", "segmentation.nii.gz"])

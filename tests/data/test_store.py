@@ -32,12 +32,6 @@ def made(data: Path, tmp_path: Path, tiny: Profile) -> Path:
     return tmp_path / "store"
 
 
-@pytest.fixture
-def own(data: Path, tmp_path: Path) -> Path:
-    """A copy of the data that a test may damage."""
-    return Path(shutil.copytree(data, tmp_path / "data"))
-
-
 def snapshot(store: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in store.glob("case_*")}
 
@@ -94,15 +88,21 @@ def test_what_is_there_is_not_made_again(data: Path, made: Path, tiny: Profile) 
     assert snapshot(made) == before
 
 
-def test_changed_and_dropped_cases(own: Path, tmp_path: Path, tiny: Profile) -> None:
+def test_changed_half_written_and_dropped_cases(own: Path, tmp_path: Path, tiny: Profile) -> None:
     store = tmp_path / "store"
     prepare(own, store, tiny, load_split(own), progress=False)
     before = snapshot(store)
-    os.utime(own / NAMES[0] / IMAGE, ns=(1, 1))
-    prepare(own, store, tiny, load_split(own, exclude=[1]), progress=False)
+    shutil.copy(own / NAMES[3] / IMAGE, own / NAMES[0] / IMAGE)
+    (store / f"{NAMES[2]}.json").unlink()
+    (store / f"{NAMES[2]}.image.npy").write_bytes(b"half")
+    shutil.rmtree(own / NAMES[3])
+    kept = [NAMES[0], NAMES[2]]
+    prepare(own, store, tiny, Split((*kept, NAMES[1]), ()), progress=False)
     after = snapshot(store)
-    assert {name.partition(".")[0] for name in after} == {NAMES[0], *NAMES[2:]}
-    assert {name.partition(".")[0] for name in after if after[name] != before[name]} == {NAMES[0]}
+    assert {name.partition(".")[0] for name in after} == {*NAMES[:3]}
+    assert {name.partition(".")[0] for name in after if after[name] != before[name]} == {*kept}
+    for case in open_cases(store, kept, tiny, store):
+        np.testing.assert_array_equal(case.image, load_case(own / case.name).image)
 
 
 def test_another_spacing_makes_everything_anew(data: Path, made: Path, tiny: Profile) -> None:

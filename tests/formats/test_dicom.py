@@ -79,14 +79,6 @@ def test_tilted_gantry_is_set_upright_and_readers_of_both_forms_agree(tmp_path: 
         np.testing.assert_allclose(*where(tmp_path / LABEL, index), atol=1e-2)
 
 
-def test_upright_series_is_not_resampled(tmp_path: Path) -> None:
-    write_series(tmp_path / "scan", voxels(), OBLIQUE)
-    case = load_case(tmp_path / "scan")
-    save_segmentation(np.zeros(case.shape, np.uint8), case, tmp_path / LABEL)
-    for index in [(0, 0, 0), (7, 8, 5)]:
-        np.testing.assert_allclose(*where(tmp_path / LABEL, index), atol=1e-2)
-
-
 def test_an_odd_grid_is_said_as_of_a_file(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", voxels())
     with pytest.warns(InputNote, match="scan spans only 4 x 7 x 18 mm"):
