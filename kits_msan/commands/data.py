@@ -39,11 +39,11 @@ def _download_options(command: argparse.ArgumentParser) -> None:
 
 
 def _download(args: argparse.Namespace) -> None:
-    from kits_msan.data.download import OFFICIAL, Mirror, download
+    from kits_msan.data.download import IMAGE_BASE, LABEL_BASE, download
     from kits_msan.data.kits19 import parse_cases
 
-    mirror = Mirror(args.image_base or OFFICIAL.images, args.label_base or OFFICIAL.labels)
-    done = download(parse_cases(args.cases), args.out, args.labels_only, mirror)
+    bases = args.image_base or IMAGE_BASE, args.label_base or LABEL_BASE
+    done = download(parse_cases(args.cases), args.out, args.labels_only, *bases)
     print(f"{len(done)} case{'s' * (len(done) != 1)} in {args.out}")
 
 

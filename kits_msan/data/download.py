@@ -10,7 +10,6 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,8 +19,8 @@ from tqdm.auto import tqdm
 
 from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
-from kits_msan.data.kits19 import damage, format_cases, geometry, grid, misfit, name_of
-from kits_msan.errors import REASONS, InputError, as_typed, first_of, own_command
+from kits_msan.data.kits19 import damage, geometry, grid, misfit, name_of
+from kits_msan.errors import REASONS, InputError, first_of
 from kits_msan.files import in_words, refuse_full_disk
 from kits_msan.locks import only_user
 
@@ -37,22 +36,12 @@ Please cite: N. Heller et al., The KiTS19 Challenge Data, arXiv:1904.00445.
 """
 
 
-@dataclass(frozen=True)
-class Mirror:
-    """Where KiTS19 lies, http or https: `images`/case_00000.nii.gz and `labels`/case_00000/segmentation.nii.gz."""
-
-    images: str = IMAGE_BASE
-    labels: str = LABEL_BASE
-
-
-OFFICIAL = Mirror()
-
-
 def download(
     cases: Iterable[int],
     out: str | Path,
     labels_only: bool = False,
-    mirror: Mirror = OFFICIAL,
+    images: str = IMAGE_BASE,
+    labels: str = LABEL_BASE,
     workers: int = 4,
     timeout: float = 60.0,
     backoff: float = 1.0,
@@ -61,20 +50,20 @@ def download(
     """Fetch cases of KiTS19 into `out`/case_XXXXX/imaging.nii.gz and segmentation.nii.gz; return the folders.
 
     cases: ids, see `parse_cases`. Files that are here and of the right length are left alone, damaged ones replaced.
+    images, labels: http or https, a mirror's `images`/case_00000.nii.gz and `labels`/case_00000/segmentation.nii.gz.
     workers: files fetched at once. timeout: seconds without a byte after which a try is given up.
     backoff: seconds before the second try, doubled from try to try.
     table: the geometry that files must fit, by default the shipped one, see `geometry`.
     Proxies and certificates are taken from the usual environment variables (HTTPS_PROXY, REQUESTS_CA_BUNDLE).
     Raises InputError before anything is fetched if there is too little space, another download runs in `out` or a
-    whole file of another scan is in the place of a case's; and at the end if some files failed, with the reasons and
-    the command to go on with.
+    whole file of another scan is in the place of a case's; and at the end if some files failed, with the reasons.
     """
     table = geometry() if table is None else table
     ids, out = sorted(set(cases)), Path(out)
-    for base in (mirror.images, mirror.labels):
+    for base in (images, labels):
         if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc:
             raise InputError(f"{base} is not an address to download from; give one that starts with https://.")
-    files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, mirror, table)]
+    files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, images, labels, table)]
     try:
         with only_user(out, "download"):
             _show_license(out)
@@ -84,30 +73,22 @@ def download(
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error}); name another folder.") from error
     if failed:
-        names = {name for name, _ in failed}
-        again = [*own_command(), "download", "--cases", format_cases(i for i in ids if name_of(i) in names)]
-        again += ["--out", str(out)]
-        if labels_only:
-            again.append("--labels-only")
-        if mirror.images != IMAGE_BASE:
-            again += ["--image-base", mirror.images]
-        if mirror.labels != LABEL_BASE:
-            again += ["--label-base", mirror.labels]
         reasons = first_of([f"{name}: {reason}" for name, reason in failed], REASONS, "; ")
         raise InputError(
-            f"{len(failed)} of {len(files)} files could not be fetched ({reasons}); "
-            f"what did arrive is kept, to go on run: {as_typed(again)}"
+            f"{len(failed)} of {len(files)} files could not be fetched ({reasons}); run it again for the rest."
         )
     return [out / name_of(case_id) for case_id in ids]
 
 
-def _files_of(case_id: int, out: Path, labels_only: bool, mirror: Mirror, table: pd.DataFrame) -> list[RemoteFile]:
+def _files_of(
+    case_id: int, out: Path, labels_only: bool, images: str, labels: str, table: pd.DataFrame
+) -> list[RemoteFile]:
     name = name_of(case_id)
     if name not in table.index:
         raise InputError(f"{name} is not a case of KiTS19 with a public label; give ids from 0 to {len(table) - 1}.")
     voxels = math.prod(grid(table, name)[0])
-    label_url = f"{mirror.labels.rstrip('/')}/{name}/{LABEL}"
-    image_url = f"{mirror.images.rstrip('/')}/{name}.nii.gz"
+    label_url = f"{labels.rstrip('/')}/{name}/{LABEL}"
+    image_url = f"{images.rstrip('/')}/{name}.nii.gz"
     label = RemoteFile(name, label_url, out / name / LABEL, int(voxels * LABEL_BYTES))
     image = RemoteFile(name, image_url, out / name / IMAGE, int(voxels * IMAGE_BYTES))
     return [label] if labels_only else [label, image]

@@ -160,10 +160,8 @@ class Fetcher:
             self._check_stop()
             self._heard.add(file.host)
             go_on = response.status_code == 206 and _continues(response, note)
-            if note and not go_on and response.status_code in (206, 416):
-                file.discard()
-                return self._receive(file, session)
-            if note and not go_on and 400 <= response.status_code < 500 and response.status_code not in (404, 429):
+            refused = 400 <= response.status_code < 500 and response.status_code not in (404, 429)
+            if note and not go_on and (refused or response.status_code == 206):
                 return self._receive(file, session, anew=True)
             if response.status_code == 404:
                 raise InputError(f"{file.url} does not exist (404); check the address base")

@@ -25,7 +25,6 @@ from kits_msan.data.store import (
     index_of,
     is_store,
     is_whole,
-    jsonable,
     open_case,
     open_store,
     refuse_same_scans,
@@ -151,7 +150,7 @@ def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bo
         return False
     try:
         index, origin = index_of(out, name), _origin(path, profile, cyst)
-        same = index.get("made_from") == jsonable(origin) and is_whole(out, name, index)
+        same = index.get("made_from") == origin and is_whole(out, name, index)
         return bool(same and open_case(out, name))
     except InputError:  # damaged: it is made anew; or its source may not be read, which is said in its turn
         return False
@@ -201,7 +200,7 @@ def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:
         source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     except PermissionError as error:
         raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
-    origin = {"version": STORE_VERSION, "spacing": profile.spacing, "source": source}
+    origin = {"version": STORE_VERSION, "spacing": profile.spacing and list(profile.spacing), "source": source}
     return origin | ({"cyst": cyst} if cyst else {})
 
 

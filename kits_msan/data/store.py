@@ -176,11 +176,6 @@ def _image_sum(index: Any) -> tuple[int, int] | None:
         return None
 
 
-def jsonable(value: Any) -> Any:
-    """`value` as it comes back from JSON."""
-    return json.loads(json.dumps(value))
-
-
 def _places(where: Any, depth: int) -> NDArray[np.int64]:
     """Indices of slices, as an index lists them. Raises ValueError if they are none."""
     if not (isinstance(where, list) and all(type(z) is int and 0 <= z < depth for z in where)):

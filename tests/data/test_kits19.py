@@ -230,5 +230,5 @@ def test_payload_shorter_than_its_header_promises(tmp_path: Path) -> None:
 
 def test_estimate_of_all_images_is_the_known_28_gigabytes(tmp_path: Path) -> None:
     table = geometry()
-    files = [f for i in range(210) for f in download._files_of(i, tmp_path, False, download.OFFICIAL, table)]
+    files = [f for i in range(210) for f in download._files_of(i, tmp_path, False, "", "", table)]
     assert sum(file.expected for file in files) == pytest.approx(28e9, rel=0.02)

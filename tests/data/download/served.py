@@ -9,7 +9,7 @@ import pandas as pd
 from server import Server
 
 from kits_msan.data.cases import kits_affine
-from kits_msan.data.download import Mirror, download
+from kits_msan.data.download import download
 
 SHAPES = [(20, 128, 128), (12, 96, 128), (12, 96, 96)]
 SPACING = (3.0, 0.75, 0.75)
@@ -36,7 +36,7 @@ for i, shape in enumerate(SHAPES):
 
 def get(server: Server, out: Path, cases: tuple[int, ...] = (0,), **options: object) -> list[Path]:
     arguments: dict = {"timeout": 5.0, "backoff": 0.01, "table": TABLE} | options
-    return download(cases, out, mirror=Mirror(f"{server.base}/images", f"{server.base}/labels"), **arguments)
+    return download(cases, out, images=f"{server.base}/images", labels=f"{server.base}/labels", **arguments)
 
 
 def assert_whole(out: Path, server: Server, cases: tuple[int, ...] = (0,)) -> None:
