@@ -74,15 +74,28 @@ def plain_name(path: Path) -> Iterator[str]:
 def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     import SimpleITK
 
-    text, start = header_of(path)
+    header = text, _ = header_of(path)
     check_one_file(path, text)
     reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO(_kind(path))  # whatever the case of its name
+    reader.SetImageIO("NrrdImageIO" if path.suffix.lower() == ".nrrd" else "MetaImageIO")  # whatever its case
+    most = MOST_DEFLATE * path.stat().st_size  # voxels that a file of its length can hold
     with plain_name(path) as name:
-        if not _survives(path, name):
-            raise ValueError("SimpleITK cannot read it")
         reader.SetFileName(name)
-        image = _execute(path, reader, (text, start))
+        try:
+            _try_elsewhere(path, name, reader.GetImageIO(), most)
+            reader.ReadImageInformation()
+            size, bits = reader.GetSize(), BITS.match(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
+            if reader.GetNumberOfComponents() != 1:
+                raise InputError(f"{path} holds colors or vectors; export it with one number a voxel, in HU.")
+            if math.prod(size) > most:
+                raise InputError(
+                    f"{path} is too short for the {size} voxels of its header; remove it and fetch it again."
+                )
+            if bits:
+                check_whole(path, header, math.prod(size) * int(bits[1]) // 8)
+            image = reader.Execute()
+        except (RuntimeError, subprocess.SubprocessError) as error:  # SimpleITK's only kind is RuntimeError
+            raise ValueError("SimpleITK cannot read it") from error
     voxels = SimpleITK.GetArrayFromImage(image)
     if voxels.ndim != 3:
         raise InputError(f"{path} has {voxels.ndim} axes, but a CT volume has three axes; extract one volume first.")
@@ -98,43 +111,13 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     return voxels.transpose(2, 1, 0), new_header(voxels.shape[::-1], affine)
 
 
-def _execute(path: Path, reader: Any, header: tuple[bytes, int]) -> Any:
-    """SimpleITK's image; header: of `header_of`."""
-    import SimpleITK
+def _try_elsewhere(path: Path, name: str, kind: str, most: int) -> None:
+    """Read the file in a process of its own: the libraries beneath SimpleITK crash or hang on some.
 
-    try:
-        reader.ReadImageInformation()
-        size, parts = reader.GetSize(), reader.GetNumberOfComponents()
-        if parts != 1:
-            raise InputError(f"{path} holds colors or vectors; export it with one number a voxel, in HU.")
-        if math.prod(size) > _most_voxels(path):
-            raise InputError(
-                f"{path} is too short for the {size} voxels of its header; remove it and fetch it again."
-            )
-        if bits := BITS.match(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())):
-            check_whole(path, header, math.prod(size) * int(bits[1]) // 8)
-        return reader.Execute()
-    except RuntimeError as error:  # SimpleITK's only kind
-        raise ValueError("SimpleITK cannot read it") from error
-
-
-def _kind(path: Path) -> str:
-    return "NrrdImageIO" if path.name.lower().endswith(".nrrd") else "MetaImageIO"
-
-
-def _survives(path: Path, name: str) -> bool:
-    """Whether a process of its own can read the file: the libraries beneath SimpleITK crash or hang on some."""
-    words = [sys.executable, "-P", "-c", TRIAL, name, _kind(path), str(_most_voxels(path))]
-    seconds = 60 + path.stat().st_size / 1e6
-    try:
-        return subprocess.run(words, capture_output=True, check=False, timeout=seconds).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-
-
-def _most_voxels(path: Path) -> int:
-    """How many voxels a file of its length can hold."""
-    return MOST_DEFLATE * path.stat().st_size
+    Raises SubprocessError if that does not end well.
+    """
+    words = [sys.executable, "-P", "-c", TRIAL, name, kind, str(most)]
+    subprocess.run(words, capture_output=True, check=True, timeout=60 + path.stat().st_size / 1e6)
 
 
 def _read_pair(path: Path) -> tuple[NDArray, nib.Nifti1Header]:

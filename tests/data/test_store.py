@@ -150,10 +150,10 @@ def test_killed_run_goes_on_and_is_no_store_until_it_is_done(data: Path, tmp_pat
     code = (
         "import sys, time, kits_msan.data.prepare as s\nfrom dataclasses import replace\nfrom pathlib import Path\n"
         "from kits_msan.data.split import load_split\nfrom kits_msan.profiles import SMOKE\n"
-        "save, data = s.np.save, Path(sys.argv[1])\n"
-        "def slow(file, array):\n    save(file, array)\n"
+        "write, data = s.write_array_header_1_0, Path(sys.argv[1])\n"
+        "def slow(*arguments):\n    write(*arguments)\n"
         "    if list(Path(sys.argv[2]).glob('case_00001.image*')): time.sleep(60)\n"
-        "s.np.save = slow\n"
+        "s.write_array_header_1_0 = slow\n"
         "s.prepare(data, Path(sys.argv[2]), SMOKE, load_split(data), progress=False)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(data), str(store)])
