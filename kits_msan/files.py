@@ -6,13 +6,12 @@ import os
 import re
 import secrets
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kits_msan.errors import WHOLE_PROCESS, InputError, InUseError, note
+from kits_msan.errors import InputError, InUseError, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +33,10 @@ def atomic_file(path: str | Path, mode: int = 0o666) -> Iterator[Path]:
     temporary = _beside(path, ending)
     with _known_as(path):
         try:
-            temporary.touch(0o600, exist_ok=False)
+            temporary.touch(mode, exist_ok=False)
+            rights = temporary.stat().st_mode
             yield temporary
-            os.chmod(temporary, mode & ~_umask())
+            os.chmod(temporary, rights)  # a library may have put a file of its own in its place
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -63,9 +63,8 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     with _known_as(path):
         temporary = _beside(path)
         try:
-            temporary.mkdir(0o700)
+            temporary.mkdir()
             yield temporary
-            os.chmod(temporary, 0o777 & ~_umask() | temporary.stat().st_mode & stat.S_ISGID)  # its parent's group
             refuse_results(path, overwrite)  # what came into being meanwhile
             (_exchange if path.exists() else os.replace)(temporary, path)
         finally:
@@ -206,12 +205,6 @@ def remove_left_over(folder: Path) -> None:
     for file in folder.iterdir():
         if LEFT.fullmatch(file.name) and file.is_file():
             file.unlink()
-
-
-def _umask() -> int:
-    with WHOLE_PROCESS:
-        os.umask(mask := os.umask(0))
-        return mask
 
 
 def remove_empty(folders: list[Path]) -> None:

@@ -5,7 +5,6 @@ rows run from front to back, columns from the patient's right to left. KiTS19 fi
 other file is brought to this order on reading and its segmentation is written back on the file's own grid.
 """
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -214,15 +213,11 @@ def _label_file(path: str | Path) -> Path:
 
 @contextmanager
 def _permitted(path: str | Path) -> Iterator[None]:
-    """Within the block a file that may not be read is an InputError, and so is a name that none can have."""
+    """Within the block a file that may not be read is an InputError."""
     try:
         yield
     except PermissionError as error:
         raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        raise InputError(f"{path} is too long for a file's name; name a NIfTI file or a case folder.") from error
 
 
 def _is_there(file: Path) -> bool:

@@ -33,6 +33,7 @@ from kits_msan.data.store import (
 from kits_msan.errors import REASONS, InputError, first_of, note
 from kits_msan.files import (
     atomic_file,
+    read_json,
     refuse_foreign,
     refuse_full_disk,
     refuse_results,
@@ -85,7 +86,7 @@ def prepare(
     and a scan that is in both parts under two names. Says so if no training case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
-    refuse_foreign(out, is_store(out), "store")
+    refuse_foreign(out, _is_own(out), "store")
     refuse_results(out, overwrite=True)  # a file, or a link to nothing
     split.require("train")
     left_out: dict[str, str] = {}
@@ -152,6 +153,14 @@ def _is_stored(path: Path, out: Path, profile: Profile, cyst: Cyst | None) -> bo
         return bool(same and open_case(out, name))
     except InputError:  # damaged: it is made anew; or its source may not be read, which is said in its turn
         return False
+
+
+def _is_own(out: Path) -> bool:
+    """Whether the folder is a store, or one that was begun or is damaged."""
+    try:
+        return "store_version" in read_json(out / MANIFEST, "")
+    except InputError:  # none yet, or half of one
+        return is_store(out)
 
 
 def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = None) -> None:

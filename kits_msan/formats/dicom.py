@@ -65,17 +65,17 @@ def _read_stack(
 
 def _once(path: Path, slices: list[Slice], pixels: PixelReader) -> list[Slice]:
     """Each slice once: copies under other names are left out."""
-    kept: dict[tuple[Any, ...], Slice] = {}
-    copies = []
+    first: dict[tuple[Any, ...], Slice] = {}
+    kept, copies = [], []
     for one in slices:
-        key = (one.uid, one.size, *one.origin, *one.axes.ravel())
-        if one.uid and key in kept and np.array_equal(pixels.read(one), pixels.read(kept[key])):
+        other = first.setdefault((one.uid, one.size, *one.origin, *one.axes.ravel()), one)
+        if one.uid and other is not one and np.array_equal(pixels.read(one), pixels.read(other)):
             copies.append(one.file.name)
         else:
-            kept[(*key, len(kept)) if key in kept else key] = one
+            kept.append(one)
     if copies:
         note(f"{path} holds {len(copies)} slices twice ({copies[0]} is a copy); each is taken once.")
-    return list(kept.values())
+    return kept
 
 
 def _sorted(path: Path, slices: list[Slice]) -> list[Slice]:
