@@ -131,9 +131,8 @@ def find_cases(path: str | Path) -> list[Path]:
     """
     path = Path(path)
     with _permitted(path):
-        there = _is_there(path)
-    if not there:
-        raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
+        if not _is_there(path):
+            raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
     if not path.is_dir():
         if not (is_scan_name(path.name) and path.is_file()):
             read_header(path)  # which says why not

@@ -8,7 +8,6 @@ already only header and length are compared: 28 GB would take minutes to read. A
 import math
 import shutil
 import threading
-from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -40,8 +39,8 @@ def download(
     cases: Iterable[int],
     out: str | Path,
     labels_only: bool = False,
-    images: str = IMAGE_BASE,
-    labels: str = LABEL_BASE,
+    image_base: str = IMAGE_BASE,
+    label_base: str = LABEL_BASE,
     workers: int = 4,
     timeout: float = 60.0,
     backoff: float = 1.0,
@@ -50,7 +49,7 @@ def download(
     """Fetch cases of KiTS19 into `out`/case_XXXXX/imaging.nii.gz and segmentation.nii.gz; return the folders.
 
     cases: ids, see `parse_cases`. Files that are here and of the right length are left alone, damaged ones replaced.
-    images, labels: http or https, a mirror's `images`/case_00000.nii.gz and `labels`/case_00000/segmentation.nii.gz.
+    image_base, label_base: where `case_XXXXX.nii.gz` and `case_XXXXX/segmentation.nii.gz` lie, http or https.
     workers: files fetched at once. timeout: seconds without a byte after which a try is given up.
     backoff: seconds before the second try, doubled from try to try.
     table: the geometry that files must fit, by default the shipped one, see `geometry`.
@@ -60,10 +59,10 @@ def download(
     """
     table = geometry() if table is None else table
     ids, out = sorted(set(cases)), Path(out)
-    for base in (images, labels):
+    for base in (image_base, label_base):
         if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc:
             raise InputError(f"{base} is not an address to download from; give one that starts with https://.")
-    files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, images, labels, table)]
+    files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, image_base, label_base, table)]
     try:
         with only_user(out, "download"):
             _show_license(out)
@@ -81,14 +80,14 @@ def download(
 
 
 def _files_of(
-    case_id: int, out: Path, labels_only: bool, images: str, labels: str, table: pd.DataFrame
+    case_id: int, out: Path, labels_only: bool, image_base: str, label_base: str, table: pd.DataFrame
 ) -> list[RemoteFile]:
     name = name_of(case_id)
     if name not in table.index:
         raise InputError(f"{name} is not a case of KiTS19 with a public label; give ids from 0 to {len(table) - 1}.")
     voxels = math.prod(grid(table, name)[0])
-    label_url = f"{labels.rstrip('/')}/{name}/{LABEL}"
-    image_url = f"{images.rstrip('/')}/{name}.nii.gz"
+    label_url = f"{label_base.rstrip('/')}/{name}/{LABEL}"
+    image_url = f"{image_base.rstrip('/')}/{name}.nii.gz"
     label = RemoteFile(name, label_url, out / name / LABEL, int(voxels * LABEL_BYTES))
     image = RemoteFile(name, image_url, out / name / IMAGE, int(voxels * IMAGE_BYTES))
     return [label] if labels_only else [label, image]
@@ -131,15 +130,11 @@ def _check_space(out: Path, todo: list[RemoteFile], here: int) -> None:
 
 def _fetch_all(files: list[RemoteFile], fetcher: Fetcher, table: pd.DataFrame, workers: int) -> list[tuple[str, str]]:
     """Fetch the files, `workers` at once, under a progress bar; return the failures as (case name, reason)."""
-    todo, failed = deque(files), list[tuple[str, str]]()
+    todo, failed = iter(files), list[tuple[str, str]]()
 
     def work() -> None:
         with fetcher.session() as session:
-            while todo and not fetcher.stop.is_set():
-                try:
-                    file = todo.popleft()
-                except IndexError:  # another worker was quicker
-                    return
+            for file in todo:  # which all workers share
                 try:
                     fetcher.fetch(file, session, partial(misfit, name=file.name, table=table))
                 except Stopped:

@@ -121,6 +121,7 @@ class Fetcher:
             raise InputError(f"{file.url} was not tried, since {file.host} had not answered")
         failures, rejected, furthest = 0, 0, 0
         while True:
+            self._check_stop()
             try:
                 self._receive(file, session)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -131,7 +132,6 @@ class Fetcher:
                         self._silent.add(file.host)
                     raise InputError(f"{file.url} {self._plainly(error)}, {failures} times in a row") from error
                 self.stop.wait(min(self.backoff * 2 ** (failures - 1), LONGEST_PAUSE))
-                self._check_stop()
                 continue
             found = flaw(file.part)
             self._check_stop()

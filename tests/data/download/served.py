@@ -36,7 +36,7 @@ for i, shape in enumerate(SHAPES):
 
 def get(server: Server, out: Path, cases: tuple[int, ...] = (0,), **options: object) -> list[Path]:
     arguments: dict = {"timeout": 5.0, "backoff": 0.01, "table": TABLE} | options
-    return download(cases, out, images=f"{server.base}/images", labels=f"{server.base}/labels", **arguments)
+    return download(cases, out, image_base=f"{server.base}/images", label_base=f"{server.base}/labels", **arguments)
 
 
 def assert_whole(out: Path, server: Server, cases: tuple[int, ...] = (0,)) -> None:

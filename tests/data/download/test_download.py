@@ -163,7 +163,7 @@ def test_two_downloads_at_once_are_refused(server: Server, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"images": "data/mirror"}, "starts with https"),
+        ({"image_base": "data/mirror"}, "starts with https"),
         ({"cases": [3]}, "case_00003 is not a case of KiTS19"),
     ],
 )
@@ -175,14 +175,14 @@ def test_bad_arguments(tmp_path: Path, options: dict, message: str) -> None:
 def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
-        download([0], tmp_path / "file", images="http://127.0.0.1:9", labels="http://127.0.0.1:9")
+        download([0], tmp_path / "file", image_base="http://127.0.0.1:9", label_base="http://127.0.0.1:9")
 
 
 def start(server: Server, out: Path, table: Path) -> subprocess.Popen:
     code = (  # a shell has its background jobs ignore Ctrl-C, and they pass that on: the tests may be such a job
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import pandas as pd; from kits_msan.data.download import download; out, base, table = sys.argv[1:]; "
-        "download([0, 1, 2], out, images=base + '/images', labels=base + '/labels', workers=2, "
+        "download([0, 1, 2], out, image_base=base + '/images', label_base=base + '/labels', workers=2, "
         "table=pd.read_csv(table, index_col=0))"
     )
     return subprocess.Popen(
