@@ -13,7 +13,7 @@ import time
 
 import SimpleITK
 
-MEMORY = 2**30  # bytes that a picture may take; one of 2048 x 2048 pixels takes a third
+MEMORY = 2**30  # bytes that this process may take; a picture of 2048 x 2048 pixels takes a third
 SECONDS = 30  # of the processor; a usual slice takes a tenth of one
 
 
@@ -28,23 +28,14 @@ def limit(kind: str, most: int) -> None:
     resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def held() -> int:
-    """Bytes of addresses that this process has, where Linux says it; else so many that the limit means nothing."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 2**50
-
-
 def main() -> None:
     """Decode until stdin ends."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints is no pixel
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # each more would take addresses
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # each more would take memory
     out.write(b"\n")
     out.flush()
-    limit("AS", held() + MEMORY)
+    limit("DATA", MEMORY)
     for line in sys.stdin:
         limit("CPU", int(time.process_time()) + SECONDS)
         reader = SimpleITK.ImageFileReader()

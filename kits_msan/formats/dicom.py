@@ -36,30 +36,24 @@ def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16
     cannot be read.
     """
     with PixelReader() as pixels:
-        return _read_stack(path, _sorted(path, _once(path, choose_series(path, series), pixels)), pixels)
-
-
-def _read_stack(
-    path: Path, stack: Sequence[Slice], pixels: PixelReader
-) -> tuple[NDArray[np.int16], nib.Nifti1Header]:
-    slid = _slid(stack)  # (slices, 2) pixels along rows and columns
-    tilted = bool(np.abs(slid).max() > UPRIGHT)
-    first, last = (np.floor(slid.min(0)), np.ceil(slid.max(0))) if tilted else (np.zeros(2), np.zeros(2))
-    rows, columns = stack[0].size
-    width, height = (int(n) for n in np.array([columns, rows]) + last - first)
-    affine = _affine(stack, first)
-    header = new_header((width, height, len(stack)), affine)
-    check_geometry(path, header)
-    if tilted:
-        _say_tilt(path, stack, slid)
-    transform = to_kits_order(header)
-    volume = np.empty(shape_after(header.get_data_shape(), transform), np.int16)
-    view = in_file_order(volume, transform)  # (columns, rows, slices)
-    for index, one in enumerate(stack):
-        plane = pixels.read(one)
+        stack = _sorted(path, _once(path, choose_series(path, series), pixels))
+        slid = _slid(stack)  # (slices, 2) pixels along rows and columns
+        tilted = bool(np.abs(slid).max() > UPRIGHT)
+        first, last = (np.floor(slid.min(0)), np.ceil(slid.max(0))) if tilted else (np.zeros(2), np.zeros(2))
+        rows, columns = stack[0].size
+        width, height = (int(n) for n in np.array([columns, rows]) + last - first)
+        header = new_header((width, height, len(stack)), _affine(stack, first))
+        check_geometry(path, header)
         if tilted:
-            plane = _moved(plane, slid[index] - first, (height, width))
-        view[:, :, index] = as_whole(plane).T
+            _say_tilt(path, stack, slid)
+        transform = to_kits_order(header)
+        volume = np.empty(shape_after(header.get_data_shape(), transform), np.int16)
+        view = in_file_order(volume, transform)  # (columns, rows, slices)
+        for index, one in enumerate(stack):
+            plane = pixels.read(one)
+            if tilted:
+                plane = _moved(plane, slid[index] - first, (height, width))
+            view[:, :, index] = as_whole(plane).T
     return volume, header
 
 

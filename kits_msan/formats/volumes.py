@@ -4,8 +4,9 @@ Values are read a few planes at a time straight into the array that is returned,
 memory than its array.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -48,9 +49,7 @@ def read_image(path: Path) -> tuple[NDArray[np.int16], nib.Nifti1Header]:
     with _opened(path) as (voxels, header, stream):
         transform = to_kits_order(header)
         out = np.empty(shape_after(voxels.shape, transform), np.int16)
-        target = in_file_order(out, transform)
-        for place, planes in _planes(path, voxels, "voxels; export it again with every voxel in HU"):
-            target[..., place] = as_whole(planes)
+        _fill(in_file_order(out, transform), voxels, path, "voxels; export it again with every voxel in HU", as_whole)
         read_to_end(stream)
     return out, header
 
@@ -70,9 +69,8 @@ def read_labels(
     with _opened(path) as (voxels, header, stream):
         transform = onto_grid(path, header, *image) if image else to_kits_order(header)
         out = np.empty(shape_after(voxels.shape, transform), np.uint8)
-        target = in_file_order(out, transform)
-        for place, planes in _planes(path, voxels, "labels; save them as whole numbers"):
-            target[..., place] = _as_labels(path, planes, cyst)
+        whole = partial(_as_labels, path, cyst)
+        _fill(in_file_order(out, transform), voxels, path, "labels; save them as whole numbers", whole)
         read_to_end(stream)
     return out, header
 
@@ -121,8 +119,11 @@ def _opened(path: Path) -> Iterator[tuple[Any, nib.Nifti1Header, Any]]:
         raise InputError(f"{path} is not a readable {kind} ({reason(error)}); fetch or export it anew.") from error
 
 
-def _planes(path: Path, voxels: Any, what: str) -> Iterator[tuple[slice, NDArray]]:
-    """(i, j, n) planes with finite values, and their place on the last axis, the slowest on disk: one pass."""
+def _fill(out: NDArray, voxels: Any, path: Path, what: str, change: Callable[[NDArray], NDArray]) -> None:
+    """Put `change` of the voxels into `out`, both (i, j, k), a few planes at a time, the slowest axis on disk last.
+
+    Raises InputError, ending in `what`, for values that are not finite.
+    """
     shape = voxels.shape
     count = max(1, VOXELS // (shape[0] * shape[1]))
     for start in range(0, shape[2], count):
@@ -131,10 +132,10 @@ def _planes(path: Path, voxels: Any, what: str) -> Iterator[tuple[slice, NDArray
             planes = np.asarray(voxels[:, :, place]).reshape(*shape[:2], -1)
         if planes.dtype.kind == "f" and not np.isfinite(planes).all():
             raise InputError(f"{path} holds NaN or infinite {what}.")
-        yield place, planes
+        out[..., place] = change(planes)
 
 
-def _as_labels(path: Path, planes: NDArray, cyst: Cyst | None) -> NDArray:
+def _as_labels(path: Path, cyst: Cyst | None, planes: NDArray) -> NDArray:
     """The planes as whole labels. Raises InputError, naming a value that is none."""
     whole = np.rint(planes) if planes.dtype.kind == "f" else planes
     broken = planes[np.abs(planes - whole) > ROUNDING] if planes.dtype.kind == "f" else planes[:0]
