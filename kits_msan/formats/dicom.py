@@ -45,7 +45,11 @@ def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16
         header = new_header((width, height, len(stack)), _affine(stack, first))
         check_geometry(path, header)
         if tilted:
-            _say_tilt(path, stack, slid)
+            far = np.abs(slid * stack[0].pixel[::-1]).max()
+            note(
+                f"{path}: its slices lie up to {far:.1f} mm sideways of the first, as with a tilted gantry or a table "
+                "that moved; they are brought to an upright grid, on which their segmentation lies."
+            )
         transform = to_kits_order(header)
         volume = np.empty(shape_after(header.get_data_shape(), transform), np.int16)
         view = in_file_order(volume, transform)  # (columns, rows, slices)
@@ -142,23 +146,6 @@ def _affine(stack: Sequence[Slice], first: NDArray) -> NDArray[np.float64]:
     affine[:3, :3] = LPS_TO_RAS @ one.axes * [one.pixel[1], one.pixel[0], step]
     affine[:3, 3] = LPS_TO_RAS @ (one.origin + one.axes[:, :2] @ (first * one.pixel[::-1]))
     return affine
-
-
-def _say_tilt(path: Path, stack: Sequence[Slice], slid: NDArray) -> None:
-    heights = np.array([one.height for one in stack])
-    straight = np.polynomial.polynomial.polyfit(heights, slid, 1)
-    if np.abs(slid - np.polynomial.polynomial.polyval(heights, straight).T).max() > UPRIGHT:
-        note(
-            f"{path}: its slices lie up to {np.abs(slid * stack[0].pixel[::-1]).max():.1f} mm sideways of the first, "
-            "not in a line; they are brought to an upright grid, on which their segmentation lies."
-        )
-        return
-    way = stack[-1].origin - stack[0].origin
-    angle = np.rad2deg(np.arccos(np.clip(way @ stack[0].axes[:, 2] / np.linalg.norm(way), -1, 1)))
-    note(
-        f"{path}: the slices are stacked at a slant of {angle:.1f} degrees, as with a tilted gantry; they are "
-        "brought to an upright grid, on which their segmentation lies."
-    )
 
 
 def _moved(plane: NDArray, by: NDArray, shape: tuple[int, int]) -> NDArray:
