@@ -83,6 +83,15 @@ def check_readable(folder: str | os.PathLike[str]) -> None:
         raise InputError(f"{folder} may not be read; change its permissions.")
 
 
+@contextmanager
+def permitted(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within the block a file that may not be read is an InputError; path: named where the system names none."""
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
+
+
 def first_of(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
     """Names in a sentence, "a, b, c and 4 more": the first ones, and how many others there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

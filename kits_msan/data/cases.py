@@ -6,8 +6,7 @@ other file is brought to this order on reading and its segmentation is written b
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError
+from kits_msan.errors import InputError, permitted
 from kits_msan.formats.dicom import read_series
 from kits_msan.formats.foreign import PAIR, other_half
 from kits_msan.formats.grids import affine_in_kits_order, say_odd_grid, spacing_of
@@ -83,7 +82,7 @@ def load_case(
         raise InputError("neither image nor label is to be read; leave one of them True.")
     path = Path(path)
     voxels = mask = header = None
-    with _permitted(path):
+    with permitted(path):
         if not _is_there(path):
             raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
         image_path, label_path = path / IMAGE if path.is_dir() else path, _label_file(path)
@@ -113,11 +112,10 @@ def load_label(path: str | Path, like: str | Path | None = None, cyst: Cyst | No
     like: another label, a case folder or a file, on whose grid they shall lie.
     Raises InputError as `load_case` does, and where they do not lie on that one's points.
     """
-    with _permitted(path):
+    with permitted(path):
         file = _label_file(path)
-        there = _is_there(file)
-    if like is None or not there:
-        return load_case(path, image=False, cyst=cyst)  # which says what is missing
+        if like is None or not _is_there(file):
+            return load_case(path, image=False, cyst=cyst)  # which says what is missing
     header = read_header(_label_file(like))
     label, _ = read_labels(file, (_label_file(like), header), cyst)
     return _case(path, None, label, header)
@@ -130,7 +128,7 @@ def find_cases(path: str | Path) -> list[Path]:
     folder of these. Raises InputError if there is none, and for two of one name.
     """
     path = Path(path)
-    with _permitted(path):
+    with permitted(path):
         if not _is_there(path):
             raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
     if not path.is_dir():
@@ -208,15 +206,6 @@ def _case(path: str | Path, image: NDArray | None, label: NDArray | None, header
 def _label_file(path: str | Path) -> Path:
     path = Path(path)
     return path / LABEL if path.is_dir() else path
-
-
-@contextmanager
-def _permitted(path: str | Path) -> Iterator[None]:
-    """Within the block a file that may not be read is an InputError."""
-    try:
-        yield
-    except PermissionError as error:
-        raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
 
 
 def _is_there(file: Path) -> bool:

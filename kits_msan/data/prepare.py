@@ -30,7 +30,7 @@ from kits_msan.data.store import (
     slices_showing,
     split_of,
 )
-from kits_msan.errors import REASONS, InputError, first_of, note
+from kits_msan.errors import REASONS, InputError, first_of, note, permitted
 from kits_msan.files import (
     atomic_file,
     read_json,
@@ -193,12 +193,10 @@ def _origin(path: Path, profile: Profile, cyst: Cyst | None) -> dict[str, Any]:
 
     Hidden files and links to nothing are no part of it: those that matter are named when the case is read.
     """
-    try:
+    with permitted(path):
         files = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
         files = [file for file in files if file.exists()]
         source = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    except PermissionError as error:
-        raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
     origin = {"version": STORE_VERSION, "spacing": profile.spacing and list(profile.spacing), "source": source}
     return origin | ({"cyst": cyst} if cyst else {})
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kits_msan.data.cases import KIDNEY, TUMOR
 from kits_msan.data.kits19 import name_of
 from kits_msan.data.split import Split, load_split
-from kits_msan.errors import InputError, millimeters, note
+from kits_msan.errors import InputError, millimeters, note, permitted
 from kits_msan.files import read_json
 from kits_msan.formats.grids import checked_spacing
 from kits_msan.formats.hounsfield import NOT_AIR
@@ -97,14 +97,13 @@ def open_case(out: Path, name: str) -> StoredCase:
     """One case of a store, memory-mapped. Raises InputError if its index is not what was written."""
     _allow_open_files()
     index = index_of(out, name)
-    try:
-        image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in KINDS)
-        slices = {value: _places(index["slices"][str(value)], len(label)) for value in (KIDNEY, TUMOR)}
-        checksums = tuple(int(index["files"][kind]["crc32"]) for kind in KINDS)
-    except PermissionError as error:
-        raise InputError(f"{error.filename or out} may not be read; change its permissions.") from error
-    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise InputError(f"{out} is damaged (an index is not what was written); prepare it again.") from error
+    with permitted(out):
+        try:
+            image, label = (np.load(out / f"{name}.{kind}.npy", mmap_mode="r") for kind in KINDS)
+            slices = {value: _places(index["slices"][str(value)], len(label)) for value in (KIDNEY, TUMOR)}
+            checksums = tuple(int(index["files"][kind]["crc32"]) for kind in KINDS)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError) as error:
+            raise InputError(f"{out} is damaged (an index is not what was written); prepare it again.") from error
     return StoredCase(name, image, label, slices, checksums)
 
 

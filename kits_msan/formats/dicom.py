@@ -47,8 +47,8 @@ def read_series(path: Path, series: str | None = None) -> tuple[NDArray[np.int16
         if tilted:
             far = np.abs(slid * stack[0].pixel[::-1]).max()
             note(
-                f"{path}: its slices lie up to {far:.1f} mm sideways of the first, as with a tilted gantry or a table "
-                "that moved; they are brought to an upright grid, on which their segmentation lies."
+                f"{path}: its slices lie up to {far:.1f} mm sideways of the first, as with a tilted gantry or a "
+                "table that moved; they are brought to an upright grid, on which their segmentation lies."
             )
         transform = to_kits_order(header)
         volume = np.empty(shape_after(header.get_data_shape(), transform), np.int16)

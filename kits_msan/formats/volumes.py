@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError, check_choice
+from kits_msan.errors import InputError, check_choice, permitted
 from kits_msan.formats import foreign
 from kits_msan.formats.grids import (
     check_geometry,
@@ -98,7 +98,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, nib.Nifti1Header, Any]]:
         raise InputError(f"{path} is a folder, a pipe or a device, not a file; name another.")
     opened = False
     try:
-        with (open_nifti if name.endswith(NIFTI) else foreign.open_foreign)(path) as (voxels, header, stream):
+        with (
+            permitted(path),
+            (open_nifti if name.endswith(NIFTI) else foreign.open_foreign)(path) as (voxels, header, stream),
+        ):
             _check_voxels(path, voxels)
             check_geometry(path, header)
             to_kits_order(header)
@@ -108,8 +111,6 @@ def _opened(path: Path) -> Iterator[tuple[Any, nib.Nifti1Header, Any]]:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; fetch it or name another.") from error
-    except PermissionError as error:
-        raise InputError(f"{path} may not be read; change its permissions.") from error
     except BROKEN as error:
         if opened:
             raise InputError(
