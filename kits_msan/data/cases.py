@@ -85,7 +85,8 @@ def load_case(
     with permitted(path):
         if not _is_there(path):
             raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
-        image_path, label_path = path / IMAGE if path.is_dir() else path, _label_file(path)
+        image_path: Path = path / IMAGE if path.is_dir() else path
+        label_path = _label_file(path)
         if series is not None and (path.is_file() or _is_there(image_path)):
             raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")
         if image and _is_there(image_path):

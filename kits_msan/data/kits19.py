@@ -1,7 +1,6 @@
 """What is known of KiTS19, by case id: its measured geometry, odd cases, and whether a file is whole."""
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel as nib
@@ -59,17 +58,6 @@ def parse_cases(text: str) -> list[int]:
             raise InputError(f"{item!r} in {text!r} is not within the cases 0-{CASES - 1} of KiTS19, low-high.")
         ids.update(range(low, high + 1))
     return sorted(ids)
-
-
-def format_cases(ids: Iterable[int]) -> str:
-    """The shortest text that `parse_cases` reads as `ids`: "0-9,15"."""
-    runs: list[list[int]] = []
-    for case_id in sorted(set(ids)):
-        if runs and case_id == runs[-1][1] + 1:
-            runs[-1][1] = case_id
-        else:
-            runs.append([case_id, case_id])
-    return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in runs)
 
 
 def misfit(path: Path, name: str, table: pd.DataFrame, quick: bool = False) -> str | None:

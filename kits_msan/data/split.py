@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kits_msan.data.cases import case_name, find_cases
-from kits_msan.data.kits19 import CASES, format_cases, name_of
+from kits_msan.data.kits19 import CASES, name_of
 from kits_msan.errors import InputError, first_of, note
 from kits_msan.files import read_json
 
@@ -31,7 +31,7 @@ class Split:
         if not names:
             ids = PAPER_TRAIN if part == "train" else PAPER_TEST
             raise InputError(
-                f"the split leaves no {part} case; add some of the paper's {part} cases {format_cases(ids)} to the "
+                f"the split leaves no {part} case; add some of the paper's {part} cases {ids[0]}-{ids[-1]} to the "
                 f"data folder, or name a split file that lists others."
             )
         return names

@@ -6,15 +6,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kits_msan.data import download
 from kits_msan.data.cases import kits_affine
 from kits_msan.data.kits19 import (
     EXCLUDED_2019,
     SPACING_ERROR,
-    format_cases,
     geometry,
     grid,
     misfit,
@@ -50,10 +47,6 @@ def test_geometry_tells_any_two_cases_apart() -> None:
     assert (apart.any(axis=2) | np.eye(210, dtype=bool)).all()
 
 
-def test_known_cases() -> None:
-    assert set(EXCLUDED_2019) == {15, 23, 37, 68, 125, 133}
-
-
 @pytest.mark.parametrize(
     ("text", "ids"),
     [
@@ -73,15 +66,6 @@ def test_parse_cases(text: str, ids: list[int]) -> None:
 def test_parse_cases_refuses(text: str) -> None:
     with pytest.raises(InputError, match="is not"):
         parse_cases(text)
-
-
-@given(st.sets(st.integers(0, 209), min_size=1))
-def test_format_cases_is_read_back(ids: set[int]) -> None:
-    assert parse_cases(format_cases(ids)) == sorted(ids)
-
-
-def test_format_cases_is_short() -> None:
-    assert format_cases([9, 0, 1, 2, 15, 16, 2]) == "0-2,9,15-16"
 
 
 def test_paper_split_goes_by_id() -> None:
