@@ -40,10 +40,10 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def without_warnings(kind: type[Warning] = Warning) -> Iterator[None]:
-    """Within the block, whose warnings are about other libraries' own code, none of that kind is shown."""
+def without_warnings() -> Iterator[None]:
+    """Within the block, whose warnings are about other libraries' own code, none is shown."""
     with WHOLE_PROCESS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", kind)
+        warnings.simplefilter("ignore")
         yield
 
 

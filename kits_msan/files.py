@@ -73,18 +73,17 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def removed_on_bad_input(*folders: Path) -> Iterator[None]:
-    """If the block raises InputError, not InUseError, take away the folders that are new, and parents left empty."""
-    new = [folder for folder in folders if not folder.exists()]
-    parents = [parent for folder in new for parent in folder.parents if not parent.exists()]
+def removed_on_bad_input(folder: Path) -> Iterator[None]:
+    """If the block raises InputError, not InUseError, take away the folder if it is new, and parents left empty."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         yield
     except InUseError:
         raise
     except InputError:
-        for folder in new:
+        if new:
             shutil.rmtree(folder, ignore_errors=True)
-        remove_empty(parents)
+        remove_empty(new)
         raise
 
 

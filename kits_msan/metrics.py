@@ -71,7 +71,7 @@ def surface_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[fl
         distance = float("nan")
         share = 0.0 if a.any() or b.any() else float("nan")
         if a.any() and b.any():
-            with without_warnings(FutureWarning):  # MONAI's
+            with without_warnings():  # MONAI's
                 distance = float(compute_hausdorff_distance(a, b, percentile=95, spacing=sizes))
                 share = float(compute_surface_dice(a, b, class_thresholds=[TOLERANCE], spacing=sizes))
         scores |= {f"{name}_hd95": distance, f"{name}_surface_dice": share}
@@ -174,7 +174,8 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.9
     """
     from scipy.stats import bootstrap
 
-    _check_confidence(confidence)
+    if not 0 < confidence < 1:
+        raise InputError(f"a confidence of {confidence} is not between 0 and 1; give a share, such as 0.95.")
     every = np.asarray(values, float)
     known = every[~np.isnan(every)]
     if len(known) < 2 or np.ptp(known) < EQUAL:
@@ -188,26 +189,20 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, confidence: float = 0.9
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def share_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact interval (Clopper and Pearson 1934) of the share of cases whose value is 1; values: 0, 1 or nan.
+def share_interval(values: ArrayLike) -> tuple[float, float]:
+    """The exact 95 % interval (Clopper and Pearson 1934) of the share of cases whose value is 1.
 
-    nan is left out; (nan, nan) if nothing else is there. A bootstrap would be too narrow: of 0 in 10 cases it says 0
-    to 0, and this 0 to 0.31. confidence: as for `bootstrap_interval`.
+    values: 0, 1 or nan, which is left out; (nan, nan) if nothing else is there. A bootstrap would be too narrow: of 0
+    in 10 cases it says 0 to 0, and this 0 to 0.31.
     """
     from scipy.stats import binomtest
 
-    _check_confidence(confidence)
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     if not len(known):
         return float("nan"), float("nan")
-    low, high = binomtest(int(known.sum()), len(known)).proportion_ci(confidence)
+    low, high = binomtest(int(known.sum()), len(known)).proportion_ci(0.95)
     return float(low), float(high)
-
-
-def _check_confidence(share: float) -> None:
-    if not 0 < share < 1:
-        raise InputError(f"a confidence of {share} is not between 0 and 1; give a share, such as 0.95.")
 
 
 def _pigeonhole(values: NDArray, seed: int, confidence: float) -> tuple[float, float]:

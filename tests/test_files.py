@@ -221,16 +221,16 @@ def test_a_folder_is_given_back_on_windows_too(tmp_path: Path) -> None:
 def test_bad_input_takes_new_folders_away_and_no_others(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
 
-    def work(*folders: Path, error: BaseException | None) -> None:
-        with removed_on_bad_input(*folders):
-            for folder in folders:
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / "a.txt").write_text("x", encoding="utf-8")
+    def work(folder: Path, error: BaseException | None) -> None:
+        with removed_on_bad_input(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "a.txt").write_text("x", encoding="utf-8")
             if error:
                 raise error
 
-    with pytest.raises(InputError):
-        work(tmp_path / "new" / "deep" / "run", tmp_path / "new" / "store", tmp_path / "old", error=InputError("bad"))
+    for folder in (tmp_path / "new" / "deep" / "run", tmp_path / "old"):
+        with pytest.raises(InputError):
+            work(folder, error=InputError("bad"))
     assert tree(tmp_path) == ["old", "old/a.txt"]
     with pytest.raises(KeyboardInterrupt):
         work(tmp_path / "stopped", error=KeyboardInterrupt())
