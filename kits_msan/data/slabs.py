@@ -61,20 +61,16 @@ class SlabSampler:
 
     def _place(self, rng: np.random.Generator) -> tuple[StoredCase, int]:
         """A case and the slab's first slice: around a slice with tumor, with kidney, or anywhere."""
-        draw = rng.random()
-        wanted = None
-        if draw < self.profile.tumor_share:
-            wanted = TUMOR
-        elif draw < self.profile.tumor_share + self.profile.kidney_share:
-            wanted = KIDNEY
-        pool = self.showing[wanted] if wanted is not None else []
+        draw, tumor, kidney = rng.random(), self.profile.tumor_share, self.profile.kidney_share
+        wanted = TUMOR if draw < tumor else KIDNEY if draw < tumor + kidney else None
+        pool = self.showing[wanted] if wanted else []
         cases = pool or self.cases
         case = cases[rng.integers(len(cases))]
-        depth, slab = len(case.image), self.profile.slab
-        if not pool:
-            return case, int(rng.integers(max(depth - slab, 0) + 1))
-        middle = rng.choice(case.slices[wanted])  # type: ignore[index]
-        return case, int(np.clip(middle - rng.integers(slab), 0, max(depth - slab, 0)))
+        last = max(len(case.image) - self.profile.slab, 0)
+        if not wanted or not pool:
+            return case, int(rng.integers(last + 1))
+        middle = rng.choice(case.slices[wanted])
+        return case, int(np.clip(middle - rng.integers(self.profile.slab), 0, last))
 
 
 def _cut(array: NDArray, start: int, profile: Profile, fill: int) -> NDArray:
