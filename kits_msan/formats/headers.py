@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +86,17 @@ def read_header(file: Path) -> Slice | None:
     from pydicom.tag import BaseTag, Tag
     from pydicom.uid import UID
 
+    held: list[int] = []  # bytes of pixels, as the element's length has it
+
+    def at_pixels(tag: int, _: str | None, length: int) -> bool:
+        held.extend([length] if tag == PIXELS else [])
+        return tag in (PIXELS, *OTHER_PIXELS)
+
     with without_warnings(), pydicom.config.disable_value_validation():
         try:
-            held: list[int] = []  # bytes of pixels, as the element's length has it
             with file.open("rb") as stream:
                 tags: list[BaseTag | int] = [Tag(name) for name in TAGS]
-                data = read_partial(stream, partial(_at_pixels, held), force=True, specific_tags=tags)
+                data = read_partial(stream, at_pixels, force=True, specific_tags=tags)
             meta = getattr(data, "file_meta", {})
             kind = UID(str(data.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
             size = int(data.get("Rows") or 0), int(data.get("Columns") or 0)
@@ -133,13 +137,6 @@ def _flaw(text: dict[str, str], frames: int, samples: int) -> str:
     if text["RescaleType"] in OTHER_UNITS:
         return f"holds {text['RescaleType']}, as a map of a material, not HU; name the CT itself"
     return ""
-
-
-def _at_pixels(held: list[int], tag: int, _: str | None, length: int) -> bool:
-    """Whether the pixels begin; `held` gets how many bytes they take, as their length has it."""
-    if tag == PIXELS:
-        held.append(length)
-    return tag in (PIXELS, *OTHER_PIXELS)
 
 
 def _numbers(value: Any, count: int) -> NDArray[np.float64]:
