@@ -10,8 +10,7 @@ import pytest
 import right_answers_n1_to_n3
 import right_answers_n4_to_n5
 import torch
-import wrong_answers_n1
-import wrong_answers_n2_to_n3
+import wrong_answers_n1_to_n3
 import wrong_answers_n4_to_n5
 
 from kits_msan.course.exercises.checks import EXERCISES, check, passes, sentence
@@ -21,7 +20,7 @@ from kits_msan.course.exercises.verdict import UNANSWERED, verdict
 
 FUNCTIONS = [number for number, exercise in EXERCISES.items() if exercise.inputs]
 RIGHT = {**right_answers_n1_to_n3.RIGHT, **right_answers_n4_to_n5.RIGHT}
-WRONG = {**wrong_answers_n1.WRONG, **wrong_answers_n2_to_n3.WRONG, **wrong_answers_n4_to_n5.WRONG}
+WRONG = {**wrong_answers_n1_to_n3.WRONG, **wrong_answers_n4_to_n5.WRONG}
 MISTAKES = [(number, hint) for number, exercise in EXERCISES.items() for hint in exercise.single]
 
 
