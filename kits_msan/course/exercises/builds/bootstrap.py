@@ -118,6 +118,9 @@ EXERCISE = Exercise(
         "the lower end": "For 95 % it is the percentile 2.5 of the means.",
         "the upper end": "For 95 % it is the percentile 97.5 of the means.",
     },
+    stops={
+        "'float' object is not iterable": "Both percentages go into one list: np.percentile(means, [2.5, 97.5]).",
+    },
     make=_bootstrap,
     seen={
         "both of your ends lie in the lower half of the means: np.percentile takes percent, 2.5 and 97.5, "

@@ -15,6 +15,7 @@ from kits_msan.course.exercises.gradients import untrained
 
 SEED = 0
 INIT = "Leave `__init__` as it was given: the check sets the weights of self.finer and self.coarser."
+SPREAD = "F.interpolate wants the size without batch and channels: feature.shape[2:]."
 
 
 def _maps(rng: np.random.Generator) -> Inputs:
@@ -90,6 +91,8 @@ EXERCISE = Exercise(
         "no attribute 'finer'": INIT,
         "no attribute 'coarser'": INIT,
         "must match except in dimension": "Each level has a map of its own size: return a list of them.",
+        "spatial dimensions": SPREAD,
+        "size or scale_factor": SPREAD,
         "out of range": "finer[i] leads from level i to level i + 1, so the finer map of level i goes "
         "through finer[i - 1]; coarser[i] leads from level i + 1 to level i.",
         "size of tensor a": "These maps differ in channels or in size: is one not projected by its P, not "

@@ -12,6 +12,7 @@ from kits_msan.course.exercises.compare import same
 from kits_msan.course.exercises.exercise import Exercise, Inputs
 
 TOLERANCE = 2e-5
+PARAMETERS = "The optimizer wants the weights, model.parameters(), with brackets."
 
 
 def _settings(rng: np.random.Generator) -> Inputs:
@@ -120,9 +121,12 @@ EXERCISE = Exercise(
         "the weights afterwards": "Each step needs backward, step and zero_grad, with AdamW and `rate`.",
     },
     stops={
-        "cannot unpack": "A batch is one thing with two parts: batch.image and batch.label.",
+        "SimpleNamespace": "A batch is one thing with two parts: batch.image and batch.label.",
+        "_Sampler": "A sampler is asked for the batch of a step: sampler.batch(step).",
+        "no attribute 'backward'": "loss.item() is a plain number; call backward on the loss itself, before.",
+        "'Linear' object is not": PARAMETERS,
+        "'method' object is not": PARAMETERS,
         "Invalid learning rate": "A rate is positive; give the optimizer `rate` as it is.",
-        "not subscriptable": "A batch is one thing with two parts: batch.image and batch.label.",
     },
     takes=("model", "sampler", "loss_of", "rate", "steps"),
     seen={

@@ -23,6 +23,7 @@ BESIDE = (np.s_[:2, 4:7, 4:7], np.s_[2:4, 1:4, 4:7], np.s_[2:4, 4:7, 4:7])  # tw
 
 FACES, EDGES, CORNERS_TOO = (ndimage.generate_binary_structure(3, how) for how in (1, 2, 3))
 IN_SLICE = FACES * np.array([0, 1, 0])[:, None, None]
+TWO = "ndimage.label gives two things, the pieces and how many: pieces, count = ndimage.label(mask)."
 
 
 def _labels(rng: np.random.Generator) -> Inputs:
@@ -119,6 +120,9 @@ EXERCISE = Exercise(
     then=_in_rare_cases,
     hint="Number the pieces of label > 0, count their voxels without number 0, keep the two largest.",
     stops={
+        "'tuple' object has no attribute": TWO,
+        "element with a sequence": TWO,
+        "could not be broadcast": "np.isin(pieces, numbers) compares each voxel with several numbers.",
         "out of bounds": "There may be one piece only, or none; then there is no second largest.",
         "index out of range": "There may be one piece only, or none; then there is no second largest.",
     },

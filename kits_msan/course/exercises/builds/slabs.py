@@ -146,6 +146,9 @@ EXERCISE = Exercise(
         "the same again": "Draw with the `rng` that is given, so that the same seed draws the same.",
     },
     stops={
+        "high <= 0": "rng.integers(n) wants an n above 0. The slices are axis 0, case.shape[0] of them.",
+        "'tuple' and 'int'": "case.shape holds three numbers; the first, case.shape[0], is that of the slices.",
+        "'Case'": "A case has parts: case.image, case.label and case.shape.",
         "is not iterable": "Return two things, the image and the label: return image, label.",
         "not numbers": "Return two arrays of numbers, the image and the label: return image, label.",
         "to unpack": "Return two things, the image and the label: return image, label.",
