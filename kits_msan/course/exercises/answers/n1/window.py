@@ -71,8 +71,13 @@ def _standard(image: Any) -> Any:
     return (image - image.mean()) / image.std()
 
 
+def _inside(image: Any, low: float, high: float, gray: Any) -> Any:
+    """Black below the window and white above it, as it should be, and some gray between."""
+    return np.where(image < low, 0, np.where(image > high, 1, gray))
+
+
 def _compared(gray: Any, low: float, high: float) -> Any:
-    return np.where(gray < low, 0, np.where(gray > high, 1, gray))
+    return _inside(gray, low, high, gray)
 
 
 EXERCISE = Exercise(
@@ -87,6 +92,15 @@ EXERCISE = Exercise(
         ),
         "brackets are missing: a / high - low is (a / high) - low.": (
             lambda image, low, high: (np.clip(image, low, high).astype(float) - low) / high - low
+        ),
+        "brackets are missing: image - low / high - low divides low only; write (image - low) / (high - low).": (
+            lambda image, low, high: np.clip(image - low / high - low, 0, 1)
+        ),
+        "between the limits you divided without subtracting low; write (image - low) / (high - low).": (
+            lambda image, low, high: _inside(image, low, high, image / (high - low))
+        ),
+        "between the limits you divided by high alone; the window is high - low wide.": (
+            lambda image, low, high: _inside(image, low, high, (image - float(low)) / high)
         ),
         "brackets are missing: a - low / (high - low) divides low only.": (
             lambda image, low, high: np.clip(image, low, high) - low / (high - low)
