@@ -97,6 +97,11 @@ def test_what_a_student_wrote_is_in_no_hint(number: str, answer: Any, words: str
     assert not re.search(r"\bann\b", hint.lower()), hint
 
 
+def test_a_hint_keeps_what_the_check_gives_a_function() -> None:
+    hint = Grade("ann", "1.2", WRONG, sentence("1.2", lambda ann: 1)).hint
+    assert hint.endswith("the check gives it 2 arguments, label, spacing, and it takes others.")
+
+
 def test_an_odd_notebook_costs_one_student(students: Class, capsys: pytest.CaptureFixture[str]) -> None:
     students.add("ann", "bob", "eve")
     students.errors["bob"] = KeyError("source")
