@@ -57,6 +57,9 @@ def check_whole(path: Path, header: tuple[bytes, int], length: int) -> None:
         try:
             while chunk := file.read(CHUNK):
                 total += len(stream.decompress(chunk))
+                while stream.eof and stream.unused_data.startswith(b"\x1f\x8b") and total < length:
+                    rest, stream = stream.unused_data, zlib.decompressobj(EITHER)  # another member of gzip
+                    total += len(stream.decompress(rest))
         except zlib.error:
             total = -1
     if total < length or not stream.eof:

@@ -1,5 +1,6 @@
 """What the headers of .mha and .nrrd say beside the grid, and whether the voxels after them are whole."""
 
+import gzip
 import re
 import warnings
 from pathlib import Path
@@ -10,6 +11,7 @@ from turned import Make, written
 
 from kits_msan.data.cases import load_case, load_label
 from kits_msan.errors import InputError, InputNote
+from kits_msan.formats.text_headers import header_of
 
 
 def changed(path: Path, *changes: tuple[bytes, bytes]) -> Path:
@@ -36,6 +38,19 @@ def test_a_flipped_bit_in_packed_voxels_is_noticed(
         with pytest.raises(InputError, match=r"is (truncated or damaged|not a readable volume)"):
             load_case(tmp_path / "in" / name)
     assert capfd.readouterr().err == ""
+
+
+def test_nrrd_of_several_gzip_members_is_read(tmp_path: Path, make_case: Make) -> None:
+    """As `cat` of files that were packed one by one."""
+    scan = written(tmp_path / "scan.nrrd", make_case(shape=(6, 24, 24)), packed=True)
+    _, start = header_of(scan)
+    header, voxels = scan.read_bytes()[:start], gzip.decompress(scan.read_bytes()[start:])
+    members = [gzip.compress(part) for part in (voxels[:700], voxels[700:702], voxels[702:])]
+    scan.write_bytes(header + b"".join(members))
+    np.testing.assert_array_equal(load_case(scan).image, make_case(shape=(6, 24, 24)).image)
+    scan.write_bytes(header + b"".join(members)[:-2])
+    with pytest.raises(InputError, match="is truncated or damaged"):
+        load_case(scan)
 
 
 LINES = [(rb"space: .*\n", b""), (rb"space origin: .*\n", b""), (rb"space directions: .*\n", b"spacings: 8 8 10\n")]
