@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kits_msan.errors import WINDOWS, InUseError
+from kits_msan.errors import WINDOWS, InUseError, note
 from kits_msan.files import LOCK, make_parents, remove_empty
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+SOON = 10  # seconds to wait before it is said
 
 
 def shared_lock(path: Path, timeout: float = 0) -> "FileLock":
@@ -24,19 +26,23 @@ def shared_lock(path: Path, timeout: float = 0) -> "FileLock":
 
 
 @contextmanager
-def only_user(folder: Path, what: str) -> Iterator[None]:
-    """Keep the folder, which is made, to this process. Raises InUseError where another `what` uses it.
+def only_user(folder: Path, what: str, wait: bool = False) -> Iterator[None]:
+    """Keep the folder, which is made, to this process, or wait for another `what` that uses it and then keep it.
 
-    An empty folder is taken away.
+    Raises InUseError instead of waiting unless `wait`. An empty folder is taken away.
     """
     from filelock import Timeout
 
     made = make_parents(folder)
     lock = shared_lock(folder / LOCK)
     try:
-        lock.acquire()
+        _acquire(lock, folder, SOON if wait else 0)
     except Timeout as error:
-        raise InUseError(f"{folder} is in use by another {what}; wait for it or name another folder.") from error
+        in_use = f"{folder} is in use by another {what}"
+        if not wait:
+            raise InUseError(f"{in_use}; wait for it or name another folder.") from error
+        note(f"{in_use}; this one waits until it is done.")
+        _acquire(lock, folder, -1)
     try:
         yield
     finally:
@@ -44,3 +50,11 @@ def only_user(folder: Path, what: str) -> Iterator[None]:
             (folder / LOCK).unlink(missing_ok=True)
         lock.release()
         remove_empty(made)
+
+
+def _acquire(lock: "FileLock", folder: Path, timeout: float) -> None:
+    try:
+        lock.acquire(timeout=timeout)
+    except FileNotFoundError:  # whoever was waited for failed, and took the folder away
+        folder.mkdir(parents=True, exist_ok=True)
+        _acquire(lock, folder, timeout)

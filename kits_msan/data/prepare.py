@@ -67,9 +67,9 @@ def build_store(paths: Sequence[Path], out: Path, profile: Profile, progress: bo
     """Bring the cases at `paths` to the profile's spacing and keep them under `out`; what is there is used again.
 
     A case is made anew when its files or the spacing changed. Raises InputError for a case without image or label,
-    for a disk that is too small, before anything is written, and for a store that another process is writing.
+    and for a disk that is too small, before anything is written. Waits for another process that prepares cases there.
     """
-    with _missing(paths, out, profile) as missing:
+    with _missing(paths, out, profile, wait=True) as missing:
         for path in tqdm(missing, desc="preparing cases", disable=not progress, leave=False):
             _store_case(path, out, profile)
     return [open_case(out, case_name(path)) for path in paths]
@@ -82,8 +82,9 @@ def prepare(
     """Make `out` a store of all cases of `split` in the folder `data`; returns the cases left out, and why.
 
     One case is in memory at a time. A stopped run goes on where it was. A broken case is left out of the store and
-    of its split; with `strict` it raises InputError. So do a disk that is too small, before anything is written,
-    and a scan that is in both parts under two names. Says so if no training case shows a kidney or a tumor.
+    of its split; with `strict` it raises InputError. So do a disk that is too small, before anything is written, a
+    folder that another process prepares, and a scan that is in both parts under two names. Says so if no training
+    case shows a kidney or a tumor.
     cyst: what the label 3 of KiTS21 and KiTS23 counts as.
     """
     refuse_foreign(out, _is_own(out), "store")
@@ -126,9 +127,11 @@ def _say_what_none_shows(cases: Sequence[StoredCase], data: Path) -> None:
 
 
 @contextmanager
-def _missing(paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None) -> Iterator[list[Path]]:
+def _missing(
+    paths: Sequence[Path], out: Path, profile: Profile, cyst: Cyst | None = None, wait: bool = False
+) -> Iterator[list[Path]]:
     """The cases that `out` does not hold yet; while the block runs, no other process writes there."""
-    with only_user(out, "process that prepares cases"):
+    with only_user(out, "process that prepares cases", wait):
         missing = [path for path in paths if not _is_stored(path, out, profile, cyst)]
         refuse_full_disk(out, sum(_bytes_of(path, profile) for path in missing))
         remove_left_over(out)

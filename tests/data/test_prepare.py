@@ -5,7 +5,9 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from filelock import FileLock
 from kits_msan.cli import main
 from kits_msan.commands.system_errors import system_sentence
 from kits_msan.data.cases import IMAGE, LABEL, Case, save_case
-from kits_msan.data.prepare import build_store, open_cases, prepare
+from kits_msan.data.prepare import open_cases, prepare
 from kits_msan.data.split import load_split
 from kits_msan.data.store import MANIFEST, OPEN_FILES, split_of
 from kits_msan.errors import WINDOWS, InputError, InputNote, InUseError
@@ -44,7 +46,7 @@ def test_a_store_that_another_process_is_making_stays(
         pytest.raises(InUseError, match="in use by another process that prepares cases"),
         removed_on_bad_input(store),
     ):
-        build_store([data / "case_00000"], store, tiny)
+        prepare(data, store, tiny, load_split(data), progress=False)
     assert (store / "case_00000.image.npy").read_bytes() == b"half of it"
     made[0].release()
 
@@ -56,6 +58,30 @@ def test_nothing_is_read_before_the_folder_is_ones_own(
     monkeypatch.setattr("kits_msan.data.prepare._is_stored", lambda *_: 1 / 0)
     with FileLock(tmp_path / "store" / LOCK), pytest.raises(InUseError, match="in use by"):
         prepare(data, tmp_path / "store", tiny, load_split(data), progress=False)
+
+
+def test_trainings_wait_for_a_store_that_another_makes(
+    data: Path, tmp_path: Path, tiny: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several at once, which then use it, and one whose predecessor fails and takes the new folder away."""
+    monkeypatch.setattr("kits_msan.locks.SOON", 0.1)
+    store = tmp_path / "store"
+    store.mkdir()
+
+    def opened(_: int) -> int:
+        return len(open_cases(data, ["case_00000", "case_00001"], tiny, store))
+
+    lock = FileLock(store / LOCK, thread_local=False)
+    lock.acquire()
+    said = pytest.warns(InputNote, match="in use by another process that prepares cases; this one waits")
+    with said, ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(opened, number) for number in range(4)]
+        time.sleep(0.5)
+        assert not any(one.done() for one in waiting)
+        if not WINDOWS:  # which removes no file that is open
+            shutil.rmtree(store)
+        lock.release()
+    assert [one.result() for one in waiting] == [2] * 4
 
 
 @pytest.mark.usefixtures("locks_of_windows")
