@@ -17,6 +17,8 @@ from kits_msan.formats.headers import Slice
 from kits_msan.formats.hounsfield import AIR_HU
 
 DECODER = Path(__file__).with_name("decoder.py")
+# numpy's library for matrices takes 40 MB for each core: on 16 of them, all that the decoder may take
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 TISSUE = (AIR_HU, 3071)  # HU; what 12 bits hold
 
 
@@ -58,7 +60,7 @@ class PixelReader:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(DECODER)],  # -P: modules beside the file or in this folder are not meant
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             assert self._process.stdout is not None
             if not self._process.stdout.readline():

@@ -1,6 +1,7 @@
 """DICOM in every transfer syntax that a writer here knows: read bit-equal, or refused, within limits."""
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from pydicom import uid
 from kits_msan.errors import InputError
 from kits_msan.formats import pixels
 from kits_msan.formats.dicom import read_series
+from kits_msan.formats.series import choose_series
 
 PYDICOM = Path(pydicom.__file__).parent / "data/test_files"
 ORDERS = [  # of bytes, and whether each element says its type
@@ -29,6 +31,7 @@ READ = """
 import json, re, resource, sys
 from pathlib import Path
 from kits_msan.formats.dicom import read_series
+from kits_msan.formats.series import choose_series
 try:
     read_series(Path(sys.argv[1]))
 except Exception as error:
@@ -117,6 +120,19 @@ def test_a_damaged_picture_costs_no_more_memory_than_the_limit(tmp_path: Path) -
     assert said == f"{file} cannot be read as a DICOM image; export the series anew, or remove this file."
     assert done.stderr == ""
     assert most < 1.5e9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say how many threads a process has")
+def test_the_memory_that_is_left_for_a_picture_is_the_same_on_many_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    write_series(tmp_path / "scan", voxels(), compressed=True)
+    with pixels.PixelReader() as reader:
+        reader.read(choose_series(tmp_path / "scan")[0])
+        assert reader._process is not None
+        assert len(os.listdir(f"/proc/{reader._process.pid}/task")) == 1
 
 
 @pytest.mark.parametrize("dies", ["at once", "at a file"])
