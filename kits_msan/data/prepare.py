@@ -168,6 +168,8 @@ def _is_own(out: Path) -> bool:
 
 def _store_case(path: Path, out: Path, profile: Profile, cyst: Cyst | None = None) -> None:
     name, origin = case_name(path), _origin(path, profile, cyst)
+    if f"{name}.json".lower() == MANIFEST:  # or would be on Windows
+        raise InputError(f"{path} cannot be stored, as {MANIFEST} is a file of the store itself; rename the case.")
     case = load_case(path, cyst=cyst)
     if case.image is None or case.label is None:
         raise InputError(

@@ -19,7 +19,7 @@ from kits_msan.cli import main
 from kits_msan.commands.system_errors import system_sentence
 from kits_msan.data.cases import IMAGE, LABEL, Case, save_case
 from kits_msan.data.prepare import open_cases, prepare
-from kits_msan.data.split import load_split
+from kits_msan.data.split import Split, load_split
 from kits_msan.data.store import MANIFEST, OPEN_FILES, split_of
 from kits_msan.errors import WINDOWS, InputError, InputNote, InUseError
 from kits_msan.files import LOCK, removed_on_bad_input
@@ -168,6 +168,17 @@ def test_labels_that_cannot_be_right_are_said(tmp_path: Path, tiny: Profile, mak
     said = [str(one.message) for one in caught if "label" in str(one.message)]
     assert ["case_00001 has an empty label" in one for one in said] == [True, False]
     assert "case_00002" in said[1]
+
+
+def test_a_case_by_the_name_of_a_file_of_the_store_is_left_out(own: Path, tmp_path: Path, tiny: Profile) -> None:
+    (own / "case_00000").rename(own / "Manifest")
+    split = Split(("Manifest", "case_00001"), ("case_00003",))
+    [(name, said)] = prepare(own, tmp_path / "store", tiny, split, progress=False).items()
+    assert (name, said.partition("stored, ")[2]) == (
+        "Manifest",
+        "as manifest.json is a file of the store itself; rename the case.",
+    )
+    assert split_of(tmp_path / "store").train == ("case_00001",)
 
 
 def test_each_reason_is_given_where_no_case_can_be_used(own: Path, tmp_path: Path, tiny: Profile) -> None:
