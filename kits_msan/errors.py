@@ -5,6 +5,7 @@ The `kits-msan` command prints that sentence and exits with 2; a notebook shows 
 `note` says what was chosen where the input left it open: the command prints it to stderr, a notebook as a warning.
 """
 
+import errno
 import os
 import shlex
 import shutil
@@ -85,11 +86,18 @@ def check_readable(folder: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def permitted(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Within the block a file that may not be read is an InputError; path: named where the system names none."""
+    """Within the block a file that may not be read is an InputError, and so is a name that none can have.
+
+    path: named where the system names none.
+    """
     try:
         yield
     except PermissionError as error:
         raise InputError(f"{error.filename or path} may not be read; change its permissions.") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InputError(f"{path} is too long for a file's name; name a NIfTI file or a case folder.") from error
 
 
 def first_of(names: Sequence[str], most: int = 3, between: str = ", ") -> str:

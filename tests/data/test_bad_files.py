@@ -131,6 +131,12 @@ def test_label_and_image_of_different_shape(tmp_path: Path) -> None:
     assert load_case(tmp_path / "case_00000", label=False).shape == SHAPE
 
 
+@pytest.mark.parametrize("function", [load_case, load_label, find_cases])
+def test_a_name_that_no_file_can_have(function: Callable[[str], object]) -> None:
+    with pytest.raises(InputError, match=r"^x{300} is too long for a file's name; name a NIfTI file"):
+        function("x" * 300)
+
+
 def test_cyst_must_be_one_of_two(tmp_path: Path) -> None:
     write(tmp_path / "case_00000" / LABEL, labels() + np.uint8(1))
     with pytest.raises(InputError, match="unknown meaning of a cyst 'Kidney'; choose one of kidney, tumor"):
