@@ -77,7 +77,7 @@ def _read_with_itk(path: Path) -> tuple[NDArray, nib.Nifti1Header]:
     header = text, _ = header_of(path)
     check_one_file(path, text)
     reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("NrrdImageIO" if path.suffix.lower() == ".nrrd" else "MetaImageIO")  # whatever its case
+    reader.SetImageIO("NrrdImageIO" if path.name.lower().endswith(".nrrd") else "MetaImageIO")  # whatever its case
     most = MOST_DEFLATE * path.stat().st_size  # voxels that a file of its length can hold
     with plain_name(path) as name:
         reader.SetFileName(name)

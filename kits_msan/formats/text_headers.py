@@ -79,7 +79,7 @@ def check_one_file(path: Path, text: bytes) -> None:
 
 def check_lengths(path: Path, text: bytes) -> None:
     """Raise InputError for a file without a length for each axis; say if lengths or values have another unit."""
-    if NO_AXIS.search(text) or not SPACING[path.suffix.lower()].search(text):
+    if NO_AXIS.search(text) or not SPACING[_kind(path)].search(text):
         raise InputError(f"{path} does not say how long its voxels are along each axis; export it anew.")
     units = UNITS.search(text)
     others = {unit.decode("ascii", "replace") for unit in re.findall(rb"[^\s\"]+", units[1])} if units else set()
@@ -91,7 +91,7 @@ def check_lengths(path: Path, text: bytes) -> None:
 
 def says_axes(path: Path, text: bytes) -> bool:
     """Whether the header says where the patient's left and head are."""
-    return all(re.search(pattern, text, re.MULTILINE) for pattern in SAYS_AXES[path.suffix.lower()])
+    return all(re.search(pattern, text, re.MULTILINE) for pattern in SAYS_AXES[_kind(path)])
 
 
 def say_other_labels(path: Path, text: bytes) -> None:
@@ -106,3 +106,7 @@ def say_other_labels(path: Path, text: bytes) -> None:
             listed = ", ".join(f"{value} {name[:40]}" for value, name in sorted(names.items()))
             note(f"{path} names its labels {listed}; they are taken by number, as 1 kidney and 2 tumor.")
             return
+
+
+def _kind(path: Path) -> str:
+    return ".nrrd" if path.name.lower().endswith(".nrrd") else ".mha"  # also of a file that has no other name

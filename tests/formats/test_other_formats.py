@@ -12,16 +12,17 @@ from kits_msan.data.cases import find_cases, load_case, save_segmentation
 from kits_msan.errors import InputError, InputNote
 
 
-@pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd", "scan.hdr", "scan.MHA"])
+@pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd", "scan.hdr", "scan.MHA", ".mha", ".nrrd"])
 def test_other_formats_are_read_on_the_same_points(tmp_path: Path, make_case: Make, name: str) -> None:
     path = tmp_path / "in" / name
-    written(path.with_name(name.lower().replace("hdr", "mha")), make_case(), degrees=10).rename(path)
+    ending = name.lower().rpartition(".")[2].replace("hdr", "mha")
+    written(path.with_name(f"scan.{ending}"), make_case(), degrees=10).rename(path)
     if name == "scan.hdr":
         image, _, affine = turned(make_case(), 10)
         nib.Nifti1Pair(image, affine).to_filename(path)
-    assert find_cases(tmp_path / "in") == [path]
+    assert find_cases(path if name.startswith(".") else tmp_path / "in") == [path]
     case, true = load_case(path), load_case(tmp_path / "true.nii.gz")
-    assert case.name == "scan"
+    assert case.name == name.partition(".")[0]
     np.testing.assert_array_equal(case.image, true.image)
     np.testing.assert_allclose(case.affine, true.affine, atol=1e-3)
 
