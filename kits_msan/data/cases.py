@@ -88,7 +88,7 @@ def load_case(
         image_path: Path = path / IMAGE if path.is_dir() else path
         label_path = _label_file(path)
         if series is not None and (path.is_file() or _is_there(image_path)):
-            raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose.")
+            raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose; leave it out.")
         if image and _is_there(image_path):
             voxels, header = read_image(image_path)
         elif image and is_dicom_folder(path):

@@ -20,7 +20,7 @@ from kits_msan.data.cases import IMAGE, LABEL
 from kits_msan.data.fetch import Fetcher, RemoteFile, Stopped
 from kits_msan.data.kits19 import damage, geometry, grid, misfit, name_of
 from kits_msan.errors import REASONS, InputError, first_of
-from kits_msan.files import in_words, refuse_full_disk
+from kits_msan.files import in_words, refuse_full_disk, refuse_results
 from kits_msan.locks import only_user
 
 IMAGE_BASE = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
@@ -62,6 +62,7 @@ def download(
     for base in (image_base, label_base):
         if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc:
             raise InputError(f"{base} is not an address to download from; give one that starts with https://.")
+    refuse_results(out, overwrite=True)  # a file, or a link to nothing
     files = [file for case_id in ids for file in _files_of(case_id, out, labels_only, image_base, label_base, table)]
     try:
         with only_user(out, "download"):

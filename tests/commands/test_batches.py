@@ -95,7 +95,7 @@ def test_a_series_is_not_chosen_in_silence_from_what_holds_none(
 ) -> None:
     for scan in ("scans/a.nii.gz", "data/case_00000"):
         assert main(f"predict {scan} {NETWORK} --out out --series 3".split()) == 2
-        says = f"kits-msan: {scan} is no folder of DICOM slices, so there is no series to choose.\n"
+        says = f"kits-msan: {scan} is no folder of DICOM slices, so there is no series to choose; leave it out.\n"
         assert capsys.readouterr().err == says
         assert not Path("out").exists()
 

@@ -174,8 +174,9 @@ def test_bad_arguments(tmp_path: Path, options: dict, message: str) -> None:
 
 def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="cannot be written"):
-        download([0], tmp_path / "file", image_base="http://127.0.0.1:9", label_base="http://127.0.0.1:9")
+    for folder, says in (("file", "file is a file, but a folder is to be written there"), ("file/in", "cannot be")):
+        with pytest.raises(InputError, match=says):
+            download([0], tmp_path / folder, image_base="http://127.0.0.1:9", label_base="http://127.0.0.1:9")
 
 
 def start(server: Server, out: Path, table: Path) -> subprocess.Popen:
