@@ -128,10 +128,13 @@ def find_cases(path: str | Path) -> list[Path]:
     `path` is a scan's file, a case folder, a folder with a DICOM series (or a study, in folders below it), or a
     folder of these. Raises InputError if there is none, and for two of one name.
     """
-    path = Path(path)
     with permitted(path):
-        if not _is_there(path):
-            raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
+        return _find_cases(Path(path))
+
+
+def _find_cases(path: Path) -> list[Path]:
+    if not _is_there(path):
+        raise InputError(f"{path} does not exist; name a NIfTI file, a case folder or a folder of cases.")
     if not path.is_dir():
         if not (is_scan_name(path.name) and path.is_file()):
             read_header(path)  # which says why not

@@ -137,6 +137,16 @@ def test_a_name_that_no_file_can_have(function: Callable[[str], object]) -> None
         function("x" * 300)
 
 
+def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "scans").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refuse)  # root may look into all
+    with pytest.raises(InputError, match=r"^\S*scans may not be read; change its permissions\.$"):
+        find_cases(tmp_path / "scans")
+
+
 def test_cyst_must_be_one_of_two(tmp_path: Path) -> None:
     write(tmp_path / "case_00000" / LABEL, labels() + np.uint8(1))
     with pytest.raises(InputError, match="unknown meaning of a cyst 'Kidney'; choose one of kidney, tumor"):
