@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.modules.utils import _triple
 from torch.overrides import TorchFunctionMode
 
 from kits_msan.cleanup import keep_sure, remove_islands
@@ -183,6 +184,9 @@ def slab_probabilities(
             weights = torch.cat([weights[done:], torch.zeros_like(weights[:done])])
 
 
+CONV3D = {"input": None, "weight": None, "bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+
+
 class _FastAlone(TorchFunctionMode):
     """Gives the convolutions of a single slab to oneDNN, as PyTorch does with those of several.
 
@@ -191,11 +195,16 @@ class _FastAlone(TorchFunctionMode):
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.conv3d and not kwargs and len(args) == 7 and torch.backends.mkldnn.is_available():
-            x, weight, bias, stride, padding, dilation, groups = args  # as nn.Conv3d calls it
-            if len(x) == 1 and x.device.type == "cpu" and x.dtype == torch.float32 and not isinstance(padding, str):
+        kwargs = kwargs or {}
+        if func is torch.conv3d and torch.backends.mkldnn.is_available() and not torch.is_autocast_enabled("cpu"):
+            call = CONV3D | dict(zip(CONV3D, args, strict=False)) | kwargs  # in whatever way a layer calls it
+            x, weight, bias, stride, padding, dilation, groups = call.values()
+            if x.ndim == 5 and len(x) == 1 and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32:
+                if isinstance(padding, str):  # how much "same" is, PyTorch knows
+                    return func(torch.cat([x, x]), *list(call.values())[1:])[:1]
+                padding, stride, dilation = _triple(padding), _triple(stride), _triple(dilation)
                 return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 def _title(model: Network) -> str:

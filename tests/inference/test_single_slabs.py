@@ -31,10 +31,42 @@ def test_oneDNN_takes_a_single_slab_too() -> None:  # noqa: N802
 def test_other_convolutions_are_left_as_they_are(x: Tensor) -> None:
     weight = torch.rand(2, 1, 3, 3, 3, dtype=x.dtype)
     with _FastAlone():
-        found = [functional.conv3d(x, weight, padding="same"), functional.conv3d(x, weight, padding=1)]
-        found.append(functional.conv3d(x, weight, None, 1, "same", 1, 1))
-    for each in found:
-        torch.testing.assert_close(each, functional.conv3d(x, weight, padding=1))
+        found = functional.conv3d(x, weight, padding=1)
+    assert torch.equal(found, functional.conv3d(x, weight, padding=1))
+
+
+@ONE_DNN
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, w: functional.conv3d(x, w, None, 1, 1, 1, 1),
+        lambda x, w: functional.conv3d(x, w, None, (1,), 1, (1, 1, 1), 1),
+        lambda x, w: functional.conv3d(input=x, weight=w, padding=1),
+        lambda x, w: functional.conv3d(x, w, padding="same"),
+        lambda x, w: functional.conv3d(x[0], w, None, (1, 1, 1), (1, 1, 1), (1, 1, 1), 1)[None],
+    ],
+)
+def test_a_layer_may_call_it_in_any_way(call: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x, weight = torch.rand(1, 1, 4, 16, 16), torch.rand(2, 1, 3, 3, 3)
+    with _FastAlone():
+        found = call(x, weight)
+    torch.testing.assert_close(found, call(x, weight))
+
+
+@ONE_DNN
+@pytest.mark.parametrize("padding", [1, "same"])
+def test_no_way_to_call_it_is_slow(padding: int | str) -> None:
+    x, weight = torch.rand(1, 4, 4, 16, 16), torch.rand(2, 4, 3, 3, 3)
+    with _FastAlone(), torch.profiler.profile() as watched:
+        functional.conv3d(x, weight, padding=padding)
+    assert "aten::mkldnn_convolution" in {event.key for event in watched.key_averages()}
+
+
+@ONE_DNN
+def test_autocast_holds_for_a_single_slab_as_for_two() -> None:
+    conv = nn.Conv3d(1, 2, 3)
+    with _FastAlone(), torch.autocast("cpu", torch.bfloat16):
+        assert conv(torch.rand(1, 1, 4, 16, 16)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(("pixels", "together"), [(1, {1}), (2 * 8 * 32 * 32, {2, 1}), (PIXELS, {5})])
