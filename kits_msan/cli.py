@@ -119,3 +119,7 @@ def _fail(message: str, code: int, args: argparse.Namespace) -> int:
     number = _number(args)
     complain(f"process {number}: {message}" if number else message)
     return code
+
+
+if __name__ == "__main__":  # as `python -m kits_msan.cli`, which was the way once
+    sys.exit(main())

@@ -59,7 +59,7 @@ def own_command() -> list[str]:
     `kits-msan` where a shell finds it, else its path, or `python -m kits_msan`; in a notebook `kits-msan`.
     """
     started = sys.argv[0]
-    if started.split(os.sep)[-2:] == ["kits_msan", "__main__.py"]:
+    if started.split(os.sep)[-2:] in (["kits_msan", "__main__.py"], ["kits_msan", "cli.py"]):
         return [_as_found("python", sys.executable), "-m", "kits_msan"]
     if os.path.splitext(os.path.basename(started))[0] == "kits-msan":
         return [_as_found("kits-msan", started)]

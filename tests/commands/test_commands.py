@@ -127,3 +127,11 @@ def test_ablation_from_checkpoints(
     assert printed.rstrip() == (out / "table.md").read_text(encoding="utf-8").rstrip()
     assert "phantoms version" in printed
     assert "| Ensemble |" in printed
+
+
+def test_the_module_of_earlier_versions_still_runs_the_command() -> None:
+    done = run("export", "absent", "--onnx", "a.onnx", entry=[*MODULE[:-1], "kits_msan.cli"])
+    assert (done.code, done.err) == (
+        2,
+        "kits-msan: absent does not exist; name a checkpoint, such as RUN/model.safetensors.\n",
+    )
