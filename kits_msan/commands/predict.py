@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kits_msan.commands.options import Command, add_path, word
@@ -38,10 +39,14 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     from kits_msan.commands.earlier import networks_id
-    from kits_msan.data.cases import case_name, find_cases
+    from kits_msan.data.cases import case_name, find_cases, refuse_no_series
     from kits_msan.locks import only_user
 
     paths = find_cases(args.input)
+    if args.series is not None:  # before older results are removed: none of these scans could replace them
+        for scan in paths:
+            with suppress(PermissionError):  # the reason is given when its turn comes
+                refuse_no_series(scan)
     from kits_msan.devices import pick_device  # with torch, which takes a second
     from kits_msan.inference import spacing_note
     from kits_msan.networks.checkpoints import checkpoint_files, load_model

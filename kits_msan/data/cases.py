@@ -87,8 +87,8 @@ def load_case(
             raise InputError(f"{path} does not exist; name a NIfTI file or a case folder.")
         image_path: Path = path / IMAGE if path.is_dir() else path
         label_path = _label_file(path)
-        if series is not None and (path.is_file() or _is_there(image_path)):
-            raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose; leave it out.")
+        if series is not None:
+            refuse_no_series(path)
         if image and _is_there(image_path):
             voxels, header = read_image(image_path)
         elif image and is_dicom_folder(path):
@@ -210,6 +210,12 @@ def _case(path: str | Path, image: NDArray | None, label: NDArray | None, header
 def _label_file(path: str | Path) -> Path:
     path = Path(path)
     return path / LABEL if path.is_dir() else path
+
+
+def refuse_no_series(path: Path) -> None:
+    """Raise InputError for a file or a case folder, in which no DICOM series can be chosen; OSError as the system."""
+    if path.is_file() or _is_there(path / IMAGE):
+        raise InputError(f"{path} is no folder of DICOM slices, so there is no series to choose; leave --series out.")
 
 
 def _is_there(file: Path) -> bool:

@@ -93,11 +93,15 @@ def test_a_scan_in_which_nothing_is_found_is_named(capsys: pytest.CaptureFixture
 def test_a_series_is_not_chosen_in_silence_from_what_holds_none(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for scan in ("scans/a.nii.gz", "data/case_00000"):
-        assert main(f"predict {scan} {NETWORK} --out out --series 3".split()) == 2
-        says = f"kits-msan: {scan} is no folder of DICOM slices, so there is no series to choose; leave it out.\n"
+    assert main(f"predict scans {NETWORK} --out out".split()) == 0
+    capsys.readouterr()
+    for scan, first in (("scans/a.nii.gz",) * 2, ("data/case_00000",) * 2, ("scans", "scans/a.nii.gz")):
+        assert main(f"predict {scan} {NETWORK} --out out --series 3 --overwrite".split()) == 2
+        says = (
+            f"kits-msan: {first} is no folder of DICOM slices, so there is no series to choose; leave --series out.\n"
+        )
         assert capsys.readouterr().err == says
-        assert not Path("out").exists()
+        assert predicted() == ["a", "b", "c"]
 
 
 def test_a_folder_that_may_not_be_entered_costs_one_scan(
