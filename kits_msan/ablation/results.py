@@ -19,6 +19,7 @@ from kits_msan.profiles import with_new_settings
 
 ABOUT = "about.json"
 SCORES = "scores.csv"
+COLUMNS = ("seed", "case", "model", "kidney", "tumor", "composite", "tumor_mm", "tumor_recall", "slice_mm")  # in all
 MAY_DIFFER = ("data", "networks", "earlier")  # between runs that go on; data: words, which a renamed folder changes
 TABLE = "table.md"
 TABLES = tuple(f"{field.name}.csv" for field in fields(Results))
@@ -46,9 +47,14 @@ def load_results(folder: str | Path) -> tuple[Results, str]:
     folder = Path(folder)
     try:
         about = read_json(folder / ABOUT, "run the ablation again")
-        return _read(folder), _phrase(about)
+        results, phrase = _read(folder), _phrase(about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder} holds no results of `kits-msan ablation`; run it with --out {folder}.") from error
+    if lacking := [name for name in COLUMNS if name not in results.scores]:
+        raise InputError(
+            f"{folder / SCORES} lacks the column {lacking[0]}; run the ablation again, with --overwrite or elsewhere."
+        )
+    return results, phrase
 
 
 def describe_data(data: Path, split: Split | None = None, fresh: bool = False) -> str:

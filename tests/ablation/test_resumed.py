@@ -199,3 +199,12 @@ def test_results_from_before_a_setting_was_made_are_gone_on_with() -> None:
     results, networks, _ = results_so_far(LAPTOP, about, overwrite=False)
     assert results is not None
     assert networks == about["networks"]
+
+
+@pytest.mark.parametrize("column", ["seed", "tumor_recall", "slice_mm"])
+def test_scores_that_lost_a_column_are_named(tmp_path: Path, column: str) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "data" / "laptop", tmp_path / "out")
+    scores = tmp_path / "out" / "scores.csv"
+    pd.read_csv(scores).drop(columns=column).to_csv(scores, index=False)
+    with pytest.raises(InputError, match=rf"scores\.csv lacks the column {column}; run the ablation again"):
+        load_results(tmp_path / "out")
