@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.modules.utils import _triple
 from torch.overrides import TorchFunctionMode
 
 from kits_msan.cleanup import keep_sure, remove_islands
@@ -184,27 +183,23 @@ def slab_probabilities(
             weights = torch.cat([weights[done:], torch.zeros_like(weights[:done])])
 
 
-CONV3D = {"input": None, "weight": None, "bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-
-
 class _FastAlone(TorchFunctionMode):
     """Gives the convolutions of a single slab to oneDNN, as PyTorch does with those of several.
 
     On a processor PyTorch (2.13) takes one of its own for a batch of one, which is up to twenty times slower. Slabs
-    in pairs avoid that as well, but need twice the memory.
+    in pairs avoid that as well, but need twice the memory. A convolution that is called otherwise than `nn.Conv3d`
+    does it, or with other numbers than float32, is left to PyTorch.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is torch.conv3d and torch.backends.mkldnn.is_available() and not torch.is_autocast_enabled("cpu"):
-            call = CONV3D | dict(zip(CONV3D, args, strict=False)) | kwargs  # in whatever way a layer calls it
-            x, weight, bias, stride, padding, dilation, groups = call.values()
-            if x.ndim == 5 and len(x) == 1 and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32:
-                if isinstance(padding, str):  # how much "same" is, PyTorch knows
-                    return func(torch.cat([x, x]), *list(call.values())[1:])[:1]
-                padding, stride, dilation = _triple(padding), _triple(stride), _triple(dilation)
+        if func is torch.conv3d and len(args) == 7 and torch.backends.mkldnn.is_available():
+            x, weight, bias, stride, padding, dilation, groups = args
+            usual = all(type(size) is tuple and len(size) == 3 for size in (stride, padding, dilation))
+            alone = x.ndim == 5 and len(x) == 1 and x.device.type == "cpu"
+            exact = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+            if usual and alone and exact:
                 return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
-        return func(*args, **kwargs)
+        return func(*args, **(kwargs or {}))
 
 
 def _title(model: Network) -> str:

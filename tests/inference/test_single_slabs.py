@@ -54,15 +54,6 @@ def test_a_layer_may_call_it_in_any_way(call: Callable[[Tensor, Tensor], Tensor]
 
 
 @ONE_DNN
-@pytest.mark.parametrize("padding", [1, "same"])
-def test_no_way_to_call_it_is_slow(padding: int | str) -> None:
-    x, weight = torch.rand(1, 4, 4, 16, 16), torch.rand(2, 4, 3, 3, 3)
-    with _FastAlone(), torch.profiler.profile() as watched:
-        functional.conv3d(x, weight, padding=padding)
-    assert "aten::mkldnn_convolution" in {event.key for event in watched.key_averages()}
-
-
-@ONE_DNN
 def test_autocast_holds_for_a_single_slab_as_for_two() -> None:
     conv = nn.Conv3d(1, 2, 3)
     with _FastAlone(), torch.autocast("cpu", torch.bfloat16):
