@@ -49,6 +49,9 @@ KEPT = [
     "Instance normalization that writes over its input, one weight of the attention at a time, and class scores four "
     "slices at a time, not sixteen: 1.88 to 1.95 s, not 2.16 to 2.27, and 659 to 733 MB, not 670 to 755 (one "
     "network, five runs each, two threads, 2026-11-28); the labels are the same to the bit.",
+    "Large slabs one at a time, their convolutions by oneDNN as those of pairs are: 569 to 612 MB, not 696 to 708, "
+    "and 2.02 to 2.16 s, not 1.80 to 2.04; beside one busy process 5.7 to 6.0 s, not 4.9 to 5.1 (one network, three "
+    "and four runs each in turn, 2026-11-28); the labels are the same to the bit.",
 ]
 TRIED = [
     "Memory given back as soon as it is free (MALLOC_MMAP_THRESHOLD_=4000000, for GNU's C library): one network 601 "
