@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from kits_msan.errors import InputError, permitted
+from kits_msan.errors import InputError, check_readable, permitted
 from kits_msan.formats.dicom import read_series
 from kits_msan.formats.foreign import PAIR, other_half
 from kits_msan.formats.grids import affine_in_kits_order, say_odd_grid, spacing_of
@@ -129,6 +129,7 @@ def find_cases(path: str | Path) -> list[Path]:
     folder of these. Raises InputError if there is none, and for two of one name.
     """
     with permitted(path):
+        check_readable(path)  # so that the folder is named, not a file that is looked for in it
         return _find_cases(Path(path))
 
 

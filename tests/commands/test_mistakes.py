@@ -96,14 +96,17 @@ def test_a_case_is_scored_by_whatever_name(place: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "says"),
     [
-        "predict data/case_00003 --checkpoint networks/unet3d.safetensors --out locked/deeper",
-        "evaluate data locked --out scores.csv",
+        (
+            "predict data/case_00003 --checkpoint networks/unet3d.safetensors --out locked/deeper",
+            "locked: Permission denied; change its rights, or name another file or folder.",
+        ),
+        ("evaluate data locked --out scores.csv", "locked may not be read; change its permissions."),
     ],
 )
 def test_a_folder_that_may_not_be_entered_is_named_not_what_was_looked_for_in_it(
-    place: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, line: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("locked/deeper").mkdir(parents=True)
     locked, real = Path("locked"), Path.stat
@@ -116,5 +119,4 @@ def test_a_folder_that_may_not_be_entered_is_named_not_what_was_looked_for_in_it
     monkeypatch.setattr(Path, "stat", stat)
     monkeypatch.setattr(os, "access", lambda path, *_, **__: locked not in (Path(path), *Path(path).parents))
     assert main(line.split()) == 2
-    said = "kits-msan: locked: Permission denied; change its rights, or name another file or folder.\n"
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == f"kits-msan: {says}\n"
