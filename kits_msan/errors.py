@@ -7,10 +7,6 @@ The `kits-msan` command prints that sentence and exits with 2; a notebook shows 
 
 import errno
 import os
-import shlex
-import shutil
-import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -53,24 +49,6 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def own_command() -> list[str]:
-    """The words that start this program as the user did, for the commands that it prints.
-
-    `kits-msan` where a shell finds it, else its path, or `python -m kits_msan`; in a notebook `kits-msan`.
-    """
-    started = sys.argv[0]
-    if started.split(os.sep)[-2:] in (["kits_msan", "__main__.py"], ["kits_msan", "cli.py"]):
-        return [_as_found("python", sys.executable), "-m", "kits_msan"]
-    if os.path.splitext(os.path.basename(started))[0] == "kits-msan":
-        return [_as_found("kits-msan", started)]
-    return ["kits-msan"]
-
-
-def as_typed(words: Sequence[str]) -> str:
-    """The words of a command as one types them: Windows knows no single quotes."""
-    return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)
-
-
 def check_choice(what: str, value: str, choices: Iterable[str]) -> None:
     """Raise InputError if `value` is none of the choices."""
     known = list(choices)
@@ -110,10 +88,3 @@ def millimeters(sizes: Sequence[float] | None, digits: int | None = None) -> str
     """A spacing as text, "3 x 0.78 x 0.78 mm", with so many digits behind the point, or as many as needed."""
     shown = [f"{size:g}" if digits is None else f"{size:.{digits}f}" for size in sizes or ()]
     return f"{' x '.join(shown)} mm" if sizes else "each scan's own"
-
-
-def _as_found(name: str, path: str) -> str:
-    """`name` if a shell finds the file at `path` by it, else the path."""
-    found = shutil.which(name)
-    plain = [os.path.splitext(os.path.abspath(one))[0] for one in (found or "", path)]
-    return name if found and plain[0] == plain[1] else path

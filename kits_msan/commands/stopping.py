@@ -3,7 +3,10 @@
 import _thread
 import argparse
 import os
+import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from kits_msan.errors import WINDOWS, as_typed, own_command
+from kits_msan.errors import WINDOWS
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -99,3 +102,28 @@ def overwritten(args: argparse.Namespace, pattern: str) -> Iterator[float]:
         if any(file.stat().st_mtime >= started for file in args.out.glob(pattern)):
             args.overwrite = False
         raise
+
+
+def own_command() -> list[str]:
+    """The words that start this program as the user did, for the commands that it prints.
+
+    `kits-msan` where a shell finds it, else its path, or `python -m kits_msan`; in a notebook `kits-msan`.
+    """
+    started = sys.argv[0]
+    if started.split(os.sep)[-2:] in (["kits_msan", "__main__.py"], ["kits_msan", "cli.py"]):
+        return [_as_found("python", sys.executable), "-m", "kits_msan"]
+    if os.path.splitext(os.path.basename(started))[0] == "kits-msan":
+        return [_as_found("kits-msan", started)]
+    return ["kits-msan"]
+
+
+def as_typed(words: Sequence[str]) -> str:
+    """The words of a command as one types them: Windows knows no single quotes."""
+    return subprocess.list2cmdline(words) if WINDOWS else shlex.join(words)
+
+
+def _as_found(name: str, path: str) -> str:
+    """`name` if a shell finds the file at `path` by it, else the path."""
+    found = shutil.which(name)
+    plain = [os.path.splitext(os.path.abspath(one))[0] for one in (found or "", path)]
+    return name if found and plain[0] == plain[1] else path

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kits_msan.devices import Machine, pick_device
 from kits_msan.errors import WINDOWS, InputError
+from kits_msan.networks.registry import MODELS
 from kits_msan.profiles import Profile, get_profile
 from kits_msan.threads import available_cores
 
@@ -122,7 +123,7 @@ def devices_for(profile: Profile, device: str = "auto") -> int:
     if profile.steps < FEW_STEPS:
         return 1
     there = {"cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(pick_device(device).type, 1)
-    return max(1, min(5, there))
+    return max(1, min(len(MODELS), there))
 
 
 def _environments(devices: int, kind: str) -> list[dict[str, str]]:

@@ -164,7 +164,7 @@ def test_what_is_printed_goes_on_in_place_of_old_results(
 def test_what_is_printed_can_be_typed_in_every_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["predict", "my scans", "--out", "found"]
     assert to_go_on(words, Namespace()) == "to go on:  kits-msan predict 'my scans' --out found"
-    monkeypatch.setattr("kits_msan.errors.WINDOWS", True)
+    monkeypatch.setattr("kits_msan.commands.stopping.WINDOWS", True)
     assert to_go_on(words, Namespace()) == 'to go on:  kits-msan predict "my scans" --out found'
 
 

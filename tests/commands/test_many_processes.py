@@ -8,7 +8,8 @@ import pytest
 
 import kits_msan.training.loop
 from kits_msan.cli import main
-from kits_msan.errors import InputError, as_typed, note
+from kits_msan.commands.stopping import as_typed
+from kits_msan.errors import InputError, note
 from kits_msan.training.processes import TrainingStopped, said_by_first
 
 SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "msan", "SLURM_PROCID": "1"}
